@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Places, pinned versions and messages that every script shares.
+# Sourced, never run:  . "$(dirname "$0")/lib.sh"
+
+# The sourcing scripts use these.
+# shellcheck disable=SC2034
+{
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+BUILD=$TOP/build
+
+# Outside the checkout, so that a fresh clone finds the downloads, the unpacked
+# base and the compiled objects of the last one.
+FAMFS_CACHE=${FAMFS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/famfs}
+export FAMFS_CACHE
+DL=$FAMFS_CACHE/dl
+LINUX=$FAMFS_CACHE/linux
+LIBFUSE=$FAMFS_CACHE/libfuse
+SPARSE=$FAMFS_CACHE/tools/sparse/bin/sparse
+
+# Linux, as Debian's binary package linux-source-7.3 carries it.
+LINUX_PKG=linux-source-7.3
+LINUX_PKG_VERSION='7.3.4-1~bpo13+1'
+LINUX_SHA256=76df1affb19f24926949369be1d74b60071c963c598ce8780bddd4bbf0fc3bc4
+
+# libfuse and sparse, as Debian's source packages carry them.
+LIBFUSE_PKG=fuse3
+LIBFUSE_VERSION=3.18.3
+LIBFUSE_SHA256=bcd19582c5e30f7fe45dd86a5540e998590aa01903afc7ebcbeea6c8ac5421ee
+SPARSE_PKG=sparse
+SPARSE_VERSION='0.6.5~rc1'
+SPARSE_SHA256=3ac8855ec7f3ab92f325be0f64347ccc2b10f8b4d7c2906783ee8e2bdab3f0de
+
+# What a make may use. One variable, so that a shared machine can be spared.
+JOBS=${JOBS:-$(nproc)}
+}
+
+# Elapsed time counts from the outermost script, so that nested ones tell how
+# long the user has waited rather than how long they have run themselves.
+export FAMFS_T0=${FAMFS_T0:-$(date +%s)}
+
+# say TEXT...: one line of progress, on standard error: standard output
+# belongs to results.
+say()
+{
+	printf '[%4ds] %s\n' "$(($(date +%s) - FAMFS_T0))" "$*" >&2
+}
+
+warn()
+{
+	say "WARNING: $*"
+}
+
+# die TEXT...: what failed; further arguments are lines on what to do about it.
+die()
+{
+	local line
+
+	printf '%s: error: %s\n' "$(basename "$0")" "$1" >&2
+	shift
+	for line in "$@"; do
+		printf '    %s\n' "$line" >&2
+	done
+	exit 1
+}
+
+# step TEXT COMMAND...: announces a long command, and how long it took.
+step()
+{
+	local text=$1 start
+
+	shift
+	start=$(date +%s)
+	say "$text"
+	"$@" || return
+	say "$text: done in $(($(date +%s) - start)) s"
+}
+
+# usage: prints the header comment of the running script and fails.
+usage()
+{
+	sed -n '3,/^[^#]/{/^#/!d;s/^# \{0,1\}//;p}' "$0" >&2
+	exit 2
+}
+
+# sha256_is FILE SUM
+sha256_is()
+{
+	printf '%s  %s\n' "$2" "$1" | sha256sum --check --status
+}
+
+# tree_git TREE ARGS...: git in a throw-away tree, with a fixed identity and
+# none of the user's settings, so that equal content gives equal commits.
+tree_git()
+{
+	local tree=$1
+
+	shift
+	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \
+	GIT_AUTHOR_NAME=famfs GIT_AUTHOR_EMAIL=famfs@localhost \
+	GIT_COMMITTER_NAME=famfs GIT_COMMITTER_EMAIL=famfs@localhost \
+	GIT_AUTHOR_DATE=${GIT_AUTHOR_DATE:-'2026-01-01T00:00:00Z'} \
+	GIT_COMMITTER_DATE=${GIT_COMMITTER_DATE:-'2026-01-01T00:00:00Z'} \
+		git -C "$tree" "$@"
+}
+
+# lock NAME: waits for, and holds until this process ends, a lock in the cache.
+# The lock is not inherited by name, so nested scripts take different names.
+lock()
+{
+	mkdir -p "$FAMFS_CACHE/lock"
+	exec {LOCK_FD}>"$FAMFS_CACHE/lock/$1"
+	if ! flock --nonblock "$LOCK_FD"; then
+		say "waiting for another run that holds the lock '$1'"
+		flock "$LOCK_FD"
+	fi
+}
