@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# From the overlay and series/ to commits on the base. Sourced after lib.sh by
+# what makes, applies and refreshes a series.
+#
+#   series_open KIND     finds the base, takes the lock, lists the patches
+#   series_build         one commit a patch; dies when a rule is broken
+#   series_checkout      has branch `series` and the work tree at the last one
+#
+# The commits are made without a checkout or an index of ninety thousand files:
+# a scratch folder holds the touched files only, plain `git apply` edits them
+# there, and one fast-import writes all commits. They depend on their content
+# alone, so an unchanged series gives the commits that exist already.
+
+# The sourcing scripts use what is set here.
+# shellcheck disable=SC2034
+
+export LC_ALL=C TZ=UTC
+# A scratch folder is no part of a repository that its parent may be in.
+export GIT_CEILING_DIRECTORIES=${TMPDIR:-/tmp}
+
+# Patch K is dated K minutes after this, so that no order depends on the clock.
+SERIES_EPOCH=1767225600
+
+# How a hook is written: as stable as a diff can be. The index lines go, else
+# an edit in one patch would change the diffs of all later ones.
+SERIES_DIFF=(-p --no-color --no-ext-diff --no-textconv --no-renames
+	     --diff-algorithm=myers -U3 --src-prefix=a/ --dst-prefix=b/)
+
+series_open()
+{
+	KIND=$1
+	case $KIND in
+	linux)	 TREE=$LINUX OVERLAY=$TOP ;;
+	libfuse) TREE=$LIBFUSE OVERLAY=$TOP/libfuse ;;
+	*)	 usage ;;
+	esac
+	SERIES=$TOP/series/$KIND
+	# As it is to be called from the top of the checkout.
+	REFRESH="scripts/refresh.sh $KIND"
+
+	series_git rev-parse -q --verify base >/dev/null 2>&1 ||
+		"$TOP/scripts/base.sh" "$KIND"
+	lock "series-$KIND"
+
+	SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/series.XXXXXX")
+	trap 'rm -rf "$SCRATCH"' EXIT
+	series_list
+}
+
+series_git()
+{
+	tree_git "$TREE" "$@"
+}
+
+# series_list: PATCHES, the folders in order.
+series_list()
+{
+	local dir number last=
+
+	PATCHES=()
+	for dir in "$SERIES"/[0-9][0-9]-*/; do
+		[ -d "$dir" ] || continue
+		dir=$(basename "$dir")
+		number=${dir%%-*}
+		[ "$number" != "$last" ] ||
+			die "two patches are numbered $number: ${PATCHES[-1]} and $dir"
+		last=$number
+		PATCHES+=("$dir")
+	done
+}
+
+# series_find NN|NN-slug: AT, the place in PATCHES.
+series_find()
+{
+	for AT in "${!PATCHES[@]}"; do
+		case ${PATCHES[AT]} in
+		"$1"|"$1"-*) return ;;
+		esac
+	done
+	die "series/$KIND has no patch $1"
+}
+
+# files_of PATCH: the whole files it brings; empty lines and comments are skipped.
+files_of()
+{
+	[ ! -f "$SERIES/$1/files" ] || sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$SERIES/$1/files"
+}
+
+# hook_paths PATCH: the existing files that its hook edits.
+hook_paths()
+{
+	local hook=$SERIES/$1/hook.diff
+
+	[ -s "$hook" ] || return 0
+	git -C "$SCRATCH" apply --numstat "$hook" > "$SCRATCH/numstat" 2>"$SCRATCH/log" ||
+		die "$1: hook.diff is no diff: $(head -n 1 "$SCRATCH/log")"
+	cut -f 3 "$SCRATCH/numstat"
+}
+
+in_base()
+{
+	series_git cat-file -e "base:$1" 2>/dev/null
+}
+
+# from_base DIR PATH: puts a base file into a scratch folder, with its mode.
+from_base()
+{
+	mkdir -p "$(dirname "$1/$2")"
+	series_git cat-file blob "base:$2" > "$1/$2"
+	case $(series_git ls-tree base -- "$2") in
+	100755*) chmod +x "$1/$2" ;;
+	esac
+}
+
+# import_file DIR PATH: a line and the data for fast-import.
+import_file()
+{
+	local mode=644
+
+	if [ ! -e "$1/$2" ]; then
+		printf 'D %s\n' "$2"
+		return
+	fi
+	[ ! -x "$1/$2" ] || mode=755
+	printf 'M %s inline %s\ndata %s\n' $mode "$2" "$(stat -c %s "$1/$2")"
+	cat "$1/$2"
+	printf '\n'
+}
+
+# import_commit NUMBER MESSAGE-FILE
+import_commit()
+{
+	local who='famfs <famfs@localhost>' when
+
+	when="$((SERIES_EPOCH + $1 * 60)) +0000"
+	printf 'commit refs/famfs/made\nmark :%s\n' "$1"
+	printf 'author %s %s\ncommitter %s %s\n' "$who" "$when" "$who" "$when"
+	printf 'data %s\n' "$(stat -c %s "$2")"
+	cat "$2"
+	printf '\n'
+	[ "$1" != 1 ] || printf 'from %s\n' "$(series_git rev-parse 'base^{commit}')"
+}
+
+# import_run STREAM: COMMITS, the ids in the order of the marks.
+import_run()
+{
+	# Loose objects, for they are not written again when they exist.
+	series_git -c fastimport.unpackLimit=100000 fast-import --quiet --force \
+		--export-marks="$SCRATCH/marks" < "$1"
+	mapfile -t COMMITS < <(sort -t: -k2n "$SCRATCH/marks" | cut -d' ' -f2)
+}
+
+# check_message PATCH
+check_message()
+{
+	local message=$SERIES/$1/message
+
+	[ -s "$message" ] || die "$1: no message"
+	[[ -n $(sed -n 1p "$message") && -z $(sed -n 2p "$message") ]] ||
+		die "$1: message: a subject, an empty line, then the body"
+	! grep -qiE '^(signed-off|co-authored|co-developed)-by:' "$message" ||
+		die "$1: message: carries a -by line of an author: whoever posts signs"
+}
+
+# add_files PATCH DIR
+add_files()
+{
+	local path
+
+	while read -r path; do
+		[ -z "${BROUGHT[$path]:-}" ] ||
+			die "$path is brought twice: by ${BROUGHT[$path]} and $1"
+		[ -f "$OVERLAY/$path" ] ||
+			die "$1: files: $path is not in the overlay"
+		! in_base "$path" ||
+			die "$1: files: $path exists in the base: a hook edits it"
+		BROUGHT[$path]=$1
+		mkdir -p "$(dirname "$2/$path")"
+		cp "$OVERLAY/$path" "$2/$path"
+		echo "$path"
+	done < <(files_of "$1")
+}
+
+# add_hook PATCH DIR
+add_hook()
+{
+	local path paths
+
+	paths=$(hook_paths "$1")
+	[ -n "$paths" ] || return 0
+	while read -r path; do
+		[ -z "${BROUGHT[$path]:-}" ] ||
+			die "$1: hook.diff edits $path, which ${BROUGHT[$path]} brings whole" \
+			    "Edit the file in the overlay."
+		[ ! -e "$2/$path" ] || continue
+		in_base "$path" ||
+			die "$1: hook.diff makes $path, which the base has not" \
+			    "Put the file into the overlay and its path into $1/files."
+		from_base "$2" "$path"
+	done <<< "$paths"
+
+	git -C "$2" apply --verbose --whitespace=error-all \
+		"$SERIES/$1/hook.diff" > "$SCRATCH/log" 2>&1 ||
+		die "$1: hook.diff does not apply" "$(grep ^error: "$SCRATCH/log")" \
+		    "Mend the diff by hand, then run $REFRESH --all."
+	[ -n "${SERIES_ALLOW_OFFSET:-}" ] || check_offsets "$1"
+	echo "$paths"
+}
+
+# check_offsets PATCH: of what the last git apply said.
+check_offsets()
+{
+	local moved
+
+	moved=$(awk '/^Checking patch /{ file = $3; sub(/\.\.\.$/, "", file) }
+		     /^Hunk #.*\(offset /{ print file ": " $0 }' "$SCRATCH/log")
+	[ -z "$moved" ] ||
+		die "$1: hook.diff does not apply where it says" "$moved" \
+		    "If these are the right places, run $REFRESH --all."
+}
+
+# check_orphans: what stands in the overlay belongs to a patch. A file that git
+# does not know yet is still being written.
+check_orphans()
+{
+	local path places=(.)
+
+	[ "$KIND" = libfuse ] ||
+		places=(fs Documentation tools/testing include drivers mm lib)
+	[ -d "$OVERLAY" ] || return 0
+	while read -r path; do
+		[ -n "${BROUGHT[$path]:-}" ] || [ ! -e "$OVERLAY/$path" ] ||
+			die "$path belongs to no patch" \
+			    "Name it in the files of one of series/$KIND/*."
+	done < <(git -C "$OVERLAY" ls-files -- "${places[@]}")
+}
+
+# series_build: COMMITS in the order of PATCHES; TIP, the last of them. A patch
+# with a message alone may stand only while it is being made: set
+# SERIES_ALLOW_EMPTY. After a new base: SERIES_ALLOW_OFFSET.
+series_build()
+{
+	local state stream i patch path
+
+	declare -gA BROUGHT=()
+	COMMITS=()
+	state=$SCRATCH/state
+	stream=$SCRATCH/stream
+	rm -rf "$state"
+	mkdir "$state"
+	: > "$stream"
+
+	for i in "${!PATCHES[@]}"; do
+		patch=${PATCHES[i]}
+		check_message "$patch"
+		# Not in subshells: these fill BROUGHT.
+		add_files "$patch" "$state" > "$SCRATCH/paths"
+		add_hook "$patch" "$state" >> "$SCRATCH/paths"
+		[ -s "$SCRATCH/paths" ] || [ -n "${SERIES_ALLOW_EMPTY:-}" ] ||
+			die "$patch changes nothing" "It has neither files nor a hook.diff."
+		{
+			import_commit $((i + 1)) "$SERIES/$patch/message"
+			while read -r path; do
+				import_file "$state" "$path"
+			done < "$SCRATCH/paths"
+		} >> "$stream"
+	done
+	check_orphans
+
+	[ ${#PATCHES[@]} -eq 0 ] || import_run "$stream"
+	TIP=$(series_git rev-parse "${COMMITS[-1]:-base}^{commit}")
+}
+
+# series_dirty: the files with uncommitted edits in the tree, with git's letter
+# before each.
+series_dirty()
+{
+	series_git update-index -q --refresh >/dev/null || true
+	series_git diff-index --name-status --no-renames HEAD
+}
+
+# series_own_head: dies unless HEAD is what the last checkout left there: a
+# commit that someone made by hand would be lost.
+series_own_head()
+{
+	local head made
+
+	head=$(series_git rev-parse HEAD)
+	made=$(series_git rev-parse -q --verify refs/famfs/applied ||
+	       series_git rev-parse 'base^{commit}')
+	[ "$head" = "$made" ] ||
+		die "$TREE has commits that no script made" \
+		    "To take them into a patch: git -C $TREE reset --soft $made" \
+		    "and then $REFRESH NN. To drop them: git -C $TREE reset --hard $made"
+}
+
+# series_checkout COMMIT: only files that differ are written, so that objects
+# built from the others stay valid.
+series_checkout()
+{
+	series_git checkout -q -B series "$1" ||
+		die "$TREE has edits where the series changed the same files" \
+		    "Take them with $REFRESH NN, or drop them with git -C $TREE checkout ."
+	series_git update-ref refs/famfs/applied "$1"
+}

@@ -1,0 +1,155 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Makes the patches that can be posted, build/series/<tree>/*.patch with a cover
+# letter, and proves that they are right: hooks apply with no fuzz and no
+# offset, `git am` on a fresh base gives the same tree and messages, a second
+# run gives the same bytes, nothing tells of this machine.
+#
+# Usage: scripts/series.sh linux|libfuse
+
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/series-lib.sh"
+
+# The base's version, as its own build files have it.
+base_version()
+{
+	case $KIND in
+	linux)
+		series_git cat-file blob base:Makefile |
+		awk '$2 == "=" && NR < 10 { v[$1] = $3 }
+		     END { print "Linux " v["VERSION"] "." v["PATCHLEVEL"] "." v["SUBLEVEL"] }' ;;
+	libfuse)
+		series_git cat-file blob base:meson.build |
+		sed -n "s/.*version: '\([0-9.]*\)'.*/libfuse \1/p" | head -n 1 ;;
+	esac
+}
+
+# fill_cover FILE: the texts that git leaves open. The base is named by its
+# release: the id of our own base commit means nothing to anyone.
+fill_cover()
+{
+	awk -v cover="$SERIES/cover" -v base="$(base_version)" '
+	BEGIN { getline subject < cover }
+	sub(/\*\*\* SUBJECT HERE \*\*\*/, subject) { print; next }
+	/^\*\*\* BLURB HERE \*\*\*$/ {
+		getline line < cover	# the empty one after the subject
+		while ((getline line < cover) > 0)
+			print line
+		print "\nBase: " base
+		next
+	}
+	{ print }' "$1" > "$1.new"
+	mv "$1.new" "$1"
+}
+
+format()
+{
+	[ -s "$SERIES/cover" ] || die "series/$KIND/cover is missing" \
+		"A subject, an empty line, then the text of the cover letter."
+	mkdir -p "$1"
+	# A fixed --abbrev: git's own grows with the number of objects.
+	series_git format-patch --quiet --zero-commit --signature='' --numbered \
+		--cover-letter --abbrev=12 --no-renames --diff-algorithm=myers \
+		--src-prefix=a/ --dst-prefix=b/ -o "$1" "base..$TIP"
+	fill_cover "$1/0000-cover-letter.patch"
+}
+
+# check_am DIR: in a repository of its own that borrows the objects of the base,
+# with only the touched files checked out.
+check_am()
+{
+	local repo=$SCRATCH/am show='%B%n%an %ae %aI'
+
+	rm -rf "$repo"
+	mkdir "$repo"
+	tree_git "$repo" init -q --template=
+	mkdir -p "$repo/.git/info"
+	realpath "$TREE/.git/objects" > "$repo/.git/objects/info/alternates"
+	series_git diff-tree -r --name-only base "$TIP" | sed 's,^,/,' \
+		> "$repo/.git/info/sparse-checkout"
+	tree_git "$repo" config core.sparseCheckout true
+	tree_git "$repo" config gc.auto 0
+	tree_git "$repo" reset -q --hard "$(series_git rev-parse 'base^{commit}')"
+	tree_git "$repo" tag base
+
+	tree_git "$repo" am -q --empty=drop "$1"/*.patch > "$SCRATCH/log" 2>&1 || {
+		cat "$SCRATCH/log" >&2
+		die "git am fails on a fresh base"
+	}
+	[ "$(tree_git "$repo" rev-parse 'HEAD^{tree}')" = \
+	  "$(series_git rev-parse "$TIP^{tree}")" ] || {
+		tree_git "$repo" diff --stat "$TIP" HEAD >&2
+		die "git am gives another tree than the series"
+	}
+	diff <(series_git log --format="$show" "base..$TIP") \
+	     <(tree_git "$repo" log --format="$show" base..HEAD) >&2 ||
+		die "git am changes a message: is there a line with --- alone, or brackets in a subject?"
+}
+
+# check_private DIR: what the series adds and says, context left out. The
+# templates that mkstemp() and its kin take are no places.
+check_private()
+{
+	local regex
+
+	regex=$("$TOP/scripts/check/private-regex.sh")
+	! {
+		cd "$1"
+		grep -n '^+' ./*.patch
+		cd "$SERIES"
+		grep -n '' cover ./*/message
+	} | sed 's,/tmp/[A-Za-z0-9_.-]*XXXXXX,,g' |
+	    grep -E "$regex|/""tmp/" >&2 ||
+		die "the lines above name a place of this machine or a package registry"
+}
+
+# What the reader wants to know: how much each patch is, and how much of the
+# existing code the series touches.
+table()
+{
+	local i
+
+	printf '\n%-4s %5s %6s %6s  %s\n' patch files added gone subject
+	for i in "${!PATCHES[@]}"; do
+		series_git diff-tree -r --no-commit-id --no-renames --numstat "${COMMITS[i]}" |
+		awk -v n="${PATCHES[i]%%-*}" -v subject="$(head -n 1 "$SERIES/${PATCHES[i]}/message")" '
+		{ files++; added += $1; gone += $2 }
+		END { printf "%-5s %5d %6d %6d  %s\n", n, files, added, gone, subject }'
+	done
+	series_git diff-tree -r --no-renames --numstat --diff-filter=A base "$TIP" |
+		awk '{ files++; added += $1 }
+		     END { printf "\nnew files: %d, %d lines\n", files, added }'
+	series_git diff-tree -r --no-renames --numstat --diff-filter=a base "$TIP" |
+		awk '{ line[NR] = sprintf("  %5d %6d  %s", $1, $2, $3); added += $1; gone += $2 }
+		     END { printf "hooks in existing files: %d, +%d -%d\n", NR, added, gone
+			   for (i = 1; i <= NR; i++) print line[i] }'
+	printf '\n%s patches on %s: build/series/%s\n' "${#PATCHES[@]}" "$(base_version)" "$KIND"
+}
+
+[ $# -eq 1 ] || usage
+series_open "$1"
+out=$BUILD/series/$KIND
+if [ ${#PATCHES[@]} -eq 0 ]; then
+	rm -rf "$out"
+	echo "series/$KIND has no patches yet: nothing to make"
+	exit 0
+fi
+
+make_into()
+{
+	series_build
+	format "$1"
+}
+
+step "$KIND: ${#PATCHES[@]} patches" make_into "$SCRATCH/out"
+step "$KIND: git am on a fresh base" check_am "$SCRATCH/out"
+step "$KIND: a second time" make_into "$SCRATCH/again"
+diff -r "$SCRATCH/out" "$SCRATCH/again" >&2 || die "two runs differ"
+check_private "$SCRATCH/out"
+
+rm -rf "$out"
+mkdir -p "$out"
+cp "$SCRATCH/out"/*.patch "$out/"
+table
