@@ -160,6 +160,7 @@ if [ -n "$interactive" ]; then
 else
 	qemu+=(-chardev "file,id=console,path=$out/console.log")
 fi
+# shellcheck disable=SC2054 # the commas are QEMU's
 qemu+=(-serial chardev:console -device virtio-serial-pci,bus=pcie.0)
 for port in verdict output; do
 	: > "$out/$port"
@@ -175,6 +176,7 @@ share()
 	[ "$access" = rw ] || readonly=,readonly=on
 	n=$((n + 1))
 	# A comma in a path would end the option.
+	# shellcheck disable=SC2054
 	qemu+=(-fsdev "local,id=fs$n,path=${path//,/,,},security_model=none,multidevs=remap$readonly"
 	       -device "virtio-9p-pci,bus=pcie.0,fsdev=fs$n,mount_tag=$tag")
 }
@@ -275,9 +277,12 @@ tr -d '\r' < "$out/console.log" > "$work/console.log"
 cp "$work/console.log" "$out/console.log"
 
 if grep -q 'Kernel panic' "$out/console.log"; then
-	sed -n '/cut here\|BUG:\|Oops\|SysRq\|Kernel panic\|lockup\|blocked for/,$p' \
-		"$out/console.log" | head -n 60 >&2
-	verdict 74 "the kernel panicked after $took s; see $out/console.log"
+	grep -vi 'command line' "$out/console.log" |
+		sed -n '/cut here\|BUG:\|Oops\|sysrq:\|Kernel panic\|lockup\|blocked for/,$p' |
+		head -n 60 >&2
+	status=74
+	[ -n "$(said booted)" ] || status=71
+	verdict $status "the kernel panicked after $took s; see $out/console.log"
 fi
 if [ -z "$(said booted)" ]; then
 	tail -n 20 "$out/console.log" >&2
