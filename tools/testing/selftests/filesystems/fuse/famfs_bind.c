@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Binding dax devices to their drivers.  Bound to device_dax a device can be
+ * mapped raw, which shows where bytes of a file really went.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/mman.h>
+
+#include "famfs_env.h"
+
+static int driver_write(const char *driver, const char *file,
+			const struct famfs_dev *dev)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/bus/dax/drivers/%s/%s", driver,
+		 file);
+	return famfs_write_text(path, dev->name);
+}
+
+static bool bound_to(const struct famfs_dev *dev, char *driver, size_t len)
+{
+	char path[128];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%.32s/driver",
+		 dev->name);
+	n = readlink(path, driver, len - 1);
+	if (n < 0)
+		return false;
+	driver[n] = '\0';
+	return true;
+}
+
+bool famfs_bound(const struct famfs_dev *dev, const char *driver)
+{
+	char link[256];
+	char *base;
+
+	if (!bound_to(dev, link, sizeof(link)))
+		return false;
+	base = strrchr(link, '/');
+	return base && !strcmp(base + 1, driver);
+}
+
+int famfs_unbind(const struct famfs_dev *dev)
+{
+	char link[256];
+	char *base;
+	int err;
+
+	if (!bound_to(dev, link, sizeof(link)))
+		return 0;
+	base = strrchr(link, '/');
+	err = driver_write(base + 1, "unbind", dev);
+	/* Else the driver's next bind would find the name known. */
+	if (!err && !strcmp(base + 1, "fsdev_dax"))
+		driver_write("fsdev_dax", "remove_id", dev);
+	return err;
+}
+
+int famfs_bind(const struct famfs_dev *dev, const char *driver)
+{
+	int err = famfs_unbind(dev);
+
+	if (err)
+		return err;
+	/* fsdev_dax takes only devices that it is told; that binds them. */
+	if (!strcmp(driver, "fsdev_dax"))
+		err = driver_write(driver, "new_id", dev);
+	else
+		err = driver_write(driver, "bind", dev);
+	if (err)
+		return err;
+	return famfs_bound(dev, driver) ? 0 : -ENODEV;
+}
+
+/* The device's own memory, read only; NULL if that cannot be had. */
+void *famfs_raw_map(const struct famfs_dev *dev, size_t len)
+{
+	void *map = MAP_FAILED;
+	int fd;
+
+	if (famfs_bind(dev, "device_dax"))
+		return NULL;
+	fd = open(dev->path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		map = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+		close(fd);
+	}
+	if (map != MAP_FAILED)
+		return map;
+	famfs_bind(dev, "fsdev_dax");
+	return NULL;
+}
+
+int famfs_raw_unmap(const struct famfs_dev *dev, void *map, size_t len)
+{
+	munmap(map, len);
+	return famfs_bind(dev, "fsdev_dax");
+}

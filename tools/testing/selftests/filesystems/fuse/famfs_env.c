@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The test's mount: setting it up, filling devices through it, and leaving
+ * nothing behind.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "famfs_env.h"
+
+/* A WARN sets this bit in /proc/sys/kernel/tainted, an oops the other. */
+#define TAINT_DIE	0x080UL
+#define TAINT_WARN	0x200UL
+
+int famfs_write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static unsigned long read_number(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	unsigned long n = 0;
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%lu", &n) != 1)
+		n = 0;
+	fclose(f);
+	return n;
+}
+
+static unsigned long taint(void)
+{
+	return read_number("/proc/sys/kernel/tainted") &
+	       (TAINT_DIE | TAINT_WARN);
+}
+
+/* Has the kernel warned since the test began? */
+bool famfs_warned(struct famfs_env *env)
+{
+	return taint() != env->taint;
+}
+
+int famfs_drop_caches(void)
+{
+	return famfs_write_text("/proc/sys/vm/drop_caches", "3");
+}
+
+static void find_devs(struct famfs_env *env)
+{
+	const char *list = getenv("FAMFS_DAXDEVS");
+	char sysfs[128];
+	int used;
+
+	while (list && env->ndevs < FAMFS_MAX_DEVS) {
+		struct famfs_dev *dev = &env->devs[env->ndevs];
+
+		if (sscanf(list, " %63s%n", dev->path, &used) != 1)
+			break;
+		list += used;
+		dev->name = strrchr(dev->path, '/');
+		if (!dev->name++)
+			break;
+		snprintf(sysfs, sizeof(sysfs),
+			 "/sys/bus/dax/devices/%.32s/size", dev->name);
+		dev->size = read_number(sysfs);
+		env->ndevs++;
+	}
+}
+
+void famfs_name_devs(struct famfs_env *env, struct famfs_server *srv)
+{
+	int i;
+
+	for (i = 0; i < env->ndevs; i++)
+		snprintf(srv->st->devs[i], sizeof(srv->st->devs[i]), "%s",
+			 env->devs[i].path);
+}
+
+/* Mounts once to see what the kernel offers. */
+static bool kernel_maps(struct famfs_env *env)
+{
+	bool offered = false;
+
+	if (!famfs_mount_thread(env)) {
+		offered = env->srv.st->offered & FUSE_DAX_FMAP;
+		famfs_umount(env);
+	}
+	famfs_server_exit(&env->srv);
+	return offered;
+}
+
+static const char *env_init(struct famfs_env *env, int devs)
+{
+	int i;
+
+	if (geteuid() != 0)
+		return "need root to mount fuse";
+	find_devs(env);
+	if (env->ndevs < devs)
+		return devs > 1 ? "need more dax devices in FAMFS_DAXDEVS" :
+				  "need a dax device in FAMFS_DAXDEVS";
+	for (i = 0; i < devs; i++)
+		if (!famfs_bound(&env->devs[i], "fsdev_dax") &&
+		    famfs_bind(&env->devs[i], "fsdev_dax"))
+			return "a device is not bound to fsdev_dax";
+	/* The namespace takes the mounts with it, however the test ends. */
+	if (unshare(CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return "need mount namespaces";
+	snprintf(env->dir, sizeof(env->dir), "/tmp/famfs_XXXXXX");
+	if (!mkdtemp(env->dir)) {
+		env->dir[0] = '\0';
+		return "need /tmp";
+	}
+	if (famfs_server_init(&env->srv))
+		return "need /dev/fuse";
+	if (!kernel_maps(env))
+		return "need CONFIG_FUSE_FAMFS_DAX";
+	if (famfs_server_init(&env->srv))
+		return "need memory";
+	famfs_name_devs(env, &env->srv);
+	return NULL;
+}
+
+/* Returns why the test cannot run, or NULL. */
+const char *famfs_env_init(struct famfs_env *env, int devs)
+{
+	const char *why;
+
+	memset(env, 0, sizeof(*env));
+	env->taint = taint();
+	why = env_init(env, devs);
+	if (why)
+		famfs_env_exit(env);
+	return why;
+}
+
+/* Returns the number of things found wrong. */
+int famfs_env_exit(struct famfs_env *env)
+{
+	int wrong = 0;
+
+	/* Ends requests that nobody answers. */
+	if (env->srv.st)
+		famfs_server_exit(&env->srv);
+	if (env->mounted)
+		umount2(env->dir, MNT_DETACH);
+	env->mounted = false;
+	if (env->dir[0])
+		rmdir(env->dir);
+	if (famfs_warned(env)) {
+		fprintf(stderr, "# the kernel has warned: see its log\n");
+		wrong++;
+	}
+	return wrong;
+}
+
+int famfs_mount_at(struct famfs_server *srv, const char *dir)
+{
+	char opts[128];
+
+	snprintf(opts, sizeof(opts),
+		 "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other",
+		 srv->fd);
+	return mount("famfs", dir, "fuse", MS_NOSUID, opts) ? -errno : 0;
+}
+
+int famfs_mount(struct famfs_env *env)
+{
+	int err = famfs_mount_at(&env->srv, env->dir);
+
+	env->mounted = !err;
+	return err;
+}
+
+/* Until the connection is up the kernel sends nothing else. */
+static int wait_init(struct famfs_env *env)
+{
+	struct stat st;
+
+	if (stat(env->dir, &st))
+		return -errno;
+	return env->srv.st->offered ? 0 : -EPROTO;
+}
+
+int famfs_mount_thread(struct famfs_env *env)
+{
+	int err = famfs_mount(env);
+
+	if (!err)
+		err = famfs_server_thread(&env->srv);
+	return err ? err : wait_init(env);
+}
+
+int famfs_mount_fork(struct famfs_env *env)
+{
+	int err = famfs_mount(env);
+
+	if (!err)
+		err = famfs_server_fork(&env->srv);
+	return err ? err : wait_init(env);
+}
+
+/* Every file must be closed.  Afterwards the devices are free. */
+int famfs_umount(struct famfs_env *env)
+{
+	if (umount2(env->dir, 0))
+		return -errno;
+	env->mounted = false;
+	famfs_server_stop(&env->srv);
+	return 0;
+}
+
+/* Unmounts, and mounts with a new server that has no files yet. */
+int famfs_remount(struct famfs_env *env)
+{
+	int err = env->mounted ? famfs_umount(env) : 0;
+
+	if (err)
+		return err;
+	famfs_server_exit(&env->srv);
+	err = famfs_server_init(&env->srv);
+	if (err)
+		return err;
+	famfs_name_devs(env, &env->srv);
+	return famfs_mount_thread(env);
+}
+
+int famfs_open(struct famfs_env *env, const char *name, int flags)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", env->dir, name);
+	fd = open(path, flags | O_CLOEXEC, 0644);
+	return fd < 0 ? -errno : fd;
+}
+
+int famfs_stat_size(struct famfs_env *env, const char *name, __u64 *size)
+{
+	char path[128];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", env->dir, name);
+	if (stat(path, &st))
+		return -errno;
+	*size = st.st_size;
+	return 0;
+}
+
+int famfs_add_mapped(struct famfs_env *env, const char *name,
+		     const struct famfs_msg *m)
+{
+	const struct fuse_fmap_header *h = (void *)m->buf;
+	int i = famfs_add_file(&env->srv, name, h->file_size);
+
+	famfs_set_map(&env->srv, i, m->buf, m->len);
+	return i;
+}
+
+/* A file of one extent, as long as its size rounded up to pages. */
+int famfs_add_simple(struct famfs_env *env, const char *name, __u64 size,
+		     __u32 dev, __u64 off)
+{
+	struct famfs_msg m;
+	int i;
+
+	famfs_msg_simple(&m, size, dev, off, (size + 4095) & ~4095ULL);
+	i = famfs_add_mapped(env, name, &m);
+	famfs_msg_exit(&m);
+	return i;
+}
+
+static int fill_one(struct famfs_env *env, const char *name, __u32 dev,
+		    size_t len)
+{
+	int fd = famfs_open(env, name, O_WRONLY);
+	char *buf = malloc(MiB);
+	size_t done;
+	int err = 0;
+
+	if (fd < 0 || !buf) {
+		free(buf);
+		return fd < 0 ? fd : -ENOMEM;
+	}
+	for (done = 0; done < len && !err; done += MiB) {
+		famfs_pattern(dev, done, buf, MiB);
+		if (pwrite(fd, buf, MiB, done) != MiB)
+			err = errno ? -errno : -EIO;
+	}
+	close(fd);
+	free(buf);
+	return err;
+}
+
+/*
+ * Fills the first len bytes of every device with the pattern, through a mount
+ * that is gone again afterwards.
+ */
+int famfs_fill(struct famfs_env *env, size_t len)
+{
+	struct famfs_env fill = *env;
+	char name[16];
+	int err, i;
+
+	err = famfs_server_init(&fill.srv);
+	if (err)
+		return err;
+	famfs_name_devs(&fill, &fill.srv);
+	err = famfs_mount_thread(&fill);
+	for (i = 0; i < env->ndevs && !err; i++) {
+		snprintf(name, sizeof(name), "fill%d", i);
+		famfs_add_simple(&fill, name, len, i, 0);
+		err = fill_one(&fill, name, i, len);
+	}
+	if (!err)
+		err = famfs_umount(&fill);
+	else if (fill.mounted)
+		umount2(fill.dir, MNT_DETACH);
+	famfs_server_exit(&fill.srv);
+	return err;
+}
+
+/*
+ * Compares a whole mapped file, read with read(), with the pattern.  Returns
+ * how many bytes are right before the first that is not.
+ */
+__u64 famfs_check(int fd, const struct famfs_msg *m)
+{
+	char *buf = malloc(MiB);
+	__u64 pos = 0;
+
+	while (buf) {
+		ssize_t n = pread(fd, buf, MiB, pos);
+		size_t right;
+
+		if (n <= 0)
+			break;
+		right = famfs_mismatch(m, pos, buf, n);
+		pos += right;
+		if (right < (size_t)n)
+			break;
+	}
+	free(buf);
+	return pos;
+}

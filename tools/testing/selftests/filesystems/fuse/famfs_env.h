@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What tests of mapped files stand on: dax devices, a mount in a mount
+ * namespace of the test's own, and the kernel's taint flags.
+ *
+ * FAMFS_DAXDEVS names the devices, as in "/dev/dax0.0 /dev/dax1.0".  They must
+ * be bound to fsdev_dax, and what is on them is lost.
+ */
+#ifndef FAMFS_ENV_H
+#define FAMFS_ENV_H
+
+#include "famfs_fmap.h"
+#include "famfs_server.h"
+
+#define MiB	(1024 * 1024UL)
+#define PMD	(2 * MiB)
+
+struct famfs_dev {
+	char path[64];
+	const char *name;		/* dax0.0, in path */
+	__u64 size;
+};
+
+struct famfs_env {
+	struct famfs_server srv;
+	struct famfs_dev devs[FAMFS_MAX_DEVS];
+	int ndevs;
+	char dir[64];
+	bool mounted;
+	unsigned long taint;
+};
+
+const char *famfs_env_init(struct famfs_env *env, int devs);
+int famfs_env_exit(struct famfs_env *env);
+int famfs_mount_at(struct famfs_server *srv, const char *dir);
+int famfs_mount(struct famfs_env *env);
+int famfs_mount_thread(struct famfs_env *env);
+int famfs_mount_fork(struct famfs_env *env);
+int famfs_umount(struct famfs_env *env);
+int famfs_remount(struct famfs_env *env);
+void famfs_name_devs(struct famfs_env *env, struct famfs_server *srv);
+
+int famfs_open(struct famfs_env *env, const char *name, int flags);
+int famfs_stat_size(struct famfs_env *env, const char *name, __u64 *size);
+int famfs_add_mapped(struct famfs_env *env, const char *name,
+		     const struct famfs_msg *m);
+int famfs_add_simple(struct famfs_env *env, const char *name, __u64 size,
+		     __u32 dev, __u64 off);
+
+int famfs_fill(struct famfs_env *env, size_t len);
+__u64 famfs_check(int fd, const struct famfs_msg *m);
+int famfs_bind(const struct famfs_dev *dev, const char *driver);
+int famfs_unbind(const struct famfs_dev *dev);
+bool famfs_bound(const struct famfs_dev *dev, const char *driver);
+void *famfs_raw_map(const struct famfs_dev *dev, size_t len);
+int famfs_raw_unmap(const struct famfs_dev *dev, void *map, size_t len);
+
+int famfs_write_text(const char *path, const char *text);
+int famfs_drop_caches(void);
+bool famfs_warned(struct famfs_env *env);
+
+#endif /* FAMFS_ENV_H */

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who may map files onto dax devices, and what a connection without that right
+ * is: ordinary FUSE, whatever its server asks for.
+ *
+ * What is easily wrong here: device memory within the reach of a mount that an
+ * unprivileged user made, because only the server's reply is looked at.
+ */
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <linux/capability.h>
+
+#include "famfs_test.h"
+
+#define SIZE	(64 * 1024UL)
+
+FIXTURE(famfs_init)
+{
+	struct famfs_env env;
+};
+
+FIXTURE_SETUP(famfs_init)
+{
+	const char *why = famfs_env_init(&self->env, 1);
+	struct famfs_msg m;
+	int i;
+
+	if (why)
+		SKIP(return, "%s", why);
+	/* A file that the server can serve either way. */
+	i = famfs_add_data(&self->env.srv, "both", "server", 6);
+	famfs_msg_simple(&m, SIZE, 0, 0, SIZE);
+	famfs_set_map(&self->env.srv, i, m.buf, m.len);
+	famfs_msg_exit(&m);
+}
+
+FIXTURE_TEARDOWN(famfs_init)
+{
+	FAMFS_TEARDOWN();
+}
+
+static int drop_cap(int cap)
+{
+	struct __user_cap_header_struct h = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct d[2];
+
+	if (syscall(SYS_capget, &h, d))
+		return -errno;
+	d[cap / 32].effective &= ~(1U << cap % 32);
+	d[cap / 32].permitted &= ~(1U << cap % 32);
+	return syscall(SYS_capset, &h, d) ? -errno : 0;
+}
+
+/* Returns 0 if "both" is served by the server, through requests alone. */
+static int check_ordinary(struct famfs_env *env)
+{
+	char buf[8] = "";
+	int fd = famfs_open(env, "both", O_RDWR);
+	char *map;
+
+	if (fd < 0)
+		return 10;
+	if (pread(fd, buf, 8, 0) != 6 || memcmp(buf, "server", 6))
+		return 11;
+	if (pwrite(fd, "SERVER", 6, 0) != 6)
+		return 12;
+	map = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED || memcmp(map, "SERVER", 6))
+		return 13;
+	munmap(map, 4096);
+	if (ftruncate(fd, 3))
+		return 14;
+	close(fd);
+	if (famfs_count(&env->srv, FUSE_GET_FMAP) ||
+	    famfs_count(&env->srv, FUSE_GET_DAXDEV))
+		return 15;
+	if (!famfs_count(&env->srv, FUSE_READ) ||
+	    !famfs_count(&env->srv, FUSE_WRITE))
+		return 16;
+	return 0;
+}
+
+/* In a child: a mount without the right to map; 0 if all is well. */
+static int unprivileged(struct famfs_env *env, bool force)
+{
+	env->srv.st->force = force;
+	if (famfs_mount_thread(env))
+		return 20;
+	if (env->srv.st->offered & FUSE_DAX_FMAP)
+		return 21;
+	if (check_ordinary(env))
+		return check_ordinary(env);
+	return famfs_umount(env) ? 22 : 0;
+}
+
+TEST_F(famfs_init, N1_offered_to_who_may_do_raw_io)
+{
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	EXPECT_NE(0, self->env.srv.st->offered & FUSE_DAX_FMAP);
+	close(ASSERT_OPEN("both", O_RDWR));
+	EXPECT_COUNT(1, FUSE_GET_FMAP);
+}
+
+TEST_F(famfs_init, N1_not_offered_without_cap_sys_rawio)
+{
+	EXPECT_CHILD(drop_cap(CAP_SYS_RAWIO) ? 1 :
+		     unprivileged(&self->env, false));
+}
+
+TEST_F(famfs_init, N1_asked_for_unoffered_is_ordinary_fuse)
+{
+	EXPECT_CHILD(drop_cap(CAP_SYS_RAWIO) ? 1 :
+		     unprivileged(&self->env, true));
+}
+
+/* Root of a user namespace has all capabilities, but only there. */
+static int in_user_namespace(struct famfs_env *env)
+{
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
+		return 30;
+	if (famfs_write_text("/proc/self/setgroups", "deny") ||
+	    famfs_write_text("/proc/self/uid_map", "0 0 1") ||
+	    famfs_write_text("/proc/self/gid_map", "0 0 1"))
+		return 31;
+	/* The device must be opened by who mounts. */
+	close(env->srv.fd);
+	env->srv.fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (env->srv.fd < 0)
+		return 32;
+	return unprivileged(env, true);
+}
+
+TEST_F(famfs_init, N1_not_offered_in_a_user_namespace)
+{
+	EXPECT_CHILD(in_user_namespace(&self->env));
+}
+
+TEST_F(famfs_init, N2_flag_not_asked_for_is_ordinary_fuse)
+{
+	self->env.srv.st->want &= ~FUSE_DAX_FMAP;
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	EXPECT_NE(0, self->env.srv.st->offered & FUSE_DAX_FMAP);
+	EXPECT_EQ(0, check_ordinary(&self->env));
+}
+
+TEST_F(famfs_init, N3_passthrough_of_a_mapped_file_is_refused)
+{
+	struct famfs_state *st = self->env.srv.st;
+	struct fuse_backing_map backing = {};
+	int i, id;
+
+	st->want |= FUSE_PASSTHROUGH;
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	if (!(st->offered & FUSE_PASSTHROUGH))
+		SKIP(return, "need CONFIG_FUSE_PASSTHROUGH");
+	backing.fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+	ASSERT_GE(backing.fd, 0);
+	id = ioctl(self->env.srv.fd, FUSE_DEV_IOC_BACKING_OPEN, &backing);
+	ASSERT_GT(id, 0);
+
+	st->files[0].open_flags = FOPEN_PASSTHROUGH;
+	st->files[0].backing_id = id;
+	EXPECT_OPEN_FAILS(EIO, "both", O_RDWR);
+	EXPECT_COUNT(1, FUSE_RELEASE);
+	/* The same on a file without a map works. */
+	i = famfs_add_data(&self->env.srv, "plain", "server", 6);
+	st->files[i].open_flags = FOPEN_PASSTHROUGH;
+	st->files[i].backing_id = id;
+	close(ASSERT_OPEN("plain", O_RDWR));
+	/* And the mapped file without the flag. */
+	st->files[0].open_flags = 0;
+	close(ASSERT_OPEN("both", O_RDWR));
+	EXPECT_EQ(0, ioctl(self->env.srv.fd, FUSE_DEV_IOC_BACKING_CLOSE, &id));
+	close(backing.fd);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Good maps of many shapes: every byte of the file, read through the kernel,
+ * is the one that a plain resolver finds on the device.
+ *
+ * Each device is first filled with a pattern that tells all of its words
+ * apart, through a mount whose map is the device itself.
+ */
+#include "famfs_test.h"
+
+#define PAGE	4096UL
+#define FILLED	(8 * MiB)
+
+FIXTURE(famfs_layout)
+{
+	struct famfs_env env;
+	struct famfs_msg m;
+};
+
+FIXTURE_SETUP(famfs_layout)
+{
+	const char *why = famfs_env_init(&self->env, 1);
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, famfs_fill(&self->env, FILLED));
+}
+
+FIXTURE_TEARDOWN(famfs_layout)
+{
+	famfs_msg_exit(&self->m);
+	FAMFS_TEARDOWN();
+}
+
+/* Reads the file by read(), by small reads across edges, and by faults. */
+static void check_all(struct __test_metadata *const _metadata,
+		      struct famfs_env *env, const struct famfs_msg *m)
+{
+	__u64 size = ((struct fuse_fmap_header *)m->buf)->file_size;
+	char buf[64], *map;
+	__u64 pos;
+	int fd;
+
+	famfs_add_mapped(env, "f", m);
+	ASSERT_EQ(0, famfs_mount_thread(env));
+	fd = famfs_open(env, "f", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(size, famfs_check(fd, m));
+	for (pos = PAGE - 24; pos + 48 < size; pos += PAGE) {
+		ASSERT_EQ(48, pread(fd, buf, 48, pos));
+		ASSERT_EQ(24, famfs_mismatch(m, pos, buf, 24));
+		ASSERT_EQ(24, famfs_mismatch(m, pos + 24, buf + 24, 24));
+	}
+	map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	EXPECT_EQ(size, famfs_mismatch(m, 0, map, size));
+	munmap(map, size);
+	close(fd);
+	EXPECT_EQ(0, famfs_count(&env->srv, FUSE_READ));
+}
+
+TEST_F(famfs_layout, M4_one_extent)
+{
+	famfs_msg_simple(&self->m, 4 * MiB, 0, 2 * MiB, 4 * MiB);
+	check_all(_metadata, &self->env, &self->m);
+}
+
+TEST_F(famfs_layout, M4_one_extent_off_huge_page_alignment)
+{
+	famfs_msg_simple(&self->m, 5 * MiB - 3, 0, PAGE, 5 * MiB);
+	check_all(_metadata, &self->env, &self->m);
+}
+
+TEST_F(famfs_layout, M4_map_longer_than_the_file)
+{
+	famfs_msg_simple(&self->m, 5, 0, PAGE, 2 * MiB);
+	check_all(_metadata, &self->env, &self->m);
+}
+
+TEST_F(famfs_layout, M4_uniform_extents)
+{
+	int i;
+
+	famfs_msg_init(&self->m, 128 * 3 * PAGE - 1, FUSE_FMAP_EXT_SIMPLE);
+	for (i = 127; i >= 0; i--)
+		famfs_msg_extent(&self->m, 0, i * 3 * PAGE, 3 * PAGE);
+	check_all(_metadata, &self->env, &self->m);
+}
+
+TEST_F(famfs_layout, M4_uniform_extents_with_a_short_last_one)
+{
+	int i;
+
+	famfs_msg_init(&self->m, 65 * PAGE, FUSE_FMAP_EXT_SIMPLE);
+	for (i = 0; i < 8; i++)
+		famfs_msg_extent(&self->m, 0, (20 - 2 * i) * 8 * PAGE, 8 * PAGE);
+	famfs_msg_extent(&self->m, 0, 0, PAGE);
+	check_all(_metadata, &self->env, &self->m);
+}
+
+TEST_F(famfs_layout, M4_extents_of_different_lengths)
+{
+	__u64 off = 0, size = 0;
+	int i;
+
+	famfs_msg_init(&self->m, 0, FUSE_FMAP_EXT_SIMPLE);
+	for (i = 0; i < 60; i++) {
+		__u64 len = (1 + i * 7 % 11) * PAGE;
+
+		/* Two streams of extents, taken in turn. */
+		famfs_msg_extent(&self->m, 0, off + (i % 2) * 4 * MiB, len);
+		off += len;
+		size += len;
+	}
+	famfs_msg_header(&self->m)->file_size = size - 100;
+	check_all(_metadata, &self->env, &self->m);
+}
+
+TEST_F(famfs_layout, M4_stripe_of_powers_of_two)
+{
+	int i;
+
+	famfs_msg_init(&self->m, 2 * MiB, FUSE_FMAP_EXT_STRIPED);
+	famfs_msg_stripe(&self->m, 2 * MiB, 64 * 1024, 4);
+	for (i = 3; i >= 0; i--)
+		famfs_msg_strip(&self->m, 0, i * MiB, 512 * 1024);
+	check_all(_metadata, &self->env, &self->m);
+}
+
+TEST_F(famfs_layout, M4_stripe_of_odd_numbers)
+{
+	int i;
+
+	/* 121 chunks of 3 pages on 5 strips: 25 on the first, else 24. */
+	famfs_msg_init(&self->m, 121 * 3 * PAGE - 77, FUSE_FMAP_EXT_STRIPED);
+	famfs_msg_stripe(&self->m, 121 * 3 * PAGE, 3 * PAGE, 5);
+	for (i = 0; i < 5; i++)
+		famfs_msg_strip(&self->m, 0, (4 - i) * 100 * PAGE,
+				(i ? 24 : 25) * 3 * PAGE);
+	check_all(_metadata, &self->env, &self->m);
+}
+
+TEST_F(famfs_layout, M4_stripe_that_ends_in_a_chunk)
+{
+	int i;
+
+	famfs_msg_init(&self->m, 33 * PAGE, FUSE_FMAP_EXT_STRIPED);
+	famfs_msg_stripe(&self->m, 33 * PAGE, 4 * PAGE, 3);
+	for (i = 0; i < 3; i++)
+		famfs_msg_strip(&self->m, 0, i * MiB, 12 * PAGE);
+	check_all(_metadata, &self->env, &self->m);
+}
+
+TEST_F(famfs_layout, M4_stripe_with_one_strip)
+{
+	famfs_msg_init(&self->m, 30 * PAGE, FUSE_FMAP_EXT_STRIPED);
+	famfs_msg_stripe(&self->m, 30 * PAGE, 8 * PAGE, 1);
+	famfs_msg_strip(&self->m, 0, PAGE, 32 * PAGE);
+	check_all(_metadata, &self->env, &self->m);
+}
+
+TEST_F(famfs_layout, M4_several_stripes)
+{
+	static const struct {
+		__u32 nstrips, chunk, chunks;
+	} s[] = { { 2, 2, 9 }, { 3, 1, 10 }, { 1, 4, 2 }, { 7, 5, 20 } };
+	__u64 off = 0, size = 0;
+	size_t i;
+	__u32 k;
+
+	famfs_msg_init(&self->m, 0, FUSE_FMAP_EXT_STRIPED);
+	for (i = 0; i < ARRAY_SIZE(s); i++) {
+		__u64 nbytes = s[i].chunk * s[i].chunks * PAGE;
+		__u64 len = (s[i].chunks + s[i].nstrips - 1) / s[i].nstrips *
+			    s[i].chunk * PAGE;
+
+		famfs_msg_stripe(&self->m, nbytes, s[i].chunk * PAGE,
+				 s[i].nstrips);
+		for (k = 0; k < s[i].nstrips; k++, off += len)
+			famfs_msg_strip(&self->m, 0, off, len);
+		size += nbytes;
+	}
+	famfs_msg_header(&self->m)->file_size = size;
+	check_all(_metadata, &self->env, &self->m);
+}
+
+TEST_F(famfs_layout, M4_many_strips)
+{
+	int i;
+
+	famfs_msg_init(&self->m, 600 * PAGE, FUSE_FMAP_EXT_STRIPED);
+	famfs_msg_stripe(&self->m, 600 * PAGE, PAGE, 300);
+	for (i = 0; i < 300; i++)
+		famfs_msg_strip(&self->m, 0, (299 - i) * 3 * PAGE, 2 * PAGE);
+	check_all(_metadata, &self->env, &self->m);
+}
+
+TEST_F(famfs_layout, M1_size_may_be_told_and_types_differ)
+{
+	famfs_msg_simple(&self->m, MiB, 0, 0, MiB);
+	famfs_msg_header(&self->m)->size = self->m.len;
+	famfs_msg_header(&self->m)->file_type = FUSE_FMAP_FILE_LOG;
+	check_all(_metadata, &self->env, &self->m);
+}
+
+TEST_F(famfs_layout, M4_extents_and_strips_on_two_devices)
+{
+	int i;
+
+	if (self->env.ndevs < 2)
+		SKIP(return, "need two dax devices in FAMFS_DAXDEVS");
+	famfs_msg_init(&self->m, 2 * MiB, FUSE_FMAP_EXT_STRIPED);
+	famfs_msg_stripe(&self->m, MiB, 8 * PAGE, 2);
+	for (i = 0; i < 2; i++)
+		famfs_msg_strip(&self->m, i, MiB, MiB / 2);
+	famfs_msg_stripe(&self->m, MiB, 3 * PAGE, 2);
+	for (i = 0; i < 2; i++)
+		famfs_msg_strip(&self->m, 1 - i, 4 * MiB, 43 * 3 * PAGE);
+	check_all(_metadata, &self->env, &self->m);
+	EXPECT_COUNT(2, FUSE_GET_DAXDEV);
+}
+
+/*
+ * As many extents as the device has pages, in reverse order: none can be
+ * merged with its neighbour.
+ */
+TEST_F(famfs_layout, M5_extent_for_every_page_of_the_device)
+{
+	__u64 pages = self->env.devs[0].size / PAGE;
+	char want[PAGE], got[PAGE];
+	__u64 i;
+	int fd;
+
+	famfs_msg_init(&self->m, pages * PAGE, FUSE_FMAP_EXT_SIMPLE);
+	for (i = 0; i < pages; i++)
+		famfs_msg_extent(&self->m, 0, (pages - 1 - i) * PAGE, PAGE);
+	famfs_add_mapped(&self->env, "f", &self->m);
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	fd = ASSERT_OPEN("f", O_RDONLY);
+	for (i = 0; i < FILLED / PAGE; i += 13) {
+		famfs_pattern(0, i * PAGE, want, PAGE);
+		ASSERT_EQ(PAGE, pread(fd, got, PAGE, (pages - 1 - i) * PAGE));
+		ASSERT_EQ(0, memcmp(want, got, PAGE));
+	}
+	close(fd);
+}
+
+/* Bytes written through one map lie where the device itself shows them. */
+TEST_F(famfs_layout, M4_written_bytes_land_where_the_map_says)
+{
+	char *raw, *data = malloc(20 * PAGE);
+	__u64 pos;
+	int fd, i;
+
+	ASSERT_NE(NULL, data);
+	famfs_msg_init(&self->m, 20 * PAGE, FUSE_FMAP_EXT_STRIPED);
+	famfs_msg_stripe(&self->m, 20 * PAGE, 2 * PAGE, 3);
+	for (i = 0; i < 3; i++)
+		famfs_msg_strip(&self->m, 0, (3 - i) * MiB, 8 * PAGE);
+	famfs_add_mapped(&self->env, "f", &self->m);
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	fd = ASSERT_OPEN("f", O_RDWR);
+	for (i = 0; i < 20; i++)
+		memset(data + i * PAGE, 'a' + i, PAGE);
+	EXPECT_EQ(20 * PAGE, pwrite(fd, data, 20 * PAGE, 0));
+	close(fd);
+	ASSERT_EQ(0, famfs_umount(&self->env));
+
+	raw = famfs_raw_map(&self->env.devs[0], FILLED);
+	ASSERT_NE(NULL, raw);
+	for (pos = 0; pos < 20 * PAGE; pos += PAGE) {
+		__u64 off = 0;
+		__u32 dev;
+
+		EXPECT_TRUE(famfs_resolve(&self->m, pos, &dev, &off));
+		EXPECT_EQ(0, memcmp(raw + off, data + pos, PAGE));
+	}
+	/* And nowhere else. */
+	famfs_pattern(0, MiB + 8 * PAGE, data, PAGE);
+	EXPECT_EQ(0, memcmp(raw + MiB + 8 * PAGE, data, PAGE));
+	EXPECT_EQ(0, famfs_raw_unmap(&self->env.devs[0], raw, FILLED));
+	free(data);
+}
+
+TEST_HARNESS_MAIN

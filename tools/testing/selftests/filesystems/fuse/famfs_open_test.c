@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * When the kernel asks a FUSE server for the map of a file: never before the
+ * file is opened, once while its inode lives, and so that every answer but a
+ * good map leaves an ordinary file or a failed open.
+ *
+ * What is easily wrong here: maps fetched at lookup, where a listing of a large
+ * directory costs a request for each file; concurrent first opens that each
+ * send a request and install a map; errors that are remembered, so that a
+ * device that came late stays missing until the inode is evicted; page cache
+ * from before the map that hides what the device holds.
+ *
+ * Names of tests begin with the promise that they keep, see
+ * Documentation/filesystems/fuse/famfs.rst.
+ */
+#include <dirent.h>
+#include <pthread.h>
+#include <sys/statfs.h>
+
+#include "famfs_test.h"
+
+#define SIZE	(64 * 1024UL)
+#define OPENERS	8
+
+FIXTURE(famfs_open)
+{
+	struct famfs_env env;
+};
+
+FIXTURE_SETUP(famfs_open)
+{
+	const char *why = famfs_env_init(&self->env, 1);
+
+	if (why)
+		SKIP(return, "%s", why);
+	/* Two mapped files, and an ordinary one. */
+	famfs_add_simple(&self->env, "a", SIZE, 0, 0);
+	famfs_add_simple(&self->env, "b", SIZE, 0, PMD);
+	famfs_add_data(&self->env.srv, "plain", "server", 6);
+}
+
+FIXTURE_TEARDOWN(famfs_open)
+{
+	FAMFS_TEARDOWN();
+}
+
+TEST_F(famfs_open, F1_lookup_stat_and_readdir_fetch_no_map)
+{
+	char path[128];
+	struct dirent *d;
+	struct statfs sf;
+	int files = 0;
+	__u64 size;
+	DIR *dir;
+
+	self->env.srv.st->want |= FUSE_DO_READDIRPLUS;
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	dir = opendir(self->env.dir);
+	ASSERT_NE(NULL, dir);
+	while ((d = readdir(dir)))
+		files += d->d_type == DT_REG;
+	closedir(dir);
+	EXPECT_EQ(3, files);
+	EXPECT_EQ(0, famfs_stat_size(&self->env, "a", &size));
+	EXPECT_EQ(SIZE, size);
+	snprintf(path, sizeof(path), "%s/a", self->env.dir);
+	EXPECT_EQ(0, access(path, R_OK));
+	EXPECT_EQ(0, chmod(path, 0600));
+	EXPECT_EQ(0, statfs(path, &sf));
+	close(ASSERT_OPEN("a", O_PATH));
+	EXPECT_COUNT(0, FUSE_GET_FMAP);
+	EXPECT_COUNT(0, FUSE_GET_DAXDEV);
+}
+
+TEST_F(famfs_open, F1_open_fetches_before_the_server_opens)
+{
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	close(ASSERT_OPEN("a", O_RDONLY));
+	EXPECT_COUNT(1, FUSE_GET_FMAP);
+	EXPECT_COUNT(1, FUSE_GET_DAXDEV);
+	EXPECT_COUNT(1, FUSE_OPEN);
+	/* The device is known now. */
+	close(ASSERT_OPEN("b", O_RDWR));
+	EXPECT_COUNT(2, FUSE_GET_FMAP);
+	EXPECT_COUNT(1, FUSE_GET_DAXDEV);
+}
+
+TEST_F(famfs_open, F1_create_fetches)
+{
+	struct famfs_state *st = self->env.srv.st;
+	struct stat sb;
+	int fd;
+
+	st->files[0].exists = false;
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	fd = ASSERT_OPEN("a", O_CREAT | O_EXCL | O_RDWR);
+	EXPECT_COUNT(1, FUSE_CREATE);
+	EXPECT_COUNT(1, FUSE_GET_FMAP);
+	EXPECT_EQ(0, fstat(fd, &sb));
+	EXPECT_EQ(SIZE, sb.st_size);
+	EXPECT_EQ(5, pwrite(fd, "hello", 5, 0));
+	EXPECT_COUNT(0, FUSE_WRITE);
+	close(fd);
+}
+
+TEST_F(famfs_open, F1_mknod_fetches_not_until_opened)
+{
+	char path[128];
+
+	self->env.srv.st->files[0].exists = false;
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	snprintf(path, sizeof(path), "%s/a", self->env.dir);
+	ASSERT_EQ(0, mknod(path, S_IFREG | 0644, 0));
+	EXPECT_COUNT(0, FUSE_GET_FMAP);
+	close(ASSERT_OPEN("a", O_RDWR));
+	EXPECT_COUNT(1, FUSE_GET_FMAP);
+}
+
+TEST_F(famfs_open, F1_tmpfile_fetches)
+{
+	struct famfs_state *st = self->env.srv.st;
+	char c = 0;
+	int fd;
+
+	famfs_add_simple(&self->env, "#tmp", SIZE, 0, 2 * PMD);
+	st->files[famfs_find_name(st, "#tmp", true)].exists = false;
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	fd = ASSERT_OPEN(".", O_TMPFILE | O_RDWR);
+	EXPECT_COUNT(1, FUSE_TMPFILE);
+	EXPECT_COUNT(1, FUSE_GET_FMAP);
+	EXPECT_EQ(1, pwrite(fd, "x", 1, 99));
+	EXPECT_EQ(1, pread(fd, &c, 1, 99));
+	EXPECT_EQ('x', c);
+	EXPECT_COUNT(0, FUSE_WRITE);
+	close(fd);
+}
+
+TEST_F(famfs_open, F1_faults_and_io_never_fetch)
+{
+	char *map, buf[16];
+	int fd;
+
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	fd = ASSERT_OPEN("a", O_RDWR);
+	famfs_counts_reset(&self->env.srv);
+	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	memset(map, 1, SIZE);
+	EXPECT_EQ(16, pread(fd, buf, 16, 100));
+	EXPECT_EQ(16, pwrite(fd, buf, 16, 200));
+	EXPECT_EQ(0, famfs_total(&self->env.srv));
+	munmap(map, SIZE);
+	close(fd);
+}
+
+TEST_F(famfs_open, F1_truncating_open_is_refused_before_the_server_sees_it)
+{
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	EXPECT_OPEN_FAILS(EPERM, "a", O_WRONLY | O_TRUNC);
+	EXPECT_COUNT(1, FUSE_GET_FMAP);
+	EXPECT_COUNT(0, FUSE_OPEN);
+	EXPECT_COUNT(0, FUSE_SETATTR);
+	close(ASSERT_OPEN("a", O_WRONLY));
+	EXPECT_COUNT(1, FUSE_GET_FMAP);
+}
+
+struct opener {
+	struct famfs_env *env;
+	int fd;
+};
+
+static void *open_a(void *arg)
+{
+	struct opener *o = arg;
+
+	o->fd = famfs_open(o->env, "a", O_RDONLY);
+	return NULL;
+}
+
+/* Starts many opens of "a" while the server keeps the first GET_FMAP. */
+static int start_openers(struct famfs_env *env, struct opener *o,
+			 pthread_t *threads)
+{
+	int i, err;
+
+	famfs_hold(&env->srv, FUSE_GET_FMAP, FAMFS_ANY);
+	for (i = 0; i < OPENERS; i++) {
+		o[i].env = env;
+		if (pthread_create(&threads[i], NULL, open_a, &o[i]))
+			return -EAGAIN;
+	}
+	err = famfs_wait_held(&env->srv, 1);
+	/* Time for a request too many to show. */
+	usleep(100000);
+	return err;
+}
+
+static int join_openers(struct opener *o, pthread_t *threads)
+{
+	int i, opened = 0;
+
+	for (i = 0; i < OPENERS; i++) {
+		pthread_join(threads[i], NULL);
+		if (o[i].fd < 0)
+			continue;
+		opened++;
+		close(o[i].fd);
+	}
+	return opened;
+}
+
+TEST_F(famfs_open, F2_concurrent_opens_share_one_request)
+{
+	struct opener o[OPENERS];
+	pthread_t threads[OPENERS];
+
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, start_openers(&self->env, o, threads));
+	EXPECT_COUNT(1, FUSE_GET_FMAP);
+	famfs_release(&self->env.srv);
+	EXPECT_EQ(OPENERS, join_openers(o, threads));
+	EXPECT_COUNT(1, FUSE_GET_FMAP);
+	EXPECT_COUNT(1, FUSE_GET_DAXDEV);
+	EXPECT_COUNT(OPENERS, FUSE_OPEN);
+}
+
+TEST_F(famfs_open, F2_the_next_opener_asks_where_the_first_failed)
+{
+	struct opener o[OPENERS];
+	pthread_t threads[OPENERS];
+
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, start_openers(&self->env, o, threads));
+	famfs_fail(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, -EIO, 1);
+	famfs_release(&self->env.srv);
+	EXPECT_EQ(OPENERS - 1, join_openers(o, threads));
+	EXPECT_COUNT(2, FUSE_GET_FMAP);
+}
+
+TEST_F(famfs_open, F2_waiting_openers_can_be_killed)
+{
+	struct opener first = { .env = &self->env };
+	pthread_t thread;
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	famfs_hold(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, open_a, &first));
+	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid)
+		_exit(famfs_open(&self->env, "a", O_RDONLY) < 0);
+	usleep(100000);
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+	/* Only then: the waiter needed nothing of the server to die. */
+	famfs_release(&self->env.srv);
+	pthread_join(thread, NULL);
+	EXPECT_GE(first.fd, 0);
+	close(first.fd);
+	EXPECT_COUNT(1, FUSE_GET_FMAP);
+}
+
+TEST_F(famfs_open, F2_cached_map_is_not_asked_for_again)
+{
+	int i;
+
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	for (i = 0; i < 3; i++)
+		close(ASSERT_OPEN("a", i));
+	EXPECT_COUNT(1, FUSE_GET_FMAP);
+	EXPECT_COUNT(3, FUSE_OPEN);
+}
+
+TEST_F(famfs_open, F2_evicted_map_is_asked_for_again)
+{
+	char c = 0;
+	int fd;
+
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	fd = ASSERT_OPEN("a", O_RDWR);
+	EXPECT_EQ(1, pwrite(fd, "z", 1, 4097));
+	close(fd);
+	ASSERT_EQ(0, famfs_drop_caches());
+	fd = ASSERT_OPEN("a", O_RDWR);
+	EXPECT_EQ(1, pread(fd, &c, 1, 4097));
+	EXPECT_EQ('z', c);
+	close(fd);
+	EXPECT_COUNT(2, FUSE_GET_FMAP);
+	EXPECT_COUNT(1, FUSE_GET_DAXDEV);
+	EXPECT_GT(famfs_count(&self->env.srv, FUSE_FORGET) +
+		  famfs_count(&self->env.srv, FUSE_BATCH_FORGET), 0);
+}
+
+TEST_F(famfs_open, F3_server_error_fails_open_and_is_not_kept)
+{
+	static const int errors[] = { EIO, ENOENT, EACCES, ENOMEM, EAGAIN };
+	size_t i;
+
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		famfs_fail(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY,
+			   -errors[i], 1);
+		EXPECT_OPEN_FAILS(errors[i], "a", O_RDWR);
+	}
+	EXPECT_COUNT(0, FUSE_OPEN);
+	close(ASSERT_OPEN("a", O_RDWR));
+	EXPECT_COUNT(ARRAY_SIZE(errors) + 1, FUSE_GET_FMAP);
+}
+
+TEST_F(famfs_open, F3_error_after_create_fails_the_open)
+{
+	self->env.srv.st->files[0].exists = false;
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	famfs_fail(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, -EIO, 1);
+	EXPECT_OPEN_FAILS(EIO, "a", O_CREAT | O_EXCL | O_RDWR);
+	EXPECT_COUNT(1, FUSE_CREATE);
+	close(ASSERT_OPEN("a", O_RDWR));
+	EXPECT_COUNT(2, FUSE_GET_FMAP);
+}
+
+TEST_F(famfs_open, F3_enosys_is_kept_for_the_connection)
+{
+	char buf[8] = "";
+	int fd;
+
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	famfs_fail(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, -ENOSYS, 1);
+	fd = ASSERT_OPEN("plain", O_RDWR);
+	EXPECT_EQ(6, pread(fd, buf, 8, 0));
+	EXPECT_STREQ("server", buf);
+	close(fd);
+	close(ASSERT_OPEN("plain", O_RDWR));
+	/* Had it a map, nobody would know. */
+	close(ASSERT_OPEN("b", O_RDWR));
+	EXPECT_COUNT(1, FUSE_GET_FMAP);
+}
+
+TEST_F(famfs_open, F3_empty_reply_is_kept_for_the_file)
+{
+	char buf[8] = "";
+	int fd;
+
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	fd = ASSERT_OPEN("plain", O_RDWR);
+	EXPECT_EQ(6, pread(fd, buf, 8, 0));
+	EXPECT_STREQ("server", buf);
+	EXPECT_EQ(2, pwrite(fd, "SE", 2, 0));
+	close(fd);
+	fd = ASSERT_OPEN("plain", O_RDWR);
+	EXPECT_EQ(6, pread(fd, buf, 8, 0));
+	EXPECT_STREQ("SErver", buf);
+	close(fd);
+	EXPECT_COUNT(1, FUSE_GET_FMAP);
+	EXPECT_COUNT(1, FUSE_WRITE);
+}
+
+TEST_F(famfs_open, F3_one_mount_mixes_mapped_and_ordinary_files)
+{
+	char buf[8] = "";
+	int mapped, plain;
+
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	mapped = ASSERT_OPEN("a", O_RDWR);
+	plain = ASSERT_OPEN("plain", O_RDWR);
+	EXPECT_EQ(6, pread(plain, buf, 8, 0));
+	EXPECT_STREQ("server", buf);
+	EXPECT_EQ(8, pwrite(mapped, "straight", 8, 0));
+	EXPECT_EQ(8, pwrite(plain, "by WRITE", 8, 0));
+	EXPECT_EQ(8, pread(mapped, buf, 8, 0));
+	EXPECT_EQ(0, memcmp(buf, "straight", 8));
+	EXPECT_COUNT(1, FUSE_WRITE);
+	/* An ordinary file still grows and is cut. */
+	EXPECT_EQ(0, ftruncate(plain, 100));
+	EXPECT_EQ(0, ftruncate(plain, 1));
+	close(mapped);
+	close(plain);
+}
+
+TEST_F(famfs_open, F4_missing_device_fails_open_and_is_tried_again)
+{
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	famfs_fail(&self->env.srv, FUSE_GET_DAXDEV, FAMFS_ANY, -ENXIO, 1);
+	EXPECT_OPEN_FAILS(ENXIO, "a", O_RDWR);
+	EXPECT_COUNT(0, FUSE_OPEN);
+	self->env.srv.st->devs[0][5] = 'X';
+	EXPECT_OPEN_FAILS(ENOENT, "a", O_RDWR);
+	famfs_name_devs(&self->env, &self->env.srv);
+	close(ASSERT_OPEN("a", O_RDWR));
+	EXPECT_COUNT(3, FUSE_GET_DAXDEV);
+}
+
+TEST_F(famfs_open, F4_map_is_not_published_without_its_last_device)
+{
+	struct famfs_msg m;
+
+	famfs_msg_init(&m, 2 * SIZE, FUSE_FMAP_EXT_SIMPLE);
+	famfs_msg_extent(&m, 0, 0, SIZE);
+	famfs_msg_extent(&m, 7, 0, SIZE);
+	famfs_set_map(&self->env.srv, 0, m.buf, m.len);
+	famfs_msg_exit(&m);
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	EXPECT_OPEN_FAILS(ENOENT, "a", O_RDWR);
+	EXPECT_OPEN_FAILS(ENOENT, "a", O_RDWR);
+	EXPECT_COUNT(2, FUSE_GET_FMAP);
+	EXPECT_COUNT(0, FUSE_OPEN);
+	/* The pages that the refused map named are free for another. */
+	famfs_msg_simple(&m, SIZE, 0, 0, SIZE);
+	famfs_set_map(&self->env.srv, 1, m.buf, m.len);
+	famfs_msg_exit(&m);
+	close(ASSERT_OPEN("b", O_RDWR));
+}
+
+TEST_F(famfs_open, F5_page_cache_from_before_the_map_is_dropped)
+{
+	struct fuse_notify_store_out out = {
+		.nodeid = FAMFS_INO(0),
+		.size = 4096,
+	};
+	char page[4096], got[4096];
+	__u64 size;
+	int fd;
+
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	/* The device holds one thing, ... */
+	fd = ASSERT_OPEN("a", O_RDWR);
+	memset(page, 'd', sizeof(page));
+	EXPECT_EQ(4096, pwrite(fd, page, 4096, 0));
+	close(fd);
+	ASSERT_EQ(0, famfs_drop_caches());
+	/* ... the page cache of the inode without a map another. */
+	EXPECT_EQ(0, famfs_stat_size(&self->env, "a", &size));
+	memset(got, 'c', sizeof(got));
+	ASSERT_EQ(0, famfs_notify(&self->env.srv, FUSE_NOTIFY_STORE, &out,
+				  sizeof(out), got, sizeof(got)));
+	fd = ASSERT_OPEN("a", O_RDWR);
+	EXPECT_COUNT(2, FUSE_GET_FMAP);
+	EXPECT_EQ(4096, pread(fd, got, 4096, 0));
+	EXPECT_EQ(0, memcmp(page, got, 4096));
+	close(fd);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the test server answers: names, attributes, maps and devices.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/stat.h>
+
+#include "famfs_server.h"
+
+static void fill_attr(const struct famfs_req *req, __u64 ino,
+		      struct fuse_attr *a)
+{
+	const struct famfs_file *f;
+
+	a->ino = ino;
+	a->nlink = 1;
+	a->blksize = 4096;
+	if (ino == FUSE_ROOT_ID) {
+		a->mode = S_IFDIR | 0777;
+		return;
+	}
+	f = &req->srv->st->files[ino - FAMFS_INO(0)];
+	a->mode = f->mode;
+	a->uid = f->uid;
+	a->gid = f->gid;
+	a->size = f->size;
+	a->blocks = (f->size + 511) / 512;
+	a->atime = f->atime.tv_sec;
+	a->atimensec = f->atime.tv_nsec;
+	a->mtime = f->mtime.tv_sec;
+	a->mtimensec = f->mtime.tv_nsec;
+	a->ctime = f->ctime.tv_sec;
+	a->ctimensec = f->ctime.tv_nsec;
+}
+
+static void fill_entry(const struct famfs_req *req, __u64 ino,
+		       struct fuse_entry_out *out)
+{
+	out->nodeid = ino;
+	out->attr_valid = req->srv->st->valid;
+	out->entry_valid = req->srv->st->valid;
+	fill_attr(req, ino, &out->attr);
+}
+
+static void op_init(const struct famfs_req *req)
+{
+	const struct fuse_init_in *in = req->in;
+	struct famfs_state *st = req->srv->st;
+	struct fuse_init_out out = {
+		.major = FUSE_KERNEL_VERSION,
+		.minor = FUSE_KERNEL_MINOR_VERSION,
+		.max_readahead = in->max_readahead,
+		.max_background = 16,
+		.congestion_threshold = 12,
+		.max_write = FAMFS_MAX_WRITE,
+		.max_pages = FAMFS_MAX_WRITE / 4096,
+		.time_gran = 1,
+	};
+	__u64 flags;
+
+	st->offered = in->flags;
+	if (in->flags & FUSE_INIT_EXT)
+		st->offered |= (__u64)in->flags2 << 32;
+	flags = st->force ? st->want : st->want & st->offered;
+	flags |= FUSE_INIT_EXT;
+	out.flags = flags;
+	out.flags2 = flags >> 32;
+	if (flags & FUSE_PASSTHROUGH)
+		out.max_stack_depth = 1;
+	famfs_reply(req, 0, &out, sizeof(out));
+}
+
+static void op_lookup(const struct famfs_req *req)
+{
+	struct fuse_entry_out out = {};
+	int i = famfs_find_name(req->srv->st, req->in, true);
+
+	if (i < 0) {
+		famfs_reply(req, -ENOENT, NULL, 0);
+		return;
+	}
+	fill_entry(req, FAMFS_INO(i), &out);
+	famfs_reply(req, 0, &out, sizeof(out));
+}
+
+static void reply_attr(const struct famfs_req *req)
+{
+	struct fuse_attr_out out = { .attr_valid = req->srv->st->valid };
+
+	fill_attr(req, req->ih->nodeid, &out.attr);
+	famfs_reply(req, 0, &out, sizeof(out));
+}
+
+static void set_time(struct timespec *to, __u64 sec, __u32 nsec,
+		     bool now)
+{
+	if (now)
+		clock_gettime(CLOCK_REALTIME, to);
+	else
+		*to = (struct timespec){ .tv_sec = sec, .tv_nsec = nsec };
+}
+
+static void op_setattr(const struct famfs_req *req)
+{
+	const struct fuse_setattr_in *in = req->in;
+	struct famfs_file *f = famfs_file_of(req);
+
+	req->srv->st->setattr_valid |= in->valid;
+	if (!f) {
+		reply_attr(req);
+		return;
+	}
+	if (in->valid & FATTR_MODE)
+		f->mode = (f->mode & S_IFMT) | (in->mode & ~S_IFMT);
+	if (in->valid & FATTR_UID)
+		f->uid = in->uid;
+	if (in->valid & FATTR_GID)
+		f->gid = in->gid;
+	if (in->valid & FATTR_KILL_SUIDGID)
+		f->mode &= ~(S_ISUID | S_ISGID);
+	if (in->valid & FATTR_SIZE)
+		f->size = in->size;
+	if (in->valid & FATTR_ATIME)
+		set_time(&f->atime, in->atime, in->atimensec,
+			 in->valid & FATTR_ATIME_NOW);
+	if (in->valid & FATTR_MTIME)
+		set_time(&f->mtime, in->mtime, in->mtimensec,
+			 in->valid & FATTR_MTIME_NOW);
+	if (in->valid & FATTR_CTIME)
+		set_time(&f->ctime, in->ctime, in->ctimensec, false);
+	reply_attr(req);
+}
+
+static void op_open(const struct famfs_req *req)
+{
+	const struct fuse_open_in *in = req->in;
+	struct famfs_file *f = famfs_file_of(req);
+	struct fuse_open_out out = { .fh = req->ih->nodeid };
+
+	if (f) {
+		out.open_flags = f->open_flags;
+		out.backing_id = f->backing_id;
+		if ((in->flags & O_TRUNC) && f->data)
+			f->size = 0;
+	}
+	famfs_reply(req, 0, &out, sizeof(out));
+}
+
+/* CREATE, MKNOD and TMPFILE bring up a file that the test has prepared. */
+static void op_create(const struct famfs_req *req, size_t in_len, bool open)
+{
+	const struct fuse_mknod_in *mknod = req->in;
+	const struct fuse_create_in *create = req->in;
+	const char *name = req->in + in_len;
+	struct famfs_state *st = req->srv->st;
+	struct {
+		struct fuse_entry_out entry;
+		struct fuse_open_out open;
+	} out = {};
+	struct famfs_file *f;
+	int i;
+
+	if (req->ih->opcode == FUSE_TMPFILE)
+		name = "#tmp";
+	i = famfs_find_name(st, name, false);
+	if (i < 0) {
+		i = famfs_new_file(st, name);
+		st->files[i].data = famfs_arena_add(req->srv, NULL, 0,
+						    FAMFS_DATA_SIZE);
+	}
+	f = &st->files[i];
+	f->exists = true;
+	f->mode = open ? create->mode : mknod->mode;
+	f->unlinked = req->ih->opcode == FUSE_TMPFILE;
+	fill_entry(req, FAMFS_INO(i), &out.entry);
+	out.open.fh = FAMFS_INO(i);
+	out.open.open_flags = f->open_flags;
+	famfs_reply(req, 0, &out, open ? sizeof(out) : sizeof(out.entry));
+}
+
+static void op_unlink(const struct famfs_req *req)
+{
+	int i = famfs_find_name(req->srv->st, req->in, true);
+
+	if (i >= 0)
+		req->srv->st->files[i].unlinked = true;
+	famfs_reply(req, i < 0 ? -ENOENT : 0, NULL, 0);
+}
+
+static void op_readdir(const struct famfs_req *req, bool plus)
+{
+	const struct fuse_read_in *in = req->in;
+	struct famfs_state *st = req->srv->st;
+	static char buf[FAMFS_MAX_WRITE];
+	size_t room = in->size < sizeof(buf) ? in->size : sizeof(buf);
+	size_t used = 0;
+	__u64 i;
+
+	memset(buf, 0, sizeof(buf));
+	for (i = in->offset; i < FAMFS_MAX_FILES; i++) {
+		const struct famfs_file *f = &st->files[i];
+		size_t head = plus ? FUSE_NAME_OFFSET_DIRENTPLUS :
+				     FUSE_NAME_OFFSET;
+		size_t len = FUSE_REC_ALIGN(head + strlen(f->name));
+		struct fuse_dirent *d;
+
+		if (!f->exists || f->unlinked)
+			continue;
+		if (used + len > room)
+			break;
+		d = (void *)(buf + used + head - FUSE_NAME_OFFSET);
+		d->ino = FAMFS_INO(i);
+		d->off = i + 1;
+		d->type = DT_REG;
+		d->namelen = strlen(f->name);
+		memcpy(d->name, f->name, d->namelen);
+		if (plus)
+			fill_entry(req, FAMFS_INO(i), (void *)(buf + used));
+		used += len;
+	}
+	famfs_reply(req, 0, buf, used);
+}
+
+static void op_get_fmap(const struct famfs_req *req)
+{
+	struct famfs_file *f = famfs_file_of(req);
+
+	famfs_reply(req, f ? 0 : -ENOENT,
+		    f ? req->srv->st->arena + f->map : NULL,
+		    f ? f->map_len : 0);
+}
+
+static void op_get_daxdev(const struct famfs_req *req)
+{
+	__u64 index = req->ih->nodeid;
+	struct fuse_daxdev_out out = { .index = index };
+
+	if (index >= FAMFS_MAX_DEVS || !req->srv->st->devs[index][0]) {
+		famfs_reply(req, -ENOENT, NULL, 0);
+		return;
+	}
+	memcpy(out.name, req->srv->st->devs[index], sizeof(out.name));
+	famfs_reply(req, 0, &out, sizeof(out));
+}
+
+static void op_statfs(const struct famfs_req *req)
+{
+	struct fuse_statfs_out out = {
+		.st = { .bsize = 4096, .frsize = 4096, .namelen = 255 },
+	};
+
+	famfs_reply(req, 0, &out, sizeof(out));
+}
+
+static void op_notify_reply(const struct famfs_req *req)
+{
+	req->srv->st->retrieved = req->in_len -
+				  sizeof(struct fuse_notify_retrieve_in);
+}
+
+static void op_opendir(const struct famfs_req *req)
+{
+	struct fuse_open_out out = {};
+
+	famfs_reply(req, 0, &out, sizeof(out));
+}
+
+void famfs_handle(const struct famfs_req *req)
+{
+	switch (req->ih->opcode) {
+	case FUSE_INIT:
+		return op_init(req);
+	case FUSE_LOOKUP:
+		return op_lookup(req);
+	case FUSE_GETATTR:
+		return reply_attr(req);
+	case FUSE_SETATTR:
+		return op_setattr(req);
+	case FUSE_OPEN:
+		return op_open(req);
+	case FUSE_OPENDIR:
+		return op_opendir(req);
+	case FUSE_CREATE:
+	case FUSE_TMPFILE:
+		return op_create(req, sizeof(struct fuse_create_in), true);
+	case FUSE_MKNOD:
+		return op_create(req, sizeof(struct fuse_mknod_in), false);
+	case FUSE_UNLINK:
+		return op_unlink(req);
+	case FUSE_READDIR:
+		return op_readdir(req, false);
+	case FUSE_READDIRPLUS:
+		return op_readdir(req, true);
+	case FUSE_READ:
+		return famfs_op_read(req);
+	case FUSE_WRITE:
+		return famfs_op_write(req);
+	case FUSE_FALLOCATE:
+		return famfs_op_fallocate(req);
+	case FUSE_GET_FMAP:
+		return op_get_fmap(req);
+	case FUSE_GET_DAXDEV:
+		return op_get_daxdev(req);
+	case FUSE_STATFS:
+		return op_statfs(req);
+	case FUSE_GETXATTR:
+	case FUSE_LISTXATTR:
+		famfs_reply(req, req->srv->st->xattrs ? -ENODATA : -ENOSYS,
+			    NULL, 0);
+		return;
+	case FUSE_FLUSH:
+	case FUSE_FSYNC:
+	case FUSE_RELEASE:
+	case FUSE_RELEASEDIR:
+	case FUSE_ACCESS:
+	case FUSE_DESTROY:
+		famfs_reply(req, 0, NULL, 0);
+		return;
+	case FUSE_NOTIFY_REPLY:
+		return op_notify_reply(req);
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET:
+	case FUSE_INTERRUPT:
+		return;		/* no reply */
+	default:
+		famfs_reply(req, -ENOSYS, NULL, 0);
+		return;
+	}
+}

@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The device loop of the test server: requests in, rules, counts, replies and
+ * notifications out.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "famfs_server.h"
+
+/* Address space for maps and file data; memory is used as it is touched. */
+#define STATE_SIZE	(256UL << 20)
+
+#define HELD_MAX	16
+#define WAIT_MS		10000
+
+/* Bytes in the wake pipe. */
+#define WAKE_RELEASE	'r'
+#define WAKE_STOP	's'
+
+int famfs_server_init(struct famfs_server *srv)
+{
+	memset(srv, 0, sizeof(*srv));
+	srv->fd = -1;
+	srv->st = mmap(NULL, STATE_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (srv->st == MAP_FAILED) {
+		srv->st = NULL;
+		return -errno;
+	}
+	/* Offset 0 in the arena means "nothing". */
+	srv->st->arena_used = 64;
+	srv->st->want = FUSE_DAX_FMAP | FUSE_ATOMIC_O_TRUNC | FUSE_MAX_PAGES |
+			FUSE_BIG_WRITES;
+	srv->st->valid = 3600;
+	if (pipe2(srv->wake, O_CLOEXEC) < 0)
+		return -errno;
+	srv->fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	return srv->fd < 0 ? -errno : 0;
+}
+
+static void count_add(__u64 *count, __s64 n)
+{
+	__atomic_add_fetch(count, n, __ATOMIC_SEQ_CST);
+}
+
+static void set_reply_errno(const struct famfs_req *req, ssize_t written)
+{
+	__u32 opcode = req->ih->opcode;
+
+	if (opcode < FAMFS_OPCODES)
+		req->srv->st->reply_errno[opcode] = written < 0 ? errno : 0;
+}
+
+void famfs_reply(const struct famfs_req *req, int error, const void *data,
+		 size_t len)
+{
+	struct fuse_out_header oh = {
+		.len = sizeof(oh) + len,
+		.error = error,
+		.unique = req->ih->unique,
+	};
+	struct iovec iov[2] = { { &oh, sizeof(oh) }, { (void *)data, len } };
+
+	set_reply_errno(req, writev(req->srv->fd, iov, len ? 2 : 1));
+}
+
+/* Runs in the test as well as in the server; the kernel cares for neither. */
+int famfs_notify(struct famfs_server *srv, int code, const void *out,
+		 size_t len, const void *data, size_t data_len)
+{
+	struct fuse_out_header oh = {
+		.len = sizeof(oh) + len + data_len,
+		.error = code,
+	};
+	struct iovec iov[3] = {
+		{ &oh, sizeof(oh) },
+		{ (void *)out, len },
+		{ (void *)data, data_len },
+	};
+
+	return writev(srv->fd, iov, data_len ? 3 : 2) < 0 ? -errno : 0;
+}
+
+static struct famfs_rule *find_rule(const struct famfs_req *req)
+{
+	struct famfs_rule *r = req->srv->st->rules;
+	int i;
+
+	for (i = 0; i < FAMFS_MAX_RULES; i++, r++) {
+		if (!r->action || r->opcode != req->ih->opcode || !r->times)
+			continue;
+		if (r->nodeid != FAMFS_ANY && r->nodeid != req->ih->nodeid)
+			continue;
+		if (r->times > 0)
+			r->times--;
+		return r;
+	}
+	return NULL;
+}
+
+/* Returns true if the request is to be held. */
+static bool serve(const struct famfs_req *req)
+{
+	struct famfs_state *st = req->srv->st;
+	struct famfs_rule *r = find_rule(req);
+
+	if (!r) {
+		famfs_handle(req);
+		return false;
+	}
+	switch (r->action) {
+	case FAMFS_FAIL:
+		famfs_reply(req, r->error, NULL, 0);
+		break;
+	case FAMFS_RAW:
+		famfs_reply(req, 0, st->arena + r->raw, r->raw_len);
+		break;
+	case FAMFS_HOLD:
+		return true;
+	}
+	return false;
+}
+
+static void request(struct famfs_server *srv, const void *buf, size_t len,
+		    void **held)
+{
+	struct famfs_req req = {
+		.srv = srv,
+		.ih = buf,
+		.in = buf + sizeof(struct fuse_in_header),
+		.in_len = len - sizeof(struct fuse_in_header),
+	};
+	int i;
+
+	if (!serve(&req))
+		return;
+	for (i = 0; i < HELD_MAX; i++) {
+		if (held[i])
+			continue;
+		held[i] = malloc(len);
+		if (!held[i])
+			abort();
+		memcpy(held[i], buf, len);
+		count_add(&srv->st->held, 1);
+		return;
+	}
+	famfs_reply(&req, -EIO, NULL, 0);
+}
+
+static void serve_held(struct famfs_server *srv, void **held)
+{
+	void *again[HELD_MAX];
+	int i;
+
+	memcpy(again, held, sizeof(again));
+	memset(held, 0, sizeof(again));
+	for (i = 0; i < HELD_MAX; i++) {
+		if (!again[i])
+			continue;
+		count_add(&srv->st->held, -1);
+		request(srv, again[i],
+			((struct fuse_in_header *)again[i])->len, held);
+		free(again[i]);
+	}
+}
+
+/* Returns false when there is nothing more to serve. */
+static bool serve_device(struct famfs_server *srv, void *buf, void **held)
+{
+	struct fuse_in_header *ih = buf;
+	ssize_t n = read(srv->fd, buf, FAMFS_REQ_SIZE);
+
+	if (n < 0) {
+		if (errno == EINTR || errno == EAGAIN || errno == ENOENT)
+			return true;
+		srv->st->last_errno = errno;
+		return false;	/* the mount is gone */
+	}
+	if (n < (ssize_t)sizeof(*ih))
+		return true;
+	if (ih->opcode < FAMFS_OPCODES)
+		count_add(&srv->st->count[ih->opcode], 1);
+	request(srv, buf, n, held);
+	return true;
+}
+
+static void *loop(void *arg)
+{
+	struct famfs_server *srv = arg;
+	struct pollfd fds[2] = {
+		{ .fd = srv->fd, .events = POLLIN },
+		{ .fd = srv->wake[0], .events = POLLIN },
+	};
+	void *held[HELD_MAX] = {};
+	void *buf = malloc(FAMFS_REQ_SIZE);
+	int i;
+
+	while (buf) {
+		char c;
+
+		if (poll(fds, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			break;
+		}
+		if (fds[0].revents && !serve_device(srv, buf, held))
+			break;
+		if (!fds[1].revents)
+			continue;
+		if (read(srv->wake[0], &c, 1) != 1 || c == WAKE_STOP)
+			break;
+		serve_held(srv, held);
+	}
+	for (i = 0; i < HELD_MAX; i++)
+		free(held[i]);
+	free(buf);
+	return NULL;
+}
+
+/* Serves in a thread of the test.  The mount must exist. */
+int famfs_server_thread(struct famfs_server *srv)
+{
+	int err = pthread_create(&srv->thread, NULL, loop, srv);
+
+	srv->threaded = !err;
+	return -err;
+}
+
+/*
+ * Serves in a process of its own.  The test's copy of the device is closed:
+ * when the process dies, so does the connection.
+ */
+int famfs_server_fork(struct famfs_server *srv)
+{
+	pid_t test = getpid();
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		/* An assertion that fails in the test must not leave it. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != test)
+			_exit(1);
+		loop(srv);
+		_exit(0);
+	}
+	srv->pid = pid;
+	close(srv->fd);
+	srv->fd = -1;
+	return 0;
+}
+
+int famfs_server_signal(struct famfs_server *srv, int sig)
+{
+	siginfo_t info;
+
+	if (!srv->pid || kill(srv->pid, sig) < 0)
+		return -errno;
+	/* Return only when the server has stopped, gone on or died. */
+	if (waitid(P_PID, srv->pid, &info, WSTOPPED | WCONTINUED | WEXITED))
+		return -errno;
+	if (info.si_code == CLD_KILLED || info.si_code == CLD_EXITED)
+		srv->pid = 0;
+	return 0;
+}
+
+/* Ends the server, and with its device the connection. */
+void famfs_server_stop(struct famfs_server *srv)
+{
+	char c = WAKE_STOP;
+
+	if (srv->threaded) {
+		if (write(srv->wake[1], &c, 1) == 1)
+			pthread_join(srv->thread, NULL);
+		srv->threaded = false;
+	}
+	if (srv->pid) {
+		kill(srv->pid, SIGKILL);
+		waitpid(srv->pid, NULL, 0);
+		srv->pid = 0;
+	}
+	if (srv->fd >= 0)
+		close(srv->fd);
+	srv->fd = -1;
+}
+
+void famfs_server_exit(struct famfs_server *srv)
+{
+	if (!srv->st)
+		return;
+	famfs_server_stop(srv);
+	close(srv->wake[0]);
+	close(srv->wake[1]);
+	munmap(srv->st, STATE_SIZE);
+	srv->st = NULL;
+}
+
+/* A new rule, without limit, or NULL.  The oldest rule that fits wins. */
+struct famfs_rule *famfs_rule(struct famfs_server *srv, __u32 opcode,
+			      __u64 nodeid, enum famfs_action action)
+{
+	struct famfs_rule *r = srv->st->rules;
+	int i;
+
+	for (i = 0; i < FAMFS_MAX_RULES; i++, r++) {
+		if (r->action && r->times)
+			continue;
+		memset(r, 0, sizeof(*r));
+		r->opcode = opcode;
+		r->nodeid = nodeid;
+		r->times = -1;
+		r->action = action;
+		return r;
+	}
+	return NULL;
+}
+
+int famfs_fail(struct famfs_server *srv, __u32 opcode, __u64 nodeid,
+	       int error, int times)
+{
+	struct famfs_rule *r = famfs_rule(srv, opcode, nodeid, FAMFS_FAIL);
+
+	if (!r)
+		return -ENOSPC;
+	r->error = error;
+	r->times = times;
+	return 0;
+}
+
+int famfs_raw(struct famfs_server *srv, __u32 opcode, __u64 nodeid,
+	      const void *data, size_t len, int times)
+{
+	struct famfs_rule *r = famfs_rule(srv, opcode, nodeid, FAMFS_RAW);
+
+	if (!r)
+		return -ENOSPC;
+	r->raw = famfs_arena_add(srv, data, len, len);
+	r->raw_len = len;
+	r->times = times;
+	return 0;
+}
+
+int famfs_hold(struct famfs_server *srv, __u32 opcode, __u64 nodeid)
+{
+	return famfs_rule(srv, opcode, nodeid, FAMFS_HOLD) ? 0 : -ENOSPC;
+}
+
+/* Drops all rules that hold, and has the held requests served. */
+void famfs_release(struct famfs_server *srv)
+{
+	char c = WAKE_RELEASE;
+	int i;
+
+	for (i = 0; i < FAMFS_MAX_RULES; i++)
+		if (srv->st->rules[i].action == FAMFS_HOLD)
+			srv->st->rules[i].action = 0;
+	if (write(srv->wake[1], &c, 1) != 1)
+		abort();
+}
+
+void famfs_rules_clear(struct famfs_server *srv)
+{
+	memset(srv->st->rules, 0, sizeof(srv->st->rules));
+}
+
+/* Waits until the server keeps n requests. */
+int famfs_wait_held(struct famfs_server *srv, __u64 n)
+{
+	const struct timespec ms = { .tv_nsec = 1000000 };
+	int i;
+
+	for (i = 0; i < WAIT_MS; i++) {
+		if (__atomic_load_n(&srv->st->held, __ATOMIC_SEQ_CST) == n)
+			return 0;
+		nanosleep(&ms, NULL);
+	}
+	return -ETIMEDOUT;
+}
+
+__u64 famfs_count(struct famfs_server *srv, __u32 opcode)
+{
+	return __atomic_load_n(&srv->st->count[opcode], __ATOMIC_SEQ_CST);
+}
+
+/* All requests but those that the kernel sends when it pleases. */
+__u64 famfs_total(struct famfs_server *srv)
+{
+	__u64 sum = 0;
+	__u32 op;
+
+	for (op = 0; op < FAMFS_OPCODES; op++) {
+		if (op == FUSE_FORGET || op == FUSE_BATCH_FORGET ||
+		    op == FUSE_RELEASE || op == FUSE_INTERRUPT)
+			continue;
+		sum += famfs_count(srv, op);
+	}
+	return sum;
+}
+
+void famfs_counts_reset(struct famfs_server *srv)
+{
+	memset(srv->st->count, 0, sizeof(srv->st->count));
+	srv->st->setattr_valid = 0;
+}

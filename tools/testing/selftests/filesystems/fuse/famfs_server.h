@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A small FUSE server over raw /dev/fuse for tests of files that are mapped
+ * onto dax devices.
+ *
+ * It serves one directory of files.  Each file may have a map: any bytes, so
+ * that they can be wrong on purpose.  Rules make it answer single requests
+ * with errors, with other bytes, late or never.  All of its state lies in
+ * shared memory, so that the test reads counts and changes files also where
+ * the server is a process of its own, which can be stopped and killed.
+ *
+ * There are no locks: a test changes state only while no request that uses it
+ * is on its way.
+ */
+#ifndef FAMFS_SERVER_H
+#define FAMFS_SERVER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <linux/types.h>
+#include <linux/fuse.h>
+
+#define FAMFS_MAX_FILES		32
+#define FAMFS_MAX_DEVS		8
+#define FAMFS_MAX_RULES		16
+#define FAMFS_OPCODES		64
+#define FAMFS_NAME_LEN		32
+
+/* The server reads requests of at most this size. */
+#define FAMFS_MAX_WRITE		(128 * 1024)
+#define FAMFS_REQ_SIZE		(FAMFS_MAX_WRITE + 4096)
+
+/* Bytes that an ordinary file can hold. */
+#define FAMFS_DATA_SIZE		(4UL << 20)
+
+/* In rules: every file. */
+#define FAMFS_ANY		(~0ULL)
+
+/* The inode number of files[i]. */
+#define FAMFS_INO(i)		((__u64)(i) + 2)
+
+struct famfs_file {
+	char name[FAMFS_NAME_LEN];
+	bool exists;			/* else CREATE and MKNOD bring it up */
+	bool unlinked;
+	__u32 mode, uid, gid;
+	__u64 size;			/* as attributes tell it */
+	struct timespec atime, mtime, ctime;
+	__u32 open_flags;		/* FOPEN_* of each reply to an open */
+	__s32 backing_id;		/* for FOPEN_PASSTHROUGH */
+	__u64 map, map_len;		/* reply to GET_FMAP, in the arena */
+	__u64 data;			/* bytes of an ordinary file, or 0 */
+};
+
+enum famfs_action {
+	FAMFS_FAIL = 1,		/* reply with an error and no payload */
+	FAMFS_RAW,		/* reply with other bytes as the payload */
+	FAMFS_HOLD,		/* keep the request until famfs_release() */
+};
+
+struct famfs_rule {
+	enum famfs_action action;	/* 0: rule not in use */
+	__u32 opcode;
+	__u64 nodeid;
+	int error;
+	__u64 raw, raw_len;
+	int times;			/* uses left, or -1: without limit */
+};
+
+/* Shared between the test and the server. */
+struct famfs_state {
+	/* Set before the server starts. */
+	__u64 want;			/* INIT flags to ask for */
+	bool force;			/* ask also for what is not offered */
+	__u64 valid;			/* seconds attributes and names hold */
+	bool xattrs;			/* else GETXATTR is -ENOSYS */
+
+	struct famfs_file files[FAMFS_MAX_FILES];
+	char devs[FAMFS_MAX_DEVS][FUSE_DAXDEV_NAME_MAX];
+	struct famfs_rule rules[FAMFS_MAX_RULES];
+
+	/* What the server saw. */
+	__u64 offered;		/* flags of the INIT request */
+	__u64 count[FAMFS_OPCODES];
+	__u64 held;			/* requests that a rule keeps now */
+	int reply_errno[FAMFS_OPCODES];	/* of the last write of a reply */
+	__u32 setattr_valid;		/* every FATTR_* that SETATTR sent */
+	__u64 retrieved;		/* bytes that NOTIFY_REPLY brought */
+	int last_errno;			/* why the server ended */
+
+	__u64 arena_used;
+	unsigned char arena[];
+};
+
+/* The test's handle. */
+struct famfs_server {
+	struct famfs_state *st;
+	int fd;				/* /dev/fuse, or -1 */
+	int wake[2];			/* tells the server to look again */
+	pthread_t thread;
+	bool threaded;
+	pid_t pid;			/* of a server process, or 0 */
+};
+
+/* A request as the server handles it. */
+struct famfs_req {
+	struct famfs_server *srv;
+	const struct fuse_in_header *ih;
+	const void *in;			/* what follows the header */
+	size_t in_len;
+};
+
+/* famfs_server.c: the device loop. */
+int famfs_server_init(struct famfs_server *srv);
+int famfs_server_thread(struct famfs_server *srv);
+int famfs_server_fork(struct famfs_server *srv);
+void famfs_server_stop(struct famfs_server *srv);
+void famfs_server_exit(struct famfs_server *srv);
+int famfs_server_signal(struct famfs_server *srv, int sig);
+
+void famfs_reply(const struct famfs_req *req, int error, const void *data,
+		 size_t len);
+int famfs_notify(struct famfs_server *srv, int code, const void *out,
+		 size_t len, const void *data, size_t data_len);
+
+struct famfs_rule *famfs_rule(struct famfs_server *srv, __u32 opcode,
+			      __u64 nodeid, enum famfs_action action);
+int famfs_fail(struct famfs_server *srv, __u32 opcode, __u64 nodeid,
+	       int error, int times);
+int famfs_raw(struct famfs_server *srv, __u32 opcode, __u64 nodeid,
+	      const void *data, size_t len, int times);
+int famfs_hold(struct famfs_server *srv, __u32 opcode, __u64 nodeid);
+void famfs_release(struct famfs_server *srv);
+void famfs_rules_clear(struct famfs_server *srv);
+int famfs_wait_held(struct famfs_server *srv, __u64 n);
+
+__u64 famfs_count(struct famfs_server *srv, __u32 opcode);
+__u64 famfs_total(struct famfs_server *srv);
+void famfs_counts_reset(struct famfs_server *srv);
+
+/* famfs_ops.c: what the requests do. */
+void famfs_handle(const struct famfs_req *req);
+
+/* famfs_file.c: the files. */
+struct famfs_file *famfs_file_of(const struct famfs_req *req);
+int famfs_find_name(struct famfs_state *st, const char *name, bool exists);
+int famfs_new_file(struct famfs_state *st, const char *name);
+void famfs_op_read(const struct famfs_req *req);
+void famfs_op_write(const struct famfs_req *req);
+void famfs_op_fallocate(const struct famfs_req *req);
+__u64 famfs_arena_add(struct famfs_server *srv, const void *data, size_t len,
+		      size_t room);
+int famfs_add_file(struct famfs_server *srv, const char *name, __u64 size);
+int famfs_add_data(struct famfs_server *srv, const char *name,
+		   const void *data, size_t len);
+void famfs_set_map(struct famfs_server *srv, int file, const void *map,
+		   size_t len);
+
+#endif /* FAMFS_SERVER_H */

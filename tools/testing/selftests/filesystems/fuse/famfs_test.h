@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the tests of mapped files share that needs the harness. */
+#ifndef FAMFS_TEST_H
+#define FAMFS_TEST_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+#include "famfs_env.h"
+
+/* In FIXTURE_TEARDOWN(). */
+#define FAMFS_TEARDOWN() EXPECT_EQ(0, famfs_env_exit(&self->env))
+
+/* Opens, and takes the file descriptor as the result. */
+#define ASSERT_OPEN(name, flags) ({					\
+	int fd_ = famfs_open(&self->env, name, flags);			\
+									\
+	ASSERT_GE(fd_, 0);						\
+	fd_;								\
+})
+
+#define EXPECT_OPEN_FAILS(err, name, flags) do {			\
+	int fd_ = famfs_open(&self->env, name, flags);			\
+									\
+	EXPECT_EQ(-(err), fd_);						\
+	if (fd_ >= 0)							\
+		close(fd_);						\
+} while (0)
+
+/* An operation that returns -1 and sets errno. */
+#define EXPECT_ERRNO(err, op) do {					\
+	errno = 0;							\
+	EXPECT_EQ(-1, (long)(op));					\
+	EXPECT_EQ(err, errno);						\
+} while (0)
+
+#define EXPECT_COUNT(n, op) EXPECT_EQ(n, famfs_count(&self->env.srv, op))
+
+/* Runs code in a child; passes if it exits with 0. */
+#define EXPECT_CHILD(code) do {						\
+	int status_ = -1;						\
+	pid_t pid_ = fork();						\
+									\
+	ASSERT_GE(pid_, 0);						\
+	if (!pid_)							\
+		_exit(code);						\
+	EXPECT_EQ(pid_, waitpid(pid_, &status_, 0));			\
+	EXPECT_EQ(0, status_);						\
+} while (0)
+
+#endif /* FAMFS_TEST_H */
