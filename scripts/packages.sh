@@ -16,6 +16,8 @@ PACKAGES=(
 	gcc make flex bison bc libelf-dev perl python3 ccache
 	# installing kernel headers and kselftests
 	rsync
+	# mainline's kselftests of fs/fuse
+	libfuse-dev libfuse3-dev
 	# building libfuse
 	meson ninja-build pkg-config
 	# the guest
