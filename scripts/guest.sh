@@ -246,9 +246,13 @@ if [ -n "$interactive" ]; then
 else
 	"${run[@]}" > "$out/qemu.log" 2>&1 < /dev/null &
 	pid=$!
+	tail -q -n +1 -s 0.2 -f --pid=$pid "$out/output" &
+	# Both in the background: bash handles a signal only between commands
+	# and in wait.
+	trap 'exit 143' TERM
 	trap 'kill $pid 2>/dev/null || true; rm -rf "$work"' EXIT
-	tail -q -n +1 -s 0.2 -f --pid=$pid "$out/output"
 	wait $pid || status=$?
+	wait $! || true
 	trap 'rm -rf "$work"' EXIT
 fi
 took=$(($(date +%s) - start))
