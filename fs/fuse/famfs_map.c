@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Looking up places in a map.
+ */
+
+#include "famfs_map.h"
+
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+/**
+ * famfs_map_free() - release a map
+ * @map: the map, or NULL
+ *
+ * Readers that found the map under rcu_read_lock() may go on until they leave
+ * it.
+ *
+ * Context: Any but NMI.
+ */
+void famfs_map_free(struct famfs_map *map)
+{
+	if (map)
+		kvfree_rcu(map, rcu);
+}
+
+/* @pos divided by @unit, with the remainder; @shift saves the division. */
+static inline u64 famfs_divide(u64 pos, u32 unit, int shift, u32 *rem)
+{
+	if (likely(shift >= 0)) {
+		*rem = pos & (unit - 1);
+		return pos >> shift;
+	}
+	return div_u64_rem(pos, unit, rem);
+}
+
+static u32 famfs_search_extents(const struct famfs_map *map, u64 pos)
+{
+	u32 low = 0, high = map->nr_extents - 1;
+
+	while (low < high) {
+		u32 mid = low + (high - low + 1) / 2;
+
+		if (map->extents[mid].start <= pos)
+			low = mid;
+		else
+			high = mid - 1;
+	}
+	return low;
+}
+
+static u64 famfs_extent_end(const struct famfs_map *map, u32 i)
+{
+	return i + 1 < map->nr_extents ? map->extents[i + 1].start : map->mapped;
+}
+
+/* Of a uniform map's extents the last may be the longest. */
+static void famfs_resolve_simple(const struct famfs_map *map, u64 pos,
+				 struct famfs_range *range)
+{
+	const struct famfs_extent *ext;
+	u32 i;
+
+	if (likely(map->unit_shift >= 0))
+		i = min(pos >> map->unit_shift, map->nr_extents - 1);
+	else if (map->unit)
+		i = min(div64_u64(pos, map->unit), map->nr_extents - 1);
+	else
+		i = famfs_search_extents(map, pos);
+
+	ext = &map->extents[i];
+	range->offset = ext->start;
+	range->len = famfs_extent_end(map, i) - ext->start;
+	range->addr = ext->addr;
+	range->dev = ext->dev;
+}
+
+static const struct famfs_stripe *famfs_find_stripe(const struct famfs_map *map,
+						    u64 pos)
+{
+	u32 low = 0, high = map->nr_stripes - 1;
+
+	while (low < high) {
+		u32 mid = low + (high - low + 1) / 2;
+
+		if (map->stripes[mid].start <= pos)
+			low = mid;
+		else
+			high = mid - 1;
+	}
+	return &map->stripes[low];
+}
+
+static void famfs_resolve_striped(const struct famfs_map *map, u64 pos,
+				  struct famfs_range *range)
+{
+	const struct famfs_stripe *stripe = famfs_find_stripe(map, pos);
+	const struct famfs_strip *strip;
+	u64 chunk, row;
+	u32 i, rest;
+
+	chunk = famfs_divide(pos - stripe->start, stripe->chunk_size,
+			     stripe->chunk_shift, &rest);
+	row = famfs_divide(chunk, stripe->nstrips, stripe->nstrips_shift, &i);
+	strip = &map->strips[stripe->first + i];
+
+	range->offset = pos - rest;
+	range->len = min(stripe->end - range->offset, stripe->chunk_size);
+	range->addr = strip->addr + row * stripe->chunk_size;
+	range->dev = strip->dev;
+}
+
+/**
+ * famfs_map_resolve() - find the bytes of a file
+ * @map: the map
+ * @pos: file offset, less than &famfs_map.mapped
+ * @range: the longest piece around @pos that is known to be contiguous
+ *
+ * Takes constant time for one extent, for extents of one length and for one
+ * stripe, and a binary search over extents or stripes otherwise.  Divides
+ * only where lengths, chunk sizes or strip counts are no powers of two.
+ *
+ * Context: Any, while the map cannot be freed.
+ */
+void famfs_map_resolve(const struct famfs_map *map, u64 pos,
+		       struct famfs_range *range)
+{
+	if (likely(!map->nr_stripes))
+		famfs_resolve_simple(map, pos, range);
+	else
+		famfs_resolve_striped(map, pos, range);
+}
+
+/**
+ * famfs_map_for_each() - visit all device ranges that a map takes up
+ * @map: the map
+ * @fn: called for every extent, and for every strip in full
+ * @data: passed to @fn
+ *
+ * A strip is no piece of the file, so &famfs_range.offset means nothing here.
+ *
+ * Return: what @fn returned last.
+ */
+int famfs_map_for_each(const struct famfs_map *map, famfs_range_fn fn,
+		       void *data)
+{
+	struct famfs_range range = {};
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; i < map->nr_extents && !ret; i++) {
+		range.len = famfs_extent_end(map, i) - map->extents[i].start;
+		range.addr = map->extents[i].addr;
+		range.dev = map->extents[i].dev;
+		ret = fn(&range, data);
+	}
+	for (i = 0; i < map->nr_strips && !ret; i++) {
+		range.len = map->strips[i].len;
+		range.addr = map->strips[i].addr;
+		range.dev = map->strips[i].dev;
+		ret = fn(&range, data);
+	}
+	return ret;
+}
+
+/* Cuts @range down to what lies in @where; false if nothing does. */
+static bool famfs_range_clip(struct famfs_range *range,
+			     const struct famfs_range *where)
+{
+	u64 start = max(range->addr, where->addr);
+	u64 end = min(range->addr + range->len, where->addr + where->len);
+
+	if (range->dev != where->dev || start >= end)
+		return false;
+	range->offset += start - range->addr;
+	range->addr = start;
+	range->len = end - start;
+	return true;
+}
+
+static int famfs_strip_for_each_at(const struct famfs_stripe *stripe,
+				   const struct famfs_strip *strip, u32 i,
+				   const struct famfs_range *where,
+				   famfs_range_fn fn, void *data)
+{
+	u64 row_size = (u64)stripe->chunk_size * stripe->nstrips;
+	u64 row = where->addr <= strip->addr ? 0 :
+		  div_u64(where->addr - strip->addr, stripe->chunk_size);
+	struct famfs_range range;
+	int ret = 0;
+
+	for (; !ret; row++) {
+		range.offset = stripe->start + row * row_size +
+			       (u64)i * stripe->chunk_size;
+		range.addr = strip->addr + row * stripe->chunk_size;
+		range.dev = strip->dev;
+		if (range.offset >= stripe->end ||
+		    range.addr >= where->addr + where->len)
+			break;
+		range.len = min(stripe->end - range.offset, stripe->chunk_size);
+		if (famfs_range_clip(&range, where))
+			ret = fn(&range, data);
+	}
+	return ret;
+}
+
+/**
+ * famfs_map_for_each_at() - find what a file keeps in a device range
+ * @map: the map
+ * @where: the device range; &famfs_range.offset does not matter
+ * @fn: called with each piece of the file that lies in @where
+ * @data: passed to @fn
+ *
+ * Walks the whole map: for failures, not for I/O.
+ *
+ * Return: what @fn returned last, 0 if there is no such piece.
+ */
+int famfs_map_for_each_at(const struct famfs_map *map,
+			  const struct famfs_range *where,
+			  famfs_range_fn fn, void *data)
+{
+	struct famfs_range range;
+	int ret = 0;
+	u32 i, j;
+
+	for (i = 0; i < map->nr_extents && !ret; i++) {
+		range.offset = map->extents[i].start;
+		range.len = famfs_extent_end(map, i) - range.offset;
+		range.addr = map->extents[i].addr;
+		range.dev = map->extents[i].dev;
+		if (famfs_range_clip(&range, where))
+			ret = fn(&range, data);
+	}
+	for (i = 0; i < map->nr_stripes; i++) {
+		const struct famfs_stripe *stripe = &map->stripes[i];
+
+		for (j = 0; j < stripe->nstrips && !ret; j++) {
+			const struct famfs_strip *strip =
+				&map->strips[stripe->first + j];
+
+			if (strip->dev == where->dev)
+				ret = famfs_strip_for_each_at(stripe, strip, j,
+							      where, fn, data);
+		}
+	}
+	return ret;
+}

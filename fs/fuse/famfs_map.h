@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * File maps (fmaps): which ranges of dax devices hold the bytes of a file.
+ *
+ * Nothing in here or in the two files behind it knows what a dax device is:
+ * devices are numbers.  That keeps the code that reads untrusted messages
+ * buildable where there is no DAX, under UML and in a user space fuzzer.
+ */
+
+#ifndef _FS_FUSE_FAMFS_MAP_H
+#define _FS_FUSE_FAMFS_MAP_H
+
+#include <linux/types.h>
+#include <linux/rcupdate.h>
+
+struct famfs_daxdev;
+
+/**
+ * struct famfs_extent - bytes of a file that lie together on one device
+ * @start: file offset of the first byte
+ * @addr: device offset of the first byte
+ * @dev: device index
+ * @reserved: unused
+ *
+ * The extent ends where the next one of its map starts.
+ */
+struct famfs_extent {
+	u64 start;
+	u64 addr;
+	u32 dev;
+	u32 reserved;
+};
+
+/**
+ * struct famfs_strip - one leg of a stripe
+ * @addr: device offset of the first byte
+ * @len: bytes, at least what the chunks landing on it need
+ * @dev: device index
+ * @reserved: unused
+ */
+struct famfs_strip {
+	u64 addr;
+	u64 len;
+	u32 dev;
+	u32 reserved;
+};
+
+/**
+ * struct famfs_stripe - a range of a file dealt out in chunks to strips
+ * @start: file offset of the first byte
+ * @end: file offset after the last byte, page aligned
+ * @chunk_size: bytes per chunk, a multiple of the page
+ * @nstrips: number of strips
+ * @first: index of the first strip in &famfs_map.strips
+ * @chunk_shift: log2 of @chunk_size, or negative if there is none
+ * @nstrips_shift: log2 of @nstrips, or negative if there is none
+ */
+struct famfs_stripe {
+	u64 start;
+	u64 end;
+	u32 chunk_size;
+	u32 nstrips;
+	u32 first;
+	s8 chunk_shift;
+	s8 nstrips_shift;
+};
+
+/**
+ * struct famfs_map - a checked map
+ * @rcu: for freeing
+ * @devs: the connection's device table, indexed by the extents' device
+ *	  indices; belongs to whoever installs the map
+ * @file_size: size of the file in bytes
+ * @mapped: bytes mapped, at least @file_size
+ * @unit: length of every extent but the last, or 0 if they differ
+ * @unit_shift: log2 of @unit, or negative if there is none
+ * @nr_extents: number of @extents
+ * @nr_stripes: number of @stripes
+ * @nr_strips: number of @strips
+ * @stripes: a striped map's stripes, in file order
+ * @strips: their strips
+ * @extents: a simple map's extents, in file order
+ *
+ * Either @extents or @stripes is used.  Once a map can be seen by others it
+ * does not change until it is freed.
+ */
+struct famfs_map {
+	struct rcu_head rcu;
+	struct famfs_daxdev **devs;
+	u64 file_size;
+	u64 mapped;
+	u64 unit;
+	int unit_shift;
+	u32 nr_extents;
+	u32 nr_stripes;
+	u32 nr_strips;
+	struct famfs_stripe *stripes;
+	struct famfs_strip *strips;
+	struct famfs_extent extents[];
+};
+
+/**
+ * struct famfs_range - a piece of a file that is contiguous on a device
+ * @offset: file offset of the first byte
+ * @len: bytes
+ * @addr: device offset of the first byte
+ * @dev: device index
+ */
+struct famfs_range {
+	u64 offset;
+	u64 len;
+	u64 addr;
+	u32 dev;
+};
+
+/**
+ * struct famfs_fault - why a message was refused
+ * @why: what is wrong, in words
+ * @pos: byte offset in the message of the structure that is wrong
+ */
+struct famfs_fault {
+	const char *why;
+	size_t pos;
+};
+
+/**
+ * typedef famfs_range_fn - called for pieces of a map
+ * @range: the piece
+ * @data: passed through
+ *
+ * Return: 0 to go on, anything else to stop.
+ */
+typedef int (*famfs_range_fn)(const struct famfs_range *range, void *data);
+
+struct famfs_map *famfs_map_parse(const void *msg, size_t size,
+				  struct famfs_fault *fault);
+void famfs_map_free(struct famfs_map *map);
+
+void famfs_map_resolve(const struct famfs_map *map, u64 pos,
+		       struct famfs_range *range);
+int famfs_map_for_each(const struct famfs_map *map, famfs_range_fn fn,
+		       void *data);
+int famfs_map_for_each_at(const struct famfs_map *map,
+			  const struct famfs_range *where,
+			  famfs_range_fn fn, void *data);
+
+#endif /* _FS_FUSE_FAMFS_MAP_H */

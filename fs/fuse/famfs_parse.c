@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reading a map from a server's message.
+ *
+ * This is the only place that looks at the message.  What it returns has been
+ * checked in full, except for what needs the devices: that the extents lie
+ * inside them and do not overlap.
+ */
+
+#include "famfs_map.h"
+
+#include <linux/align.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/fuse.h>
+#include <linux/log2.h>
+#include <linux/math64.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+
+/* A cursor over the message; nothing is read that was not taken from it. */
+struct famfs_parser {
+	const void *msg;
+	size_t size;
+	size_t pos;
+	struct famfs_fault *fault;
+};
+
+static int famfs_refuse(struct famfs_parser *p, size_t pos, const char *why)
+{
+	p->fault->pos = pos;
+	p->fault->why = why;
+	return -EINVAL;
+}
+
+static const void *famfs_take(struct famfs_parser *p, size_t size)
+{
+	const void *data = p->msg + p->pos;
+
+	if (p->size - p->pos < size)
+		return NULL;
+	p->pos += size;
+	return data;
+}
+
+static int famfs_check_header(struct famfs_parser *p,
+			      const struct fuse_fmap_header *hdr)
+{
+	if (hdr->version != FUSE_FMAP_VERSION)
+		return famfs_refuse(p, 0, "unknown version");
+	if (hdr->file_type > FUSE_FMAP_FILE_LOG)
+		return famfs_refuse(p, 0, "unknown file type");
+	if (hdr->ext_type > FUSE_FMAP_EXT_STRIPED)
+		return famfs_refuse(p, 0, "unknown extent type");
+	if (hdr->flags)
+		return famfs_refuse(p, 0, "unknown flag");
+	if (hdr->reserved)
+		return famfs_refuse(p, 0, "reserved field is not zero");
+	if (hdr->size && hdr->size != p->size)
+		return famfs_refuse(p, 0, "size is not the message's length");
+	if (!hdr->nextents)
+		return famfs_refuse(p, 0, "no extents");
+	if (hdr->file_size > MAX_LFS_FILESIZE)
+		return famfs_refuse(p, 0, "file size above the limit");
+	return 0;
+}
+
+static int famfs_parse_extent(struct famfs_parser *p, struct famfs_strip *strip)
+{
+	size_t pos = p->pos;
+	const struct fuse_fmap_extent *ext = famfs_take(p, sizeof(*ext));
+	u64 end;
+
+	if (!ext)
+		return famfs_refuse(p, pos, "message ends before its extents");
+	if (ext->reserved)
+		return famfs_refuse(p, pos, "reserved field is not zero");
+	if (ext->devindex >= FUSE_DAXDEV_MAX)
+		return famfs_refuse(p, pos, "device index out of range");
+	if (!ext->len)
+		return famfs_refuse(p, pos, "empty extent");
+	if (!PAGE_ALIGNED(ext->offset) || !PAGE_ALIGNED(ext->len))
+		return famfs_refuse(p, pos, "extent is not page aligned");
+	if (check_add_overflow(ext->offset, ext->len, &end) || end > LLONG_MAX)
+		return famfs_refuse(p, pos, "extent ends beyond any device");
+
+	strip->addr = ext->offset;
+	strip->len = ext->len;
+	strip->dev = ext->devindex;
+	strip->reserved = 0;
+	return 0;
+}
+
+/* Adds @len bytes to what @map maps; offsets in a file are signed. */
+static int famfs_map_grow(struct famfs_parser *p, struct famfs_map *map,
+			  size_t pos, u64 len)
+{
+	if (check_add_overflow(map->mapped, len, &map->mapped) ||
+	    map->mapped > LLONG_MAX)
+		return famfs_refuse(p, pos, "maps more than a file can hold");
+	return 0;
+}
+
+static int famfs_shift(u64 size)
+{
+	return is_power_of_2(size) ? ilog2(size) : -1;
+}
+
+static int famfs_parse_simple(struct famfs_parser *p, struct famfs_map *map,
+			      u32 nr)
+{
+	struct famfs_strip strip;
+	bool uniform = true;
+	u64 prev = 0;
+	u32 i;
+	int err;
+
+	for (i = 0; i < nr; i++) {
+		size_t pos = p->pos;
+
+		err = famfs_parse_extent(p, &strip);
+		if (err)
+			return err;
+		map->extents[i] = (struct famfs_extent) {
+			.start	= map->mapped,
+			.addr	= strip.addr,
+			.dev	= strip.dev,
+		};
+		err = famfs_map_grow(p, map, pos, strip.len);
+		if (err)
+			return err;
+		if (i == 0)
+			map->unit = strip.len;
+		else if (prev != map->unit)
+			uniform = false;
+		prev = strip.len;
+	}
+	map->nr_extents = nr;
+
+	/* One extent: any offset shifted by 63 is extent 0. */
+	if (nr == 1)
+		map->unit_shift = 63;
+	else if (uniform)
+		map->unit_shift = famfs_shift(map->unit);
+	else
+		map->unit = 0;
+	return 0;
+}
+
+/* How much of strip @i of a stripe of @nbytes its chunks take up. */
+static u64 famfs_strip_need(const struct famfs_stripe *stripe, u64 nbytes,
+			    u32 i)
+{
+	u64 chunks = DIV_ROUND_UP_ULL(nbytes, stripe->chunk_size);
+	u32 rem, last;
+	u64 need;
+
+	need = div_u64_rem(chunks, stripe->nstrips, &rem);
+	last = rem ? rem - 1 : stripe->nstrips - 1;
+	need = (need + (i < rem)) * stripe->chunk_size;
+	if (i == last)
+		need -= chunks * stripe->chunk_size - nbytes;
+	return need;
+}
+
+static int famfs_parse_strips(struct famfs_parser *p, struct famfs_map *map,
+			      const struct famfs_stripe *stripe)
+{
+	u64 nbytes = stripe->end - stripe->start;
+	struct famfs_strip *strip;
+	size_t pos;
+	u32 i;
+	int err;
+
+	for (i = 0; i < stripe->nstrips; i++) {
+		pos = p->pos;
+		strip = &map->strips[stripe->first + i];
+		err = famfs_parse_extent(p, strip);
+		if (err)
+			return err;
+		if (strip->len < famfs_strip_need(stripe, nbytes, i))
+			return famfs_refuse(p, pos, "strip shorter than its chunks");
+	}
+	map->nr_strips += stripe->nstrips;
+	return 0;
+}
+
+/* Page granularity: only a file's last stripe may end inside a page. */
+static int famfs_parse_stripe(struct famfs_parser *p, struct famfs_map *map,
+			      bool last)
+{
+	size_t pos = p->pos;
+	const struct fuse_fmap_stripe *in = famfs_take(p, sizeof(*in));
+	struct famfs_stripe *stripe = &map->stripes[map->nr_stripes++];
+	int err;
+
+	if (in->reserved)
+		return famfs_refuse(p, pos, "reserved field is not zero");
+	if (!in->chunk_size || !PAGE_ALIGNED((u64)in->chunk_size))
+		return famfs_refuse(p, pos, "chunk size is no multiple of the page");
+	if (!in->nbytes || in->nbytes > LLONG_MAX)
+		return famfs_refuse(p, pos, "stripe maps nothing or too much");
+	if (!PAGE_ALIGNED(in->nbytes) && !last)
+		return famfs_refuse(p, pos, "stripe is not page aligned");
+
+	stripe->start = map->mapped;
+	stripe->chunk_size = in->chunk_size;
+	stripe->chunk_shift = famfs_shift(in->chunk_size);
+	stripe->nstrips = in->nstrips;
+	stripe->nstrips_shift = famfs_shift(in->nstrips);
+	stripe->first = map->nr_strips;
+	err = famfs_map_grow(p, map, pos, ALIGN(in->nbytes, PAGE_SIZE));
+	if (err)
+		return err;
+	stripe->end = map->mapped;
+	return famfs_parse_strips(p, map, stripe);
+}
+
+/* Finds out how many strips follow, and that nothing else does. */
+static int famfs_count_strips(struct famfs_parser *p, u32 nr, u32 *nr_strips)
+{
+	size_t start = p->pos;
+	u32 i;
+
+	*nr_strips = 0;
+	for (i = 0; i < nr; i++) {
+		size_t pos = p->pos;
+		const struct fuse_fmap_stripe *in = famfs_take(p, sizeof(*in));
+
+		if (!in)
+			return famfs_refuse(p, pos, "message ends before its stripes");
+		if (!in->nstrips)
+			return famfs_refuse(p, pos, "stripe without strips");
+		if (!famfs_take(p, array_size(in->nstrips,
+					      sizeof(struct fuse_fmap_extent))))
+			return famfs_refuse(p, pos, "message ends before its strips");
+		*nr_strips += in->nstrips;
+	}
+	if (p->pos != p->size)
+		return famfs_refuse(p, p->pos, "bytes after the last strip");
+	p->pos = start;
+	return 0;
+}
+
+static int famfs_parse_striped(struct famfs_parser *p, struct famfs_map *map,
+			       u32 nr)
+{
+	u32 i;
+	int err = 0;
+
+	for (i = 0; i < nr && !err; i++)
+		err = famfs_parse_stripe(p, map, i == nr - 1);
+	return err;
+}
+
+static struct famfs_map *famfs_map_alloc(u32 nr_extents, u32 nr_stripes,
+					 u32 nr_strips)
+{
+	struct famfs_map *map;
+	size_t size;
+
+	size = struct_size(map, extents, nr_extents);
+	size = size_add(size, array_size(nr_stripes, sizeof(*map->stripes)));
+	size = size_add(size, array_size(nr_strips, sizeof(*map->strips)));
+	map = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!map)
+		return NULL;
+	*map = (struct famfs_map) { .unit_shift = -1 };
+	map->stripes = (void *)&map->extents[nr_extents];
+	map->strips = (void *)&map->stripes[nr_stripes];
+	return map;
+}
+
+static struct famfs_map *famfs_parse_body(struct famfs_parser *p,
+					  const struct fuse_fmap_header *hdr)
+{
+	bool striped = hdr->ext_type == FUSE_FMAP_EXT_STRIPED;
+	struct famfs_map *map;
+	u32 nr_strips = 0;
+	int err = 0;
+
+	if (striped)
+		err = famfs_count_strips(p, hdr->nextents, &nr_strips);
+	else if (p->size - p->pos != array_size(hdr->nextents,
+						sizeof(struct fuse_fmap_extent)))
+		err = famfs_refuse(p, 0, "length does not fit the extents");
+	if (err)
+		return ERR_PTR(err);
+
+	map = famfs_map_alloc(striped ? 0 : hdr->nextents,
+			      striped ? hdr->nextents : 0, nr_strips);
+	if (!map)
+		return ERR_PTR(-ENOMEM);
+
+	if (striped)
+		err = famfs_parse_striped(p, map, hdr->nextents);
+	else
+		err = famfs_parse_simple(p, map, hdr->nextents);
+	if (!err && hdr->file_size > map->mapped)
+		err = famfs_refuse(p, 0, "extents do not cover the file");
+	if (err) {
+		famfs_map_free(map);
+		return ERR_PTR(err);
+	}
+	map->file_size = hdr->file_size;
+	return map;
+}
+
+/**
+ * famfs_map_parse() - make a map from a message
+ * @msg: the message, at least 8-byte aligned; not trusted
+ * @size: its length in bytes
+ * @fault: filled in where the message is refused
+ *
+ * Takes memory for the map alone, charged to the caller's memory cgroup: 24
+ * bytes an extent.  Stops at the first thing that is wrong.
+ *
+ * Context: May sleep.
+ * Return: the map, to be released with famfs_map_free(), or an ERR_PTR:
+ * -EINVAL where the message is malformed, -ENOMEM.
+ */
+struct famfs_map *famfs_map_parse(const void *msg, size_t size,
+				  struct famfs_fault *fault)
+{
+	struct famfs_parser p = {
+		.msg	= msg,
+		.size	= size,
+		.fault	= fault,
+	};
+	const struct fuse_fmap_header *hdr = famfs_take(&p, sizeof(*hdr));
+	int err;
+
+	if (!hdr)
+		err = famfs_refuse(&p, 0, "shorter than a header");
+	else
+		err = famfs_check_header(&p, hdr);
+	if (err)
+		return ERR_PTR(err);
+	return famfs_parse_body(&p, hdr);
+}
