@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mapped files: what a connection needs, from INIT to the last unmount.
+ */
+
+#include "famfs.h"
+
+#include <linux/capability.h>
+#include <linux/slab.h>
+
+/*
+ * Who maps files onto devices decides what memory users touch, so the mounter
+ * must be trusted with raw devices.  A block device cannot keep its pages
+ * elsewhere, and connections with submounts (virtiofs) have a server that
+ * shares no devices with this kernel.
+ */
+static bool famfs_conn_allowed(struct fuse_mount *fm)
+{
+	struct fuse_conn *fc = fm->fc;
+
+	return fc->user_ns == &init_user_ns && capable(CAP_SYS_RAWIO) &&
+	       !fm->sb->s_bdev && !fc->auto_submounts;
+}
+
+/**
+ * famfs_conn_offer() - decide whether to offer FUSE_DAX_FMAP
+ * @fm: the mount whose INIT request is being built
+ *
+ * Context: The task that mounts.
+ * Return: true if the flag is to be offered.
+ */
+bool famfs_conn_offer(struct fuse_mount *fm)
+{
+	struct famfs_conn *conn;
+
+	if (!famfs_conn_allowed(fm))
+		return false;
+
+	conn = kvzalloc_obj(*conn);
+	if (!conn)
+		return false;
+	conn->fc = fm->fc;
+	mutex_init(&conn->ask_lock);
+	mutex_init(&conn->register_lock);
+	mutex_init(&conn->lock);
+	init_waitqueue_head(&conn->claimed);
+	fm->fc->famfs = conn;
+	return true;
+}
+
+/**
+ * famfs_conn_start() - take note of what the server replied to INIT
+ * @fc: the connection
+ * @flags: the reply's flags
+ *
+ * Asking for what was not offered has no effect.
+ */
+void famfs_conn_start(struct fuse_conn *fc, u64 flags)
+{
+	if (fc->famfs && (flags & FUSE_DAX_FMAP))
+		fc->dax_fmap = 1;
+}
+
+/**
+ * famfs_conn_stop() - give the devices back
+ * @fc: a connection whose last superblock has no inodes any more
+ *
+ * The server may keep the connection itself open for as long as it likes.
+ */
+void famfs_conn_stop(struct fuse_conn *fc)
+{
+	if (fc->famfs)
+		famfs_devs_put(fc->famfs);
+}
+
+/**
+ * famfs_conn_free() - free what famfs_conn_offer() allocated
+ * @fc: a connection that nobody uses any more
+ */
+void famfs_conn_free(struct fuse_conn *fc)
+{
+	kvfree(fc->famfs);
+}

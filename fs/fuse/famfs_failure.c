@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mapped files: holding devices, and what happens when they fail.
+ *
+ * fs_put_dax() does not wait for a callback that is already running, and by
+ * then the device may have another holder.  So a callback does not trust what
+ * it finds in the device: it looks for the device in a list of our own, under
+ * a lock that releasing takes as well, and takes references to what it uses.
+ *
+ * Unbinding a driver frees the struct pages of its memory as soon as the
+ * callback returns, without regard to anyone who uses them.
+ */
+
+#include "dev.h"
+#include "famfs.h"
+#include "famfs_trace.h"
+
+#include <linux/dax.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+
+static LIST_HEAD(famfs_held);
+static DEFINE_MUTEX(famfs_held_lock);
+
+/**
+ * famfs_hold() - become the only user of a device
+ * @dev: a device whose dax_dev has been found
+ *
+ * The device stands in the list before it is held: its driver may be unbound
+ * at any time from then on.
+ *
+ * Return: 0, or the error of fs_dax_get().
+ */
+int famfs_hold(struct famfs_daxdev *dev)
+{
+	int err;
+
+	scoped_guard(mutex, &famfs_held_lock)
+		list_add(&dev->held, &famfs_held);
+	err = fs_dax_get(dev->dax_dev, dev->conn, &famfs_holder_ops);
+	if (err) {
+		guard(mutex)(&famfs_held_lock);
+		list_del(&dev->held);
+		return err;
+	}
+	dev->size = fs_dax_size(dev->dax_dev);
+	return 0;
+}
+
+/**
+ * famfs_release() - let others use a device
+ * @dev: a device that famfs_hold() got
+ */
+void famfs_release(struct famfs_daxdev *dev)
+{
+	guard(mutex)(&famfs_held_lock);
+	list_del(&dev->held);
+	/* Unbinding has taken the device from us; it may have a new holder. */
+	if (dev->dead)
+		put_dax(dev->dax_dev);
+	else
+		fs_put_dax(dev->dax_dev, dev->conn);
+}
+
+/* Returns with references to the device and to its connection. */
+static struct famfs_daxdev *famfs_held_get(struct dax_device *dax_dev,
+					   int mf_flags)
+{
+	struct famfs_daxdev *dev;
+
+	guard(mutex)(&famfs_held_lock);
+	list_for_each_entry(dev, &famfs_held, held) {
+		if (dev->dax_dev != dax_dev || dax_holder(dax_dev) != dev->conn)
+			continue;
+		if (mf_flags & MF_MEM_PRE_REMOVE)
+			WRITE_ONCE(dev->dead, true);
+		refcount_inc(&dev->count);
+		fuse_conn_get(dev->conn->fc);
+		return dev;
+	}
+	return NULL;
+}
+
+static void famfs_held_put(struct famfs_daxdev *dev)
+{
+	struct fuse_conn *fc = dev->conn->fc;
+
+	famfs_dev_put(dev);
+	fuse_conn_put(fc);
+}
+
+/*
+ * The next file from page *@index on that has pages of @dev.  Files that are
+ * being evicted are left to that.
+ */
+static struct inode *famfs_next_owner(struct famfs_daxdev *dev,
+				      unsigned long *index, unsigned long last)
+{
+	struct inode *inode;
+
+	guard(mutex)(&dev->conn->lock);
+	mt_for_each(&dev->claims, inode, *index, last) {
+		if (igrab(inode))
+			return inode;
+	}
+	return NULL;
+}
+
+/*
+ * Takes the file's pages on @dev out of use.  With both locks held no I/O and
+ * no fault that found the device alive is still on its way.
+ */
+static void famfs_revoke_dev(struct inode *inode, struct famfs_daxdev *dev)
+{
+	const struct famfs_map *map;
+
+	inode_lock(inode);
+	filemap_invalidate_lock(inode->i_mapping);
+	dax_break_layout_final(inode);
+	map = famfs_inode_map(inode);
+	if (map)
+		famfs_unclaim(dev->conn, map, dev);
+	filemap_invalidate_unlock(inode->i_mapping);
+	inode_unlock(inode);
+}
+
+static bool famfs_unclaimed(struct famfs_daxdev *dev)
+{
+	guard(mutex)(&dev->conn->lock);
+	return mtree_empty(&dev->claims);
+}
+
+/* Returns when no page of the device is in use any more, and none will be. */
+static int famfs_remove(struct famfs_daxdev *dev)
+{
+	struct fuse_conn *fc = dev->conn->fc;
+	struct inode *inode;
+	unsigned long index;
+
+	pr_warn("dax device %u (%s) is going away under its files\n",
+		dev->index, dev->name);
+	down_read(&fc->killsb);
+	while (!list_empty(&fc->mounts)) {
+		index = 0;
+		inode = famfs_next_owner(dev, &index, ULONG_MAX);
+		if (!inode)
+			break;
+		famfs_revoke_dev(inode, dev);
+		iput(inode);
+	}
+	up_read(&fc->killsb);
+
+	wait_event(dev->conn->claimed, famfs_unclaimed(dev));
+	return 0;
+}
+
+struct famfs_poison {
+	struct inode *inode;
+	int mf_flags;
+};
+
+static int famfs_poison_range(const struct famfs_range *range, void *data)
+{
+	struct famfs_poison *poison = data;
+
+	return mf_dax_kill_procs(poison->inode->i_mapping,
+				 range->offset >> PAGE_SHIFT,
+				 range->len >> PAGE_SHIFT, poison->mf_flags);
+}
+
+static int famfs_poison_inode(struct inode *inode,
+			      const struct famfs_range *where, int mf_flags)
+{
+	struct famfs_poison poison = {
+		.inode		= inode,
+		.mf_flags	= mf_flags,
+	};
+	const struct famfs_map *map;
+	int err = 0;
+
+	/* Faults that have not seen the bad page are through after this. */
+	filemap_invalidate_lock(inode->i_mapping);
+	map = famfs_inode_map(inode);
+	if (map)
+		err = famfs_map_for_each_at(map, where, famfs_poison_range,
+					    &poison);
+	filemap_invalidate_unlock(inode->i_mapping);
+	return err;
+}
+
+static int famfs_poison(struct famfs_daxdev *dev, u64 offset, u64 len,
+			int mf_flags)
+{
+	struct famfs_range where = {
+		.addr	= offset & PAGE_MASK,
+		.len	= PAGE_ALIGN(offset + len) - (offset & PAGE_MASK),
+		.dev	= dev->index,
+	};
+	unsigned long index = where.addr >> PAGE_SHIFT;
+	unsigned long last = index + (where.len >> PAGE_SHIFT) - 1;
+	struct fuse_conn *fc = dev->conn->fc;
+	struct inode *inode;
+	int err;
+
+	if (offset >= dev->size || len > dev->size - offset)
+		return -EOPNOTSUPP;
+
+	err = mtree_store_range(&dev->bad, index, last, dev, GFP_KERNEL);
+	down_read(&fc->killsb);
+	while (!err && !list_empty(&fc->mounts)) {
+		inode = famfs_next_owner(dev, &index, last);
+		if (!inode)
+			break;
+		err = famfs_poison_inode(inode, &where, mf_flags);
+		iput(inode);
+	}
+	up_read(&fc->killsb);
+	return err;
+}
+
+/*
+ * Memory failure hurts who maps the failing pages, and nobody else.  Called
+ * with dax_srcu held for reading, and by unbinding with the device locked.
+ */
+static int famfs_notify_failure(struct dax_device *dax_dev, u64 offset,
+				u64 len, int mf_flags)
+{
+	struct famfs_daxdev *dev = famfs_held_get(dax_dev, mf_flags);
+	int err;
+
+	if (!dev)
+		return -EOPNOTSUPP;
+	trace_famfs_failure(dev, offset, len, mf_flags);
+	if (mf_flags & MF_MEM_PRE_REMOVE)
+		err = famfs_remove(dev);
+	else
+		err = famfs_poison(dev, offset, len, mf_flags);
+	famfs_held_put(dev);
+	return err;
+}
+
+const struct dax_holder_operations famfs_holder_ops = {
+	.notify_failure	= famfs_notify_failure,
+};
+
+/**
+ * famfs_avoid_bad() - cut a range of a file down to good memory
+ * @dev: the device that @range lies on
+ * @pos: the place in the file that is wanted
+ * @range: the range, to be shortened
+ *
+ * Return: 0, or -EHWPOISON if the page at @pos has failed.
+ */
+int famfs_avoid_bad(struct famfs_daxdev *dev, u64 pos,
+		    struct famfs_range *range)
+{
+	u64 skip = round_down(pos - range->offset, PAGE_SIZE);
+	unsigned long first = (range->addr + skip) >> PAGE_SHIFT;
+	unsigned long last = (range->addr + range->len - 1) >> PAGE_SHIFT;
+	MA_STATE(mas, &dev->bad, first, first);
+	unsigned long good = last + 1;
+
+	rcu_read_lock();
+	if (mas_find(&mas, last))
+		good = max(mas.index, first);
+	rcu_read_unlock();
+	if (good == first)
+		return -EHWPOISON;
+
+	range->offset += skip;
+	range->addr += skip;
+	range->len = min(range->len - skip, (u64)(good - first) << PAGE_SHIFT);
+	return 0;
+}
