@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mapped files: what differs from ordinary FUSE files around I/O.
+ *
+ * The size is fixed by the map, the times are kept here, and there is no page
+ * cache for the server to have a say in.
+ */
+
+#include "famfs.h"
+
+#include <linux/fs.h>
+#include <linux/security.h>
+
+/*
+ * A write strips privileges, and where nothing is known about them it asks the
+ * server.  Find out at open, so that writes need not: famfs_keep_nosec() keeps
+ * what is learnt here, and the VFS drops it where privileges are set locally.
+ */
+static void famfs_know_privs(struct inode *inode, struct file *file)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	bool privs;
+
+	if (!(file->f_mode & FMODE_WRITE))
+		return;
+
+	inode_lock(inode);
+	privs = is_sxid(inode->i_mode) ||
+		security_inode_need_killpriv(file_dentry(file)) > 0;
+	spin_lock(&fi->lock);
+	if (privs)
+		inode->i_flags &= ~S_NOSEC;
+	else
+		inode->i_flags |= S_NOSEC;
+	spin_unlock(&fi->lock);
+	inode_unlock(inode);
+}
+
+/**
+ * famfs_keep_nosec() - may S_NOSEC outlive new attributes from the server?
+ * @inode: an inode of any kind
+ *
+ * Return: true if a write to the file has no privileges to strip.
+ */
+bool famfs_keep_nosec(const struct inode *inode)
+{
+	return fuse_is_famfs(inode) && !is_sxid(inode->i_mode);
+}
+
+/**
+ * famfs_file_io_open() - prepare a file for I/O
+ * @inode: a mapped inode
+ * @file: a file that the server has opened
+ *
+ * An inode has one data path.  What the server says about caching does not
+ * apply to this one: there is no cache to drop or to go round.
+ *
+ * Return: 0, -EIO where the server wants passthrough.
+ */
+int famfs_file_io_open(struct inode *inode, struct file *file)
+{
+	struct fuse_file *ff = file->private_data;
+
+	if (ff->open_flags & FOPEN_PASSTHROUGH) {
+		pr_debug("node %llu has a map and cannot be passed through\n",
+			 ff->nodeid);
+		return -EIO;
+	}
+	ff->open_flags &= ~(FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES);
+	ff->open_flags |= FOPEN_KEEP_CACHE;
+	file->f_mode |= FMODE_NOWAIT;
+	famfs_know_privs(inode, file);
+	return 0;
+}
+
+/**
+ * famfs_setattr() - judge a change of attributes
+ * @inode: a mapped inode
+ * @attr: the change; a size that is the file's already is taken out
+ *
+ * Return: 0, -EPERM if the size would change.
+ */
+int famfs_setattr(struct inode *inode, struct iattr *attr)
+{
+	if (!(attr->ia_valid & ATTR_SIZE))
+		return 0;
+	if (attr->ia_size != i_size_read(inode))
+		return -EPERM;
+	attr->ia_valid &= ~(ATTR_SIZE | ATTR_OPEN);
+	return 0;
+}
+
+/**
+ * famfs_cache_mask() - attributes that the server does not know better
+ * @inode: a mapped inode
+ *
+ * The size is the map's.  The times are ours until the server has been told.
+ *
+ * Return: STATX_* bits.
+ */
+u32 famfs_cache_mask(struct inode *inode)
+{
+	u32 mask = STATX_SIZE;
+
+	if (inode_state_read_once(inode) & (I_DIRTY_INODE | I_DIRTY_TIME))
+		mask |= STATX_MTIME | STATX_CTIME;
+	return mask;
+}
