@@ -190,6 +190,10 @@ static int famfs_strip_for_each_at(const struct famfs_stripe *stripe,
 	struct famfs_range range;
 	int ret = 0;
 
+	/* A strip may go on where its stripe has ended. */
+	if (row > div64_u64(stripe->end - stripe->start, row_size))
+		return 0;
+
 	for (; !ret; row++) {
 		range.offset = stripe->start + row * row_size +
 			       (u64)i * stripe->chunk_size;
@@ -232,7 +236,7 @@ int famfs_map_for_each_at(const struct famfs_map *map,
 		if (famfs_range_clip(&range, where))
 			ret = fn(&range, data);
 	}
-	for (i = 0; i < map->nr_stripes; i++) {
+	for (i = 0; i < map->nr_stripes && !ret; i++) {
 		const struct famfs_stripe *stripe = &map->stripes[i];
 
 		for (j = 0; j < stripe->nstrips && !ret; j++) {
