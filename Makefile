@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The one entry point. Each target is one script; see there for its variables.
+
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make demo     from nothing to files on a dax device, read, written and mapped'
+	@echo 'make test     KUnit, kselftests and user-space tests; T=PATTERN picks,'
+	@echo '              BACKEND=hmem|hmem-multi|pmem|nvdimm|cxl, VARIANT=debug, FULL=1 choose'
+	@echo 'make check    static gates over the series and the scripts; FULL=1: all of them'
+	@echo 'make series   build/series/linux/*.patch and build/series/libfuse/*.patch'
+	@echo 'make shell    an interactive guest with mapped files mounted'
+	@echo 'make clean    removes build/; the cache outside the checkout stays'
+	@echo
+	@echo 'KERNEL_SRC=DIR|TARBALL  takes the base from there'
+	@echo 'FAMFS_CACHE=DIR         keeps downloads and objects there'
+
+demo test check shell:
+	@scripts/$@.sh
+
+series:
+	@scripts/packages.sh
+	@scripts/base.sh linux
+	@scripts/base.sh libfuse
+	@scripts/series.sh linux
+	@scripts/series.sh libfuse
+
+clean:
+	rm -rf build
+
+.PHONY: help demo test check series shell clean

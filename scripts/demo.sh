@@ -1,0 +1,25 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The demo: a kernel with the series, a guest with a dax device, a FUSE server,
+# and files that are read, written and mapped without it. Whatever is missing
+# is made first.
+#
+# Usage: scripts/demo.sh
+#
+# BACKEND= chooses what offers the device: hmem, pmem, nvdimm or cxl.
+
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+"$TOP/scripts/prepare.sh" default
+"$TOP/scripts/selftests.sh"
+"$TOP/scripts/demo-programs.sh"
+
+if "$TOP/scripts/guest.sh" -b "${BACKEND:-hmem}" -o "$BUILD/demo/guest" -- \
+	bash "$TOP/tools/famfs/demo/run.sh" "$BUILD/demo" /tmp/demo; then
+	echo "demo: PASS"
+else
+	echo "demo: FAIL"
+	exit 1
+fi
