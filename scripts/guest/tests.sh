@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Runs tests in the guest and says how they went.
+#
+# Usage: tests.sh OUT [-k] PROGRAM...
+#
+# Each program prints TAP; what it prints goes to OUT/NAME.tap. With -k the
+# results of the KUnit suites, which ran while the kernel booted, are added.
+# Prints one line a program:
+#
+#   result NAME PASSED FAILED SKIPPED SECONDS
+#
+# A program that prints no plan, or other than as many results as it planned,
+# has failed once more.
+
+set -uo pipefail
+
+out=$1
+shift
+kunit=/sys/kernel/debug/kunit
+
+# limit PROGRAM: seconds it may take, as the settings file beside it says.
+limit()
+{
+	sed -n 's/^timeout=//p' "${1%/*}/settings" 2>/dev/null | grep . || echo 45
+}
+
+# tally NAME FILE SECONDS: counts the results in a TAP file.
+tally()
+{
+	awk -v name="$1" -v seconds="$3" '
+	function result() {
+		n++
+		if (/^not ok/) failed++
+		else if (/# SKIP/) skipped++
+		else passed++
+	}
+	/^1\.\.[0-9]+/ { planned = substr($1, 4); next }
+	/^(not )?ok / { result() }
+	END {
+		if (planned == "" || planned != n) failed++
+		print "result", name, passed + 0, failed + 0, skipped + 0, seconds
+	}' "$2"
+}
+
+if [ "${1:-}" = -k ]; then
+	shift
+	for suite in "$kunit"/famfs*/; do
+		name=$(basename "$suite")
+		# Results of a suite are indented below its line.
+		sed -n 's/^    \(1\.\.[0-9]\|ok\|not ok\)/\1/p' "$suite/results" > "$out/$name.tap"
+		tally "kunit/$name" "$out/$name.tap" 0
+	done
+fi
+
+for program; do
+	name=$(basename "$program")
+	start=$SECONDS
+	(cd "${program%/*}" && timeout -k 5 "$(limit "$program")" "$program") \
+		> "$out/$name.tap" 2>&1
+	tally "$name" "$out/$name.tap" $((SECONDS - start))
+done

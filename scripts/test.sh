@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# All tests: KUnit and kselftests in the guest, the user-space ones here.
+#
+# Usage: scripts/test.sh
+#
+#   T=PATTERN       only programs and suites whose names match
+#   BACKEND=NAME    what offers the dax devices: hmem (default), hmem-multi,
+#                   pmem, nvdimm or cxl
+#   VARIANT=debug   with KASAN, lockdep, kmemleak and more
+#   FULL=1          all backends, and longer fuzzing
+#
+# Ends with `N passed, N failed, N skipped`; build/test has what was printed.
+
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+variant=${VARIANT:-default}
+full=${FULL:-}
+pattern=${T:-.}
+out=$BUILD/test
+passed=0 failed=0 skipped=0
+
+# count NAME PASSED FAILED SKIPPED SECONDS: one program's results.
+count()
+{
+	passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + $4))
+	printf '%-32s %4d passed %4d failed %4d skipped %5ss\n' "$@"
+}
+
+# details DIR NAME: what failed, and why what was skipped was.
+details()
+{
+	grep -hE '^not ok|# SKIP' "$1/$2.tap" | sed 's/^/    /' || :
+	grep -q '^not ok' "$1/$2.tap" || return 0
+	grep -hE '^# .*(Expected|test failed|terminated|[a-z_]+\.c:[0-9]+)' \
+		"$1/$2.tap" | head -40 | sed 's/^/        /' || :
+}
+
+wanted()
+{
+	[[ $1 =~ $pattern ]]
+}
+
+# The programs to run, by path.
+programs()
+{
+	local program
+
+	for program in "$BUILD"/selftests/*_test; do
+		! wanted "${program##*/}" || echo "$program"
+	done
+}
+
+# in_guest BACKEND: KUnit and kselftests on one backend.
+in_guest()
+{
+	local backend=$1 dir=$out/$1 code=0 kunit=() list line
+
+	mapfile -t list < <(programs)
+	! wanted kunit || kunit=(-k)
+	[ ${#list[@]} -gt 0 ] || [ ${#kunit[@]} -gt 0 ] || return 0
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	"$TOP/scripts/guest.sh" -b "$backend" -c "$variant" -t 3000 \
+		-w "$dir" -o "$dir/guest" -- \
+		bash "$TOP/scripts/guest/tests.sh" "$dir" "${kunit[@]}" "${list[@]}" \
+		> "$dir/results" || code=$?
+	while read -r _ line; do
+		# shellcheck disable=SC2086 # five words
+		count $line
+		details "$dir" "$(basename "${line%% *}")"
+	done < <(grep '^result ' "$dir/results")
+	if [ "$code" != 0 ] || ! grep -q '^result ' "$dir/results"; then
+		count "guest/$backend" 0 1 0 0
+		tail -n 30 "$dir/results"
+		say "the guest failed with $code; its log: ${dir#"$TOP/"}/guest/console.log"
+	fi
+}
+
+# here NAME COMMAND...: a test of its own that runs on this machine.
+here()
+{
+	local name=$1 start=$SECONDS results=(0 1 0)
+
+	shift
+	wanted "$name" || return 0
+	mkdir -p "$out"
+	if "$@" > "$out/$name.log" 2>&1; then
+		results=(1 0 0)
+	else
+		tail -n 30 "$out/$name.log"
+	fi
+	count "$name" "${results[@]}" $((SECONDS - start))
+}
+
+"$TOP/scripts/prepare.sh" "$variant"
+"$TOP/scripts/selftests.sh"
+
+backends=("${BACKEND:-hmem}")
+[ -z "$full" ] || [ -n "${BACKEND:-}" ] || backends=(hmem hmem-multi pmem nvdimm cxl)
+for backend in "${backends[@]}"; do
+	in_guest "$backend"
+done
+here fuzz "$TOP/scripts/fuzz.sh"
+here series "$TOP/scripts/series-selftest.sh"
+here guest "$TOP/scripts/guest/selftest.sh"
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
