@@ -19,6 +19,10 @@ set -euo pipefail
 series_open "$1"
 series_build
 
+# Fatal only where patches are made: half-done work is built all the time.
+orphans=$(series_orphans | paste -sd' ')
+[ -z "$orphans" ] || warn "these belong to no patch, and are left out: $orphans"
+
 want=$TIP
 case ${2:-} in
 ''|--clean) ;;

@@ -221,9 +221,9 @@ check_offsets()
 		    "If these are the right places, run $REFRESH --all."
 }
 
-# check_orphans: what stands in the overlay belongs to a patch. A file that git
-# does not know yet is still being written.
-check_orphans()
+# series_orphans: what stands in the overlay and belongs to no patch. A file that
+# git does not know yet is still being written.
+series_orphans()
 {
 	local path places=(.)
 
@@ -232,8 +232,7 @@ check_orphans()
 	[ -d "$OVERLAY" ] || return 0
 	while read -r path; do
 		[ -n "${BROUGHT[$path]:-}" ] || [ ! -e "$OVERLAY/$path" ] ||
-			die "$path belongs to no patch" \
-			    "Name it in the files of one of series/$KIND/*."
+			echo "$path"
 	done < <(git -C "$OVERLAY" ls-files -- "${places[@]}")
 }
 
@@ -267,7 +266,6 @@ series_build()
 			done < "$SCRATCH/paths"
 		} >> "$stream"
 	done
-	check_orphans
 
 	[ ${#PATCHES[@]} -eq 0 ] || import_run "$stream"
 	TIP=$(series_git rev-parse "${COMMITS[-1]:-base}^{commit}")

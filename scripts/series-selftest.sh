@@ -165,7 +165,10 @@ refuses "a hook whose context differs" '01-first: hook.diff does not apply' seri
 fresh
 echo 'int orphan;' > "$CHECKOUT/fs/orphan.c"
 tree_git "$CHECKOUT" add fs/orphan.c
-refuses "a file that no patch brings" 'fs/orphan.c belongs to no patch' apply.sh
+refuses "a file that no patch brings" 'fs/orphan.c' series.sh
+passes "while apply leaves it out" apply.sh
+cp "$ROOT/log" "$ROOT/said"
+holds "and says so" grep -q 'belong to no patch.*fs/orphan.c' "$ROOT/said"
 
 fresh
 echo fs/whole.c > "$CHECKOUT/series/linux/01-first/files"

@@ -131,8 +131,9 @@ table()
 [ $# -eq 1 ] || usage
 series_open "$1"
 out=$BUILD/series/$KIND
+# Whatever fails below, no stale patches stay.
+rm -rf "$out"
 if [ ${#PATCHES[@]} -eq 0 ]; then
-	rm -rf "$out"
 	echo "series/$KIND has no patches yet: nothing to make"
 	exit 0
 fi
@@ -149,7 +150,11 @@ step "$KIND: a second time" make_into "$SCRATCH/again"
 diff -r "$SCRATCH/out" "$SCRATCH/again" >&2 || die "two runs differ"
 check_private "$SCRATCH/out"
 
-rm -rf "$out"
 mkdir -p "$out"
 cp "$SCRATCH/out"/*.patch "$out/"
 table
+
+# Last, for the patches are good as far as they go.
+mapfile -t orphans < <(series_orphans)
+[ ${#orphans[@]} -eq 0 ] || die "these belong to no patch:" "${orphans[@]}" \
+	"Name each in the files of one of series/$KIND/*."

@@ -20,8 +20,12 @@ folders()
 	local dir
 
 	# The folder about the checkout too: what stands beside it is as local.
+	# root's home is the same on every machine, and in the guest.
 	for dir in "$TOP" "$(dirname "$TOP")" "$FAMFS_CACHE" "${HOME:-/}"; do
-		[ "$dir" = / ] || echo "$dir"
+		case $dir in
+		/|/root) ;;
+		*) echo "$dir" ;;
+		esac
 	done
 }
 

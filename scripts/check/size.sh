@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# C files and functions stay short, and the feature's files free of #ifdef.
+
+. "$(dirname "$0")/common.sh"
+
+FILE_LINES=450
+FUNCTION_LINES=85
+
+cd "$TOP"
+bad=0
+while read -r path; do
+	# In kernel style a function's braces stand in the first column, alone.
+	awk -v path="$path" -v files=$FILE_LINES -v functions=$FUNCTION_LINES '
+	/^[A-Za-z_].*\(/ { name = $0 }
+	/^{/ { start = NR }
+	/^}/ && start {
+		if (NR - start + 1 > functions) {
+			printf "%s:%d: %d lines, more than %d: %s\n",
+				path, start, NR - start + 1, functions, name
+			bad = 1
+		}
+		start = 0
+	}
+	END {
+		if (NR > files) {
+			printf "%s: %d lines, more than %d\n", path, NR, files
+			bad = 1
+		}
+		exit bad
+	}' "$path" || bad=1
+done < <(repo_files '*.c' '*.h')
+
+# Kconfig decides which files are built; a header has the stubs.
+! repo_files 'fs/fuse/famfs*.c' | tr '\n' '\0' |
+	xargs -0 -r grep -nHE '^[[:space:]]*#[[:space:]]*(if|ifdef|ifndef|elif|else)\b' || bad=1
+exit $bad
