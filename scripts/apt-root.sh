@@ -67,8 +67,8 @@ make_root()
 
 update()
 {
-	# A list of a day ago still names what is pinned.
-	[ -z "$(find "$ROOT/updated" -mmin -1440 2>/dev/null)" ] || return 0
+	# One run asks several times.
+	[ -z "$(find "$ROOT/updated" -mmin -10 2>/dev/null)" ] || return 0
 	make_root
 	step "reading the package lists of $BINARY_SUITE and $SOURCE_SUITE" \
 		apt-get -c "$ROOT/apt.conf" -qq update ||

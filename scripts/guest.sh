@@ -228,8 +228,8 @@ append+=" hung_task_panic=1 sysctl.kernel.hung_task_timeout_secs=90"
 append+=" rcupdate.rcu_cpu_stall_timeout=60 sysctl.kernel.panic_on_rcu_stall=1"
 # KUnit suites run when a test asks for them, not at every boot.
 append+=" kunit.autorun=0"
-# Emulation: one level of page tables less to walk, no clock to compare with.
-[ "$accel" = kvm ] || append+=" no5lvl tsc=reliable"
+# Emulation: one level of page tables less to walk.
+[ "$accel" = kvm ] || append+=" no5lvl"
 append+=$kernel_args
 
 # Boot and backend are not the command's time.
