@@ -251,7 +251,7 @@ int famfs_server_fork(struct famfs_server *srv)
 	if (!pid) {
 		/* An assertion that fails in the test must not leave it. */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != test)
+		if (getppid() != test || (srv->prepare && srv->prepare()))
 			_exit(1);
 		loop(srv);
 		_exit(0);

@@ -102,6 +102,7 @@ struct famfs_server {
 	pthread_t thread;
 	bool threaded;
 	pid_t pid;			/* of a server process, or 0 */
+	int (*prepare)(void);		/* first thing in a server process */
 };
 
 /* A request as the server handles it. */

@@ -44,6 +44,12 @@
 	EXPECT_EQ(err, errno);						\
 } while (0)
 
+/* A write fault that leaves the byte as it is. */
+static inline void famfs_dirty(char *p)
+{
+	__atomic_fetch_or(p, 0, __ATOMIC_SEQ_CST);
+}
+
 #define EXPECT_COUNT(n, op) EXPECT_EQ(n, famfs_count(&self->env.srv, op))
 
 /* Runs code in a child; passes if it exits with 0. */
