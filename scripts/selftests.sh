@@ -38,11 +38,11 @@ headers()
 programs()
 {
 	make -s -C "$LINUX/$dir" -j "$JOBS" OUTPUT="$out" \
-		KHDR_INCLUDES="-isystem $headers/usr/include" all
+		KHDR_INCLUDES="-isystem $headers/usr/include" all >&2
 	cp "$LINUX/$dir"/settings "$out/" 2>/dev/null || true
 }
 
-mkdir -p "$out"
+mkdir -p "$out" "$headers"
 lock headers
 headers > "$headers/build.log" 2>&1 || {
 	cat "$headers/build.log" >&2
