@@ -25,8 +25,10 @@ PACKAGES=(
 	# devices, tools and file systems used inside the guest
 	ndctl daxctl fio strace e2fsprogs xfsprogs
 	# make check
-	codespell shellcheck
+	codespell shellcheck g++
 )
+# make check FULL=1 builds for other machines.
+[ -z "${FULL:-}" ] || PACKAGES+=(gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu)
 
 missing()
 {
