@@ -91,7 +91,7 @@ unpack()
 		# What the user's tree has committed; not what was built in it.
 		git -C "$src" archive HEAD . | tar -x -C "$dir"
 	else
-		tar -c -C "$src" --exclude-vcs . | tar -x -C "$dir"
+		tar -c -C "$src" --exclude=./.git . | tar -x -C "$dir"
 	fi
 }
 
@@ -105,7 +105,7 @@ identity()
 	elif git -C "$src" rev-parse --git-dir >/dev/null 2>&1; then
 		echo "$src $(git -C "$src" rev-parse HEAD)"
 	else
-		stat -c '%n %Y' "$src"
+		echo "$src $(find "$src" -type f -printf '%T@\n' | sort -n | tail -n 1)"
 	fi
 }
 
