@@ -11,10 +11,12 @@ set -euo pipefail
 # shellcheck disable=SC2034 # the gates use it
 PATCH_DIR=$BUILD/series/linux
 
-# progress TEXT: for who waits; check.sh keeps the rest in a log.
+# progress TEXT: for who waits, past the log, and in the log, to tell what
+# belongs to what.
 progress()
 {
-	{ say "$*" 2>&3; } 2>/dev/null || say "$*"
+	echo "== $*"
+	{ say "$*" 2>&3; } 2>/dev/null || true
 }
 
 skip()
