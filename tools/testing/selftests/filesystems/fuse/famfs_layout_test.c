@@ -245,6 +245,70 @@ TEST_F(famfs_layout, M5_extent_for_every_page_of_the_device)
 	close(fd);
 }
 
+/* Where the second of the ranges begins that make up a device, or 0. */
+static __u64 second_range(const struct famfs_dev *dev)
+{
+	unsigned long start, end, next;
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path),
+		 "/sys/bus/dax/devices/%.32s/mapping0/start", dev->name);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	next = fscanf(f, "%lx", &start) == 1;
+	fclose(f);
+	memcpy(strrchr(path, '/'), "/end", 5);
+	f = fopen(path, "re");
+	if (!f || !next)
+		return 0;
+	next = fscanf(f, "%lx", &end) == 1 ? end + 1 - start : 0;
+	fclose(f);
+	return next < dev->size ? next : 0;
+}
+
+/* I/O and a map across the place where memory itself is not contiguous. */
+TEST_F(famfs_layout, D_ranges_of_a_device_are_one)
+{
+	__u64 edge = second_range(&self->env.devs[0]);
+	char *data = malloc(4 * MiB), *map;
+	__u64 i;
+	int fd;
+
+	if (!edge)
+		SKIP(return, "need a dax device of several ranges");
+	ASSERT_NE(NULL, data);
+	famfs_add_simple(&self->env, "f", 4 * MiB, 0, edge - 2 * MiB);
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	fd = ASSERT_OPEN("f", O_RDWR);
+	famfs_pattern(0, edge, data, 4 * MiB);
+	EXPECT_EQ(4 * MiB, pwrite(fd, data, 4 * MiB, 0));
+	memset(data, 0, 4 * MiB);
+	EXPECT_EQ(4 * MiB, pread(fd, data, 4 * MiB, 0));
+	map = mmap(NULL, 4 * MiB, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	for (i = 0; i < 4 * MiB; i += 8) {
+		ASSERT_EQ(famfs_word(0, edge + i), *(__u64 *)(data + i));
+		ASSERT_EQ(famfs_word(0, edge + i), *(__u64 *)(map + i));
+	}
+	munmap(map, 4 * MiB);
+	close(fd);
+	/* Each side by itself. */
+	ASSERT_EQ(0, famfs_remount(&self->env));
+	famfs_add_simple(&self->env, "right", MiB, 0, edge);
+	famfs_add_simple(&self->env, "left", MiB, 0, edge - MiB);
+	fd = ASSERT_OPEN("right", O_RDONLY);
+	EXPECT_EQ(8, pread(fd, data, 8, 0));
+	EXPECT_EQ(famfs_word(0, edge + 2 * MiB), *(__u64 *)data);
+	close(fd);
+	fd = ASSERT_OPEN("left", O_RDONLY);
+	EXPECT_EQ(8, pread(fd, data, 8, MiB - 8));
+	EXPECT_EQ(famfs_word(0, edge + 2 * MiB - 8), *(__u64 *)data);
+	close(fd);
+	free(data);
+}
+
 /* Bytes written through one map lie where the device itself shows them. */
 TEST_F(famfs_layout, M4_written_bytes_land_where_the_map_says)
 {

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The end of servers, mounts and inodes at inconvenient moments: whoever waits
+ * gets an error, whoever has a file open goes on, and the device is free when
+ * the last of them is gone.
+ */
+#include <pthread.h>
+
+#include "famfs_test.h"
+
+#define PAGE	4096UL
+#define SIZE	(PMD + 4 * PAGE)
+
+FIXTURE(famfs_teardown)
+{
+	struct famfs_env env;
+};
+
+FIXTURE_SETUP(famfs_teardown)
+{
+	const char *why = famfs_env_init(&self->env, 1);
+
+	if (why)
+		SKIP(return, "%s", why);
+	famfs_add_simple(&self->env, "f", SIZE, 0, 0);
+	famfs_add_simple(&self->env, "new", SIZE, 0, 2 * PMD);
+	self->env.srv.st->files[1].exists = false;
+}
+
+FIXTURE_TEARDOWN(famfs_teardown)
+{
+	FAMFS_TEARDOWN();
+}
+
+/* The device can be mounted and used by a new server. */
+static int device_is_free(struct famfs_env *env)
+{
+	int err = famfs_remount(env);
+	char c = 'f';
+	int fd;
+
+	if (err)
+		return err;
+	famfs_add_simple(env, "g", SIZE, 0, PMD);
+	fd = famfs_open(env, "g", O_RDWR);
+	if (fd < 0)
+		return fd;
+	err = pwrite(fd, &c, 1, SIZE - 1) == 1 ? 0 : -errno;
+	close(fd);
+	return err ? err : famfs_umount(env);
+}
+
+struct opener {
+	struct famfs_env *env;
+	const char *name;
+	int flags;
+	int fd;
+};
+
+static void *open_it(void *arg)
+{
+	struct opener *o = arg;
+
+	o->fd = famfs_open(o->env, o->name, o->flags);
+	return NULL;
+}
+
+/* Has the server die while it keeps a request that an open needs. */
+static void die_at(struct __test_metadata *const _metadata,
+		   struct famfs_env *env, int opcode, const char *name,
+		   int flags, int want_fd)
+{
+	struct opener o = { .env = env, .name = name, .flags = flags };
+	pthread_t thread;
+
+	famfs_hold(&env->srv, opcode, FAMFS_ANY);
+	ASSERT_EQ(0, famfs_mount_fork(env));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, open_it, &o));
+	ASSERT_EQ(0, famfs_wait_held(&env->srv, 1));
+	ASSERT_EQ(0, famfs_server_signal(&env->srv, SIGKILL));
+	pthread_join(thread, NULL);
+	EXPECT_EQ(want_fd, o.fd);
+	EXPECT_EQ(0, famfs_umount(env));
+	EXPECT_EQ(0, device_is_free(env));
+}
+
+TEST_F(famfs_teardown, X3_server_dies_at_lookup)
+{
+	die_at(_metadata, &self->env, FUSE_LOOKUP, "f", O_RDWR, -ECONNABORTED);
+}
+
+TEST_F(famfs_teardown, X3_server_dies_at_get_fmap)
+{
+	die_at(_metadata, &self->env, FUSE_GET_FMAP, "f", O_RDWR,
+	       -ECONNABORTED);
+}
+
+TEST_F(famfs_teardown, X3_server_dies_at_get_daxdev)
+{
+	die_at(_metadata, &self->env, FUSE_GET_DAXDEV, "f", O_RDWR,
+	       -ECONNABORTED);
+}
+
+TEST_F(famfs_teardown, X3_server_dies_at_open)
+{
+	die_at(_metadata, &self->env, FUSE_OPEN, "f", O_RDWR, -ECONNABORTED);
+}
+
+TEST_F(famfs_teardown, X3_server_dies_at_create)
+{
+	die_at(_metadata, &self->env, FUSE_CREATE, "new", O_CREAT | O_RDWR,
+	       -ECONNABORTED);
+}
+
+TEST_F(famfs_teardown, X3_server_dies_at_get_fmap_of_create)
+{
+	die_at(_metadata, &self->env, FUSE_GET_FMAP, "new", O_CREAT | O_RDWR,
+	       -ECONNABORTED);
+}
+
+TEST_F(famfs_teardown, X3_forced_umount_ends_a_waiting_open)
+{
+	struct opener o = { .env = &self->env, .name = "f" };
+	pthread_t thread;
+
+	famfs_hold(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY);
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, open_it, &o));
+	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
+	/* The open is in the way of umount, but not of the abort. */
+	umount2(self->env.dir, MNT_FORCE);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(-ECONNABORTED, o.fd);
+	famfs_rules_clear(&self->env.srv);
+	EXPECT_EQ(0, famfs_umount(&self->env));
+	EXPECT_EQ(0, device_is_free(&self->env));
+}
+
+static bool stop_load;
+
+/* Reads, writes and faults until told to stop; nothing of it may fail. */
+static void *load(void *arg)
+{
+	int fd = *(int *)arg;
+	char buf[2 * PAGE] = "";
+	unsigned long i;
+	char *map;
+
+	for (i = 0; !__atomic_load_n(&stop_load, __ATOMIC_SEQ_CST); i++) {
+		off_t pos = i * 37 * PAGE % (SIZE - sizeof(buf));
+
+		map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			   0);
+		if (map == MAP_FAILED)
+			return "mmap";
+		map[pos] = i;
+		if (pread(fd, buf, sizeof(buf), pos) != sizeof(buf))
+			return "read";
+		if (pwrite(fd, buf, sizeof(buf), pos) != sizeof(buf))
+			return "write";
+		munmap(map, SIZE);
+	}
+	return NULL;
+}
+
+/* Unmounts while threads use a file that is open. */
+static void umount_under_load(struct __test_metadata *const _metadata,
+			      struct famfs_env *env, int flags)
+{
+	pthread_t threads[3];
+	void *wrong;
+	int fd, i;
+
+	ASSERT_EQ(0, famfs_mount_thread(env));
+	fd = famfs_open(env, "f", O_RDWR);
+	ASSERT_GE(fd, 0);
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, load, &fd));
+	usleep(50000);
+	EXPECT_EQ(-1, umount2(env->dir, 0));
+	EXPECT_EQ(EBUSY, errno);
+	umount2(env->dir, flags);
+	usleep(100000);
+	__atomic_store_n(&stop_load, true, __ATOMIC_SEQ_CST);
+	for (i = 0; i < 3; i++) {
+		pthread_join(threads[i], &wrong);
+		EXPECT_EQ(NULL, wrong);
+	}
+	close(fd);
+	env->mounted = !(flags & MNT_DETACH);
+	EXPECT_EQ(0, device_is_free(env));
+}
+
+TEST_F(famfs_teardown, X3_lazy_umount_under_load)
+{
+	umount_under_load(_metadata, &self->env, MNT_DETACH);
+}
+
+TEST_F(famfs_teardown, X3_forced_umount_under_load)
+{
+	umount_under_load(_metadata, &self->env, MNT_FORCE);
+}
+
+TEST_F(famfs_teardown, X3_forced_lazy_umount_under_load)
+{
+	umount_under_load(_metadata, &self->env, MNT_FORCE | MNT_DETACH);
+}
+
+/* Opens, uses and closes the file until told to stop. */
+static void *reopen(void *arg)
+{
+	struct famfs_env *env = arg;
+	char c;
+
+	while (!__atomic_load_n(&stop_load, __ATOMIC_SEQ_CST)) {
+		int fd = famfs_open(env, "f", O_RDWR);
+
+		if (fd < 0)
+			return "open";
+		if (pread(fd, &c, 1, SIZE - 1) != 1)
+			return "read";
+		close(fd);
+		/* There must be moments when nobody has it open. */
+		usleep(2000);
+	}
+	return NULL;
+}
+
+TEST_F(famfs_teardown, X3_eviction_against_opens)
+{
+	pthread_t threads[3];
+	void *wrong;
+	int i;
+
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, reopen,
+					    &self->env));
+	for (i = 0; i < 1000; i++) {
+		famfs_drop_caches();
+		if (famfs_count(&self->env.srv, FUSE_GET_FMAP) > 10)
+			break;
+		usleep(5000);
+	}
+	__atomic_store_n(&stop_load, true, __ATOMIC_SEQ_CST);
+	for (i = 0; i < 3; i++) {
+		pthread_join(threads[i], &wrong);
+		EXPECT_EQ(NULL, wrong);
+	}
+	EXPECT_LT(10, famfs_count(&self->env.srv, FUSE_GET_FMAP));
+	EXPECT_EQ(0, famfs_umount(&self->env));
+	EXPECT_EQ(0, device_is_free(&self->env));
+}
+
+/* A mapping alone keeps the file, the mount and the device. */
+TEST_F(famfs_teardown, X3_mapping_outlives_descriptor_server_and_mount)
+{
+	char *map;
+	int fd;
+
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	fd = ASSERT_OPEN("f", O_RDWR);
+	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	map[PAGE] = 'm';
+	close(fd);
+	ASSERT_EQ(0, famfs_server_signal(&self->env.srv, SIGKILL));
+	ASSERT_EQ(0, umount2(self->env.dir, MNT_DETACH));
+	self->env.mounted = false;
+	EXPECT_EQ('m', map[PAGE]);
+	map[PMD + PAGE] = 'n';
+	EXPECT_EQ('n', map[PMD + PAGE]);
+	munmap(map, SIZE);
+	EXPECT_EQ(0, device_is_free(&self->env));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Devices that go away under mapped files: their driver is unbound while files
+ * are mapped, being written, and pinned.
+ *
+ * What is easily wrong here: unbinding frees the struct pages of the device, and
+ * neither waits for nor removes what a file system has mapped; whoever still
+ * has a page mapped keeps access, and the kernel oopses when that ends.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+
+#include "famfs_test.h"
+
+#define PAGE	4096UL
+#define SIZE	(2 * PMD)
+
+FIXTURE(famfs_unbind)
+{
+	struct famfs_env env;
+	int fd, other;
+};
+
+FIXTURE_VARIANT(famfs_unbind)
+{
+	bool huge;
+};
+
+FIXTURE_VARIANT_ADD(famfs_unbind, small_pages) {};
+FIXTURE_VARIANT_ADD(famfs_unbind, huge_pages) { .huge = true };
+
+FIXTURE_SETUP(famfs_unbind)
+{
+	const char *why = famfs_env_init(&self->env, 1);
+	struct famfs_msg m;
+
+	if (why)
+		SKIP(return, "%s", why);
+	/* Two extents, in another order than the file's. */
+	famfs_msg_init(&m, SIZE, FUSE_FMAP_EXT_SIMPLE);
+	famfs_msg_extent(&m, 0, 2 * PMD, PMD);
+	famfs_msg_extent(&m, 0, 0, PMD);
+	famfs_add_mapped(&self->env, "f", &m);
+	famfs_msg_exit(&m);
+	famfs_add_simple(&self->env, "other", SIZE, 0, 4 * PMD);
+	famfs_add_data(&self->env.srv, "plain", NULL, 0);
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	self->fd = famfs_open(&self->env, "f", O_RDWR);
+	ASSERT_GE(self->fd, 0);
+	self->other = famfs_open(&self->env, "other", O_RDWR);
+	ASSERT_GE(self->other, 0);
+}
+
+FIXTURE_TEARDOWN(famfs_unbind)
+{
+	close(self->fd);
+	close(self->other);
+	EXPECT_EQ(0, famfs_umount(&self->env));
+	EXPECT_EQ(0, famfs_bind(&self->env.devs[0], "fsdev_dax"));
+	FAMFS_TEARDOWN();
+}
+
+static char *map_file(int fd, int flags, bool huge)
+{
+	char *map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, flags, fd, 0);
+
+	if (map != MAP_FAILED && !huge)
+		madvise(map, SIZE, MADV_NOHUGEPAGE);
+	return map;
+}
+
+static sigjmp_buf jump;
+
+static void on_sigbus(int sig)
+{
+	siglongjmp(jump, sig);
+}
+
+/* Reads a byte; returns the signal that this brings, or 0. */
+static int probe(const char *p)
+{
+	int sig;
+
+	signal(SIGBUS, on_sigbus);
+	sig = sigsetjmp(jump, 1);
+	if (!sig)
+		__atomic_load_n(p, __ATOMIC_SEQ_CST);
+	signal(SIGBUS, SIG_DFL);
+	return sig;
+}
+
+TEST_F(famfs_unbind, X2_unbinding_unmaps_and_ends_all_access)
+{
+	char *map = map_file(self->fd, MAP_SHARED, variant->huge);
+	char *priv = map_file(self->fd, MAP_PRIVATE, variant->huge);
+	char *cold = map_file(self->other, MAP_SHARED, variant->huge);
+	char buf[PAGE];
+
+	ASSERT_NE(MAP_FAILED, map);
+	ASSERT_NE(MAP_FAILED, priv);
+	ASSERT_NE(MAP_FAILED, cold);
+	memset(map, 'u', SIZE);
+	EXPECT_EQ('u', priv[PMD]);
+	priv[5] = 'p';
+	ASSERT_EQ(0, famfs_unbind(&self->env.devs[0]));
+	EXPECT_EQ(SIGBUS, probe(map));
+	EXPECT_EQ(SIGBUS, probe(map + SIZE - 1));
+	EXPECT_EQ(SIGBUS, probe(priv + PMD));
+	EXPECT_EQ(SIGBUS, probe(cold));
+	/* A page that was copied is the process' own. */
+	EXPECT_EQ(0, probe(priv));
+	EXPECT_EQ('p', priv[5]);
+	EXPECT_ERRNO(EIO, pread(self->fd, buf, PAGE, 0));
+	EXPECT_ERRNO(EIO, pwrite(self->fd, buf, PAGE, 0));
+	EXPECT_ERRNO(EIO, pread(self->other, buf, PAGE, 0));
+	munmap(map, SIZE);
+	munmap(priv, SIZE);
+	munmap(cold, SIZE);
+}
+
+TEST_F(famfs_unbind, X2_data_is_there_after_binding_again)
+{
+	char buf[PAGE];
+
+	memset(buf, 'r', PAGE);
+	ASSERT_EQ(PAGE, pwrite(self->fd, buf, PAGE, PMD));
+	ASSERT_EQ(0, famfs_unbind(&self->env.devs[0]));
+	ASSERT_EQ(0, famfs_bind(&self->env.devs[0], "fsdev_dax"));
+	/* The old mount has lost the device for good ... */
+	EXPECT_ERRNO(EIO, pread(self->fd, buf, PAGE, PMD));
+	close(self->fd);
+	close(self->other);
+	/* ... and a new one gets it, whether or not the old one is gone. */
+	ASSERT_EQ(0, famfs_remount(&self->env));
+	famfs_add_simple(&self->env, "g", PMD, 0, 0);
+	self->fd = ASSERT_OPEN("g", O_RDWR);
+	self->other = dup(self->fd);
+	memset(buf, 0, PAGE);
+	EXPECT_EQ(PAGE, pread(self->fd, buf, PAGE, 0));
+	EXPECT_EQ('r', buf[0]);
+	EXPECT_EQ('r', buf[PAGE - 1]);
+}
+
+struct pinner {
+	int fd;
+	char *buf;
+	ssize_t written;
+};
+
+static void *direct_write(void *arg)
+{
+	struct pinner *p = arg;
+
+	p->written = pwrite(p->fd, p->buf, 4 * PAGE, 0);
+	return NULL;
+}
+
+struct unbinder {
+	struct famfs_env *env;
+	int err;
+	bool done;
+};
+
+static void *unbind_thread(void *arg)
+{
+	struct unbinder *u = arg;
+
+	u->err = famfs_unbind(&u->env->devs[0]);
+	__atomic_store_n(&u->done, true, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+/* Pages that a request in flight has pinned are not taken away from it. */
+TEST_F(famfs_unbind, X2_unbinding_waits_for_pinned_pages)
+{
+	char *map = map_file(self->fd, MAP_SHARED, variant->huge);
+	struct unbinder u = { .env = &self->env };
+	int plain = ASSERT_OPEN("plain", O_RDWR | O_DIRECT);
+	struct pinner p = { .fd = plain, .buf = map + PMD };
+	pthread_t pin, thread;
+
+	ASSERT_NE(MAP_FAILED, map);
+	memset(map, 'd', SIZE);
+	famfs_hold(&self->env.srv, FUSE_WRITE, FAMFS_ANY);
+	ASSERT_EQ(0, pthread_create(&pin, NULL, direct_write, &p));
+	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, unbind_thread, &u));
+	usleep(200000);
+	EXPECT_FALSE(__atomic_load_n(&u.done, __ATOMIC_SEQ_CST));
+	famfs_release(&self->env.srv);
+	pthread_join(pin, NULL);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(4 * PAGE, p.written);
+	EXPECT_EQ(0, u.err);
+	EXPECT_EQ(SIGBUS, probe(map + PMD));
+	munmap(map, SIZE);
+	close(plain);
+}
+
+static bool stop_load;
+
+/* Reads, writes and faults until told to stop; errors are expected. */
+static void *load(void *arg)
+{
+	int fd = *(int *)arg;
+	char buf[3 * PAGE] = "";
+	char *map = map_file(fd, MAP_SHARED, true);
+	unsigned int i = 0;
+
+	while (!__atomic_load_n(&stop_load, __ATOMIC_SEQ_CST)) {
+		off_t pos = (i++ * 37 * PAGE) % (SIZE - sizeof(buf));
+
+		if (pwrite(fd, buf, sizeof(buf), pos) < 0 && errno != EIO)
+			return "wrong errno of write";
+		if (pread(fd, buf, sizeof(buf), pos) < 0 && errno != EIO)
+			return "wrong errno of read";
+		/* In a system call, where a fault is no signal. */
+		if (pwrite(fd, map + pos, PAGE, SIZE - PAGE) < 0 &&
+		    errno != EIO && errno != EFAULT)
+			return "wrong errno of write from a mapping";
+		madvise(map + (pos & ~(PMD - 1)), PMD, MADV_DONTNEED);
+	}
+	munmap(map, SIZE);
+	return NULL;
+}
+
+TEST_F(famfs_unbind, X2_unbinding_under_load)
+{
+	pthread_t threads[3];
+	void *wrong;
+	int i;
+
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, load,
+					    i ? &self->fd : &self->other));
+	usleep(100000);
+	EXPECT_EQ(0, famfs_unbind(&self->env.devs[0]));
+	usleep(50000);
+	__atomic_store_n(&stop_load, true, __ATOMIC_SEQ_CST);
+	for (i = 0; i < 3; i++) {
+		pthread_join(threads[i], &wrong);
+		EXPECT_EQ(NULL, wrong) {
+			TH_LOG("%s", (char *)wrong);
+		}
+	}
+}
+
+TEST_HARNESS_MAIN
