@@ -26,11 +26,15 @@ gate_about()
 	sed -n '4s/^# //p' "$TOP/scripts/check/$1.sh"
 }
 
-# What tells about a failure, not the whole of a long log.
+# What tells about a failure, not the whole of a long log, and not what make
+# says on its way out.
 excerpt()
 {
-	sed 's/^/    /' "$1" | tail -n 60 >&2
-	[ "$(wc -l < "$1")" -le 60 ] || echo "    The whole log: $1" >&2
+	local text
+
+	text=$(grep -vE '^make(\[[0-9]+\])?: ' "$1" || true)
+	head -n 60 <<< "$text" | sed 's/^/    /'
+	[ "$(wc -l <<< "$text")" -le 60 ] || echo "    The whole log: ${1#"$TOP/"}"
 }
 
 run_gate()
