@@ -131,13 +131,19 @@ ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from);
 int famfs_mmap(struct file *file, struct vm_area_struct *vma);
 int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		 u64 start, u64 len);
+
+/* famfs_sync.c */
 extern const struct address_space_operations famfs_aops;
+void famfs_sync_fs(struct super_block *sb);
 
 /* famfs_attr.c */
 int famfs_file_io_open(struct inode *inode, struct file *file);
 int famfs_setattr(struct inode *inode, struct iattr *attr);
 u32 famfs_cache_mask(struct inode *inode);
 bool famfs_keep_nosec(const struct inode *inode);
+
+/* famfs_ctl.c */
+extern const struct file_operations famfs_ctl_ops;
 
 /* famfs_inode.c */
 int famfs_open(struct inode *inode, struct file *file);
@@ -182,6 +188,10 @@ static inline ssize_t famfs_write_iter(struct kiocb *iocb,
 static inline int famfs_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	return -ENODEV;
+}
+
+static inline void famfs_sync_fs(struct super_block *sb)
+{
 }
 
 static inline int famfs_open(struct inode *inode, struct file *file)

@@ -13,7 +13,6 @@
 #include <linux/fiemap.h>
 #include <linux/iomap.h>
 #include <linux/pagemap.h>
-#include <linux/writeback.h>
 
 static int famfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 			     unsigned int flags, struct iomap *iomap,
@@ -221,32 +220,3 @@ int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 	inode_unlock_shared(inode);
 	return err;
 }
-
-/*
- * Writes CPU cache lines back, for other hosts on memory that is not kept
- * coherent.  Any device stands for all: they share one driver.
- */
-static int famfs_writepages(struct address_space *mapping,
-			    struct writeback_control *wbc)
-{
-	const struct famfs_map *map;
-	struct famfs_range range;
-	int err = 0;
-
-	filemap_invalidate_lock_shared(mapping);
-	map = famfs_inode_map(mapping->host);
-	if (map) {
-		famfs_map_resolve(map, 0, &range);
-		err = dax_writeback_mapping_range(mapping,
-						  map->devs[range.dev]->dax_dev,
-						  wbc);
-	}
-	filemap_invalidate_unlock_shared(mapping);
-	return err;
-}
-
-const struct address_space_operations famfs_aops = {
-	.writepages	= famfs_writepages,
-	.direct_IO	= noop_direct_IO,
-	.dirty_folio	= noop_dirty_folio,
-};
