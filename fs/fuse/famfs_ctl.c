@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mapped files: the file "dax" of a connection under the fusectl mount.
+ *
+ *   maps N
+ *   extents N
+ *   device INDEX NAME SIZE STATE
+ *
+ * SIZE is in bytes, STATE is "held" or, once the driver has been unbound,
+ * "gone".  White space in NAME is escaped.
+ */
+
+#include "dev.h"
+#include "famfs.h"
+
+#include <linux/seq_file.h>
+
+static void famfs_ctl_show_dev(struct seq_file *m,
+			       const struct famfs_daxdev *dev)
+{
+	seq_printf(m, "device %u ", dev->index);
+	seq_escape(m, dev->name, " \t\n\\");
+	seq_printf(m, " %llu %s\n", dev->size,
+		   READ_ONCE(dev->dead) ? "gone" : "held");
+}
+
+static void famfs_ctl_show_conn(struct seq_file *m, struct famfs_conn *conn)
+{
+	u32 i;
+
+	seq_printf(m, "maps %ld\nextents %ld\n",
+		   atomic_long_read(&conn->nr_maps),
+		   atomic_long_read(&conn->nr_extents));
+	guard(mutex)(&conn->register_lock);
+	for (i = 0; i < ARRAY_SIZE(conn->devs); i++)
+		if (conn->devs[i])
+			famfs_ctl_show_dev(m, conn->devs[i]);
+}
+
+static int famfs_ctl_show(struct seq_file *m, void *v)
+{
+	struct fuse_conn *fc = fuse_ctl_file_conn_get(m->file);
+
+	if (!fc)
+		return 0;
+	if (fc->famfs)
+		famfs_ctl_show_conn(m, fc->famfs);
+	fuse_conn_put(fc);
+	return 0;
+}
+
+static int famfs_ctl_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, famfs_ctl_show, NULL);
+}
+
+const struct file_operations famfs_ctl_ops = {
+	.open		= famfs_ctl_open,
+	.read		= seq_read,
+	.llseek		= seq_lseek,
+	.release	= single_release,
+};
