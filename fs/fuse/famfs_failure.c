@@ -163,10 +163,14 @@ struct famfs_poison {
 static int famfs_poison_range(const struct famfs_range *range, void *data)
 {
 	struct famfs_poison *poison = data;
+	struct address_space *mapping = poison->inode->i_mapping;
+	int err;
 
-	return mf_dax_kill_procs(poison->inode->i_mapping,
-				 range->offset >> PAGE_SHIFT,
-				 range->len >> PAGE_SHIFT, poison->mf_flags);
+	err = mf_dax_kill_procs(mapping, range->offset >> PAGE_SHIFT,
+				range->len >> PAGE_SHIFT, poison->mf_flags);
+	/* Processes that did not ask to be told early find out by faulting. */
+	unmap_mapping_range(mapping, range->offset, range->len, 0);
+	return err;
 }
 
 static int famfs_poison_inode(struct inode *inode,
