@@ -117,7 +117,7 @@ build()
 	watch_make "$pid" "$expected"
 	trap - EXIT
 	wait "$pid" || {
-		grep -nE 'error|Error |undefined reference|\*\*\*' "$log" |
+		grep -nE 'error:|undefined reference|\*\*\*' "$log" |
 			head -n 40 >&2
 		die "the kernel does not build" "The whole log: $log"
 	}
