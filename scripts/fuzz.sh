@@ -5,10 +5,10 @@
 # maps of files. The messages are the same on every run. With FULL=1 libFuzzer
 # goes on from there for a minute, or for FUZZ_SECONDS.
 #
-# Usage: tools/famfs/fuzz/run.sh
+# Usage: scripts/fuzz.sh
 
 set -euo pipefail
-. "$(dirname "$0")/../../../scripts/lib.sh"
+. "$(dirname "$0")/lib.sh"
 
 MESSAGES=${FUZZ_MESSAGES:-150000}
 out=$BUILD/fuzz
