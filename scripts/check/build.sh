@@ -5,7 +5,7 @@
 # after common.sh.
 #
 #   build_config DIR TOGGLE...   a configuration in o/check-DIR of the cache
-#   build_targets COMMIT         what the series touches, as make takes it
+#   build_targets COMMIT [DIR]   what the series touches, as make takes it
 #   build_make DIR ARGS...       make there
 #   build_worktree COMMIT        BUILD_TREE is a tree of its own, at a commit
 #
@@ -85,19 +85,36 @@ build_config()
 	done
 }
 
-# build_targets COMMIT
+# build_targets COMMIT [DIR]: less the files that the configuration in DIR leaves
+# out, which make would compile all the same.
 build_targets()
 {
 	local path
 
-	printf '%s\n' fs/fuse/ drivers/dax/ fs/dax.o
-	tree_git "$LINUX" diff-tree -r --no-renames --name-only base "$1" |
-	while read -r path; do
-		case $path in
-		fs/fuse/*|drivers/dax/*|fs/dax.c|tools/*|Documentation/*|samples/*) ;;
-		*.c)	echo "${path%.c}.o" ;;
-		esac
+	{
+		printf '%s\n' fs/fuse/ drivers/dax/ fs/dax.o
+		tree_git "$LINUX" diff-tree -r --no-renames --name-only base "$1" |
+		while read -r path; do
+			case $path in
+			fs/fuse/*|drivers/dax/*|fs/dax.c|tools/*|Documentation/*|samples/*) ;;
+			*.c)	echo "${path%.c}.o" ;;
+			esac
+		done
+	} | while read -r path; do
+		[ $# -eq 1 ] || configured "$path" "$2" || continue
+		echo "$path"
 	done
+}
+
+# configured OBJECT DIR: by the option that its Makefile names.
+configured()
+{
+	local option
+
+	[ -f "$BUILD_TREE/${1%.o}.c" ] || return 0
+	option=$(sed -nE "s/^obj-\\$\((CONFIG_[A-Z0-9_]+)\).*[[:space:]]$(basename "$1")([[:space:]].*)?$/\1/p" \
+		"$BUILD_TREE/$(dirname "$1")/Makefile")
+	[ -z "$option" ] || grep -q "^$option=" "$(build_out "$2")/.config"
 }
 
 # build_worktree COMMIT: apart from the tree that the developer builds from,

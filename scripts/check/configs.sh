@@ -17,7 +17,7 @@ one()
 	build_config "$@"
 	build_make "$dir" prepare
 	# shellcheck disable=SC2046 # words they are
-	build_make "$dir" $(build_targets series) || { echo "does not build with ${*:2}"; return 1; }
+	build_make "$dir" $(build_targets series "$dir") || { echo "does not build with ${*:2}"; return 1; }
 }
 
 need_series

@@ -17,7 +17,7 @@ one()
 	build_config "$dir" "$@"
 	build_make "$dir" prepare
 	# shellcheck disable=SC2046 # words they are
-	build_make "$dir" $(build_targets series) || { echo "does not build for $dir"; return 1; }
+	build_make "$dir" $(build_targets series "$dir") || { echo "does not build for $dir"; return 1; }
 }
 
 need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
@@ -32,7 +32,7 @@ one i386 i386 FUSE_FS=y || bad=1
 
 BUILD_ARCH=arm64 BUILD_CROSS=aarch64-linux-gnu-
 one arm64-4k arm64-4k "${MAIN[@]}" || bad=1
-one arm64-64k arm64-64k "${MAIN[@]}" FUSE_FS=m || bad=1
+one arm64-64k arm64-64k FUSE_FS=m FUSE_FAMFS_DAX=y FUSE_DAX=y || bad=1
 
 BUILD_ARCH=riscv BUILD_CROSS=riscv64-linux-gnu-
 one riscv64 riscv64 "${MAIN[@]}" || bad=1
