@@ -84,6 +84,9 @@ struct famfs_conn {
 	struct famfs_daxdev *devs[FUSE_DAXDEV_MAX];
 };
 
+/* famfs_ctl.c */
+extern const struct file_operations famfs_ctl_ops;
+
 #ifdef CONFIG_FUSE_FAMFS_DAX
 
 /*
@@ -141,9 +144,6 @@ int famfs_file_io_open(struct inode *inode, struct file *file);
 int famfs_setattr(struct inode *inode, struct iattr *attr);
 u32 famfs_cache_mask(struct inode *inode);
 bool famfs_keep_nosec(const struct inode *inode);
-
-/* famfs_ctl.c */
-extern const struct file_operations famfs_ctl_ops;
 
 /* famfs_inode.c */
 int famfs_open(struct inode *inode, struct file *file);
