@@ -6,7 +6,7 @@
 # Usage: tests.sh OUT [-k] PROGRAM...
 #
 # Each program prints TAP; what it prints goes to OUT/NAME.tap. With -k the
-# results of the KUnit suites, which ran while the kernel booted, are added.
+# KUnit suites of fs/fuse are run as well.
 # Prints one line a program:
 #
 #   result NAME PASSED FAILED SKIPPED SECONDS
@@ -46,8 +46,9 @@ tally()
 
 if [ "${1:-}" = -k ]; then
 	shift
-	for suite in "$kunit"/famfs*/; do
+	for suite in "$kunit"/fuse_famfs*/; do
 		name=$(basename "$suite")
+		echo > "$suite/run"
 		# Results of a suite are indented below its line.
 		sed -n 's/^    \(1\.\.[0-9]\|ok\|not ok\)/\1/p' "$suite/results" > "$out/$name.tap"
 		tally "kunit/$name" "$out/$name.tap" 0
