@@ -5,8 +5,8 @@
 #
 # Usage: scripts/guest.sh [OPTION]... -- COMMAND...
 #   -b BACKEND  what offers the DAX devices: hmem (default), hmem-multi, pmem,
-#               nvdimm, cxl or none; scripts/guest/backend-*.sh say what each
-#               gives
+#               nvdimm, cxl, bench or none; scripts/guest/backend-*.sh say what
+#               each gives
 #   -c CONFIG   which kernel: default, debug or bench
 #   -m MODE     root (default): the host's files, read-only beneath a tmpfs, so
 #               that its tools work; initramfs: busybox and shared folders only
@@ -19,6 +19,8 @@
 #   -k ARGS     more arguments for the kernel
 #   -o OUTDIR   where console.log, output and verdict go (default build/guest)
 #   -i          interactive: COMMAND gets the terminal
+#   -n          one emulated CPU whose clocks count instructions: one a
+#               nanosecond
 #
 # COMMAND starts in the folder this script was called from, with
 # FAMFS_DAXDEVS="/dev/daxX.Y ..." bound to fsdev_dax. Exit status: that of
@@ -38,8 +40,9 @@ out=$BUILD/guest
 device_file=
 kernel_args=
 interactive=
+counting=
 shares=("ro $TOP")
-while getopts b:c:m:t:s:w:d:k:o:i opt; do
+while getopts b:c:m:t:s:w:d:k:o:in opt; do
 	case $opt in
 	b) backend=$OPTARG ;;
 	c) config=$OPTARG ;;
@@ -51,6 +54,7 @@ while getopts b:c:m:t:s:w:d:k:o:i opt; do
 	k) kernel_args+=" $OPTARG" ;;
 	o) out=$OPTARG ;;
 	i) interactive=1 ;;
+	n) counting=1 ;;
 	*) usage ;;
 	esac
 done
@@ -97,12 +101,16 @@ kvm_works()
 }
 
 accel=${FAMFS_ACCEL:-}
+cpus=2
+[ -z "$counting" ] || accel=tcg cpus=1
 if [ -z "$accel" ]; then
 	accel=tcg
 	! kvm_works || accel=kvm
 fi
 if [ "$accel" = kvm ]; then
 	qemu=(-accel kvm -cpu host)
+elif [ -n "$counting" ]; then
+	qemu=(-accel "tcg,thread=single" -cpu max -icount shift=0)
 else
 	qemu=(-accel "tcg,thread=multi" -cpu max)
 fi
@@ -135,6 +143,13 @@ nvdimm)
 		       -device "nvdimm,id=nvdimm$i,memdev=nv$i")
 	done
 	;;
+bench)
+	# A dax device for a file of a million pages, one to be left raw, and
+	# room for two file systems. Pages that nobody touches cost nothing.
+	memory=12G
+	kernel_args+=" memmap=5G%4G-1+0xefffffff,256M%9472M-1+0xefffffff"
+	kernel_args+=",1G!10G,1G!11520M"
+	;;
 cxl)
 	machine+=,cxl=on,cxl-fmw.0.targets.0=cxl.1,cxl-fmw.0.size=4G
 	memory=2G,slots=8,maxmem=8G
@@ -146,10 +161,10 @@ cxl)
 	       -device "cxl-type3,bus=rp0,memdev=cxlmem,lsa=cxllsa,id=cxl-pmem0,sn=0x1234")
 	;;
 *)
-	die "no backend '$backend'" "hmem, hmem-multi, pmem, nvdimm, cxl or none"
+	die "no backend '$backend'" "hmem, hmem-multi, pmem, nvdimm, cxl, bench or none"
 	;;
 esac
-qemu+=(-machine "$machine" -m "$memory" -smp 2
+qemu+=(-machine "$machine" -m "$memory" -smp "$cpus"
        -nodefaults -no-user-config -no-reboot -display none)
 
 # ---- console, ports and folders --------------------------------------------

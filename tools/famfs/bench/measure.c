@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Counts instructions per operation on files that are mapped by DAX.
+ *
+ * Usage: measure io4k FILE [OFFSET]	pread and pwrite of 4 KiB
+ *        measure io1m FILE [OFFSET]	the same of 1 MiB
+ *        measure fault4k FILE OFFSET FILE OFFSET
+ *					first read and first write fault of
+ *					4 KiB, each on pages never mapped so far
+ *        measure fault2m FILE [OFFSET]	first read fault, later write fault of
+ *					2 MiB, on pages never mapped so far
+ *        measure raw DEVICE		read fault of 2 MiB
+ *        measure open FILE		open and close, all known
+ *        measure cold FILE...		the first open of each
+ *
+ * Prints "OPERATION INSTRUCTIONS" lines.  To be run on the one CPU of a guest
+ * under QEMU -icount shift=0, where a nanosecond is an instruction.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "measure.h"
+
+void die(const char *what, const char *name)
+{
+	fprintf(stderr, "measure: %s %s: %s\n", what, name, strerror(errno));
+	exit(1);
+}
+
+void result(const char *op, double value)
+{
+	printf("%s %.1f\n", op, value);
+}
+
+/* A loop of two instructions tells whether the clock counts instructions. */
+static void check_clock(void)
+{
+	unsigned long start, n = 1000000, ratio;
+
+	start = count();
+	asm volatile("1: dec %0\n\tjnz 1b" : "+r" (n));
+	ratio = (count() - start) / 10000;
+	if (ratio < 199 || ratio > 203) {
+		fprintf(stderr, "measure: the time stamp counter does not count instructions\n");
+		exit(1);
+	}
+}
+
+static struct window open_window(const char *path, const char *off)
+{
+	struct window w = {
+		.path = path,
+		.off = off ? strtoul(off, NULL, 0) : 0,
+		.fd = open(path, O_RDWR | O_CLOEXEC),
+	};
+
+	if (w.fd < 0)
+		die("cannot open", path);
+	return w;
+}
+
+static void usage(void)
+{
+	fprintf(stderr, "usage: measure OPERATION FILE...\n");
+	exit(2);
+}
+
+int main(int argc, char **argv)
+{
+	const char *op = argv[1];
+	struct window w, w2;
+
+	if (argc < 3)
+		usage();
+	if (mlockall(MCL_CURRENT))
+		die("cannot lock", "memory");
+	check_clock();
+
+	if (!strcmp(op, "raw")) {
+		measure_raw(argv[2]);
+	} else if (!strcmp(op, "open")) {
+		measure_warm_open(argv[2]);
+	} else if (!strcmp(op, "cold")) {
+		measure_cold_open(argv + 2, argc - 2);
+	} else if (!strcmp(op, "fault4k") && argc == 6) {
+		w = open_window(argv[2], argv[3]);
+		w2 = open_window(argv[4], argv[5]);
+		measure_small_faults(&w, &w2);
+	} else {
+		w = open_window(argv[2], argv[3]);
+		if (!strcmp(op, "io4k"))
+			measure_io(&w, PAGE);
+		else if (!strcmp(op, "io1m"))
+			measure_io(&w, MiB);
+		else if (!strcmp(op, "fault2m"))
+			measure_huge_faults(&w);
+		else
+			usage();
+	}
+	return 0;
+}

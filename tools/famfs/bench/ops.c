@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reads, writes and faults over a window of a file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "measure.h"
+
+static char *buffer;
+
+static void nothing(struct window *w, unsigned long pos)
+{
+	(void)w;
+	(void)pos;
+	asm volatile("");
+}
+
+static unsigned long run(struct window *w, step_fn step, unsigned long size)
+{
+	unsigned long start = count(), pos;
+
+	for (pos = 0; pos < WINDOW; pos += size)
+		step(w, pos);
+	return count() - start;
+}
+
+/* Instructions of a step, those of the loop taken off. */
+double per_step(struct window *w, step_fn step, unsigned long size)
+{
+	double all = run(w, step, size);
+
+	return (all - run(w, nothing, size)) / (WINDOW / size);
+}
+
+static void read_small(struct window *w, unsigned long pos)
+{
+	if (pread(w->fd, buffer, PAGE, w->off + pos) != (ssize_t)PAGE)
+		die("cannot read", w->path);
+}
+
+static void write_small(struct window *w, unsigned long pos)
+{
+	if (pwrite(w->fd, buffer, PAGE, w->off + pos) != (ssize_t)PAGE)
+		die("cannot write", w->path);
+}
+
+static void read_large(struct window *w, unsigned long pos)
+{
+	if (pread(w->fd, buffer, MiB, w->off + pos) != (ssize_t)MiB)
+		die("cannot read", w->path);
+}
+
+static void write_large(struct window *w, unsigned long pos)
+{
+	if (pwrite(w->fd, buffer, MiB, w->off + pos) != (ssize_t)MiB)
+		die("cannot write", w->path);
+}
+
+void measure_io(struct window *w, unsigned long size)
+{
+	step_fn rd = size == PAGE ? read_small : read_large;
+	step_fn wr = size == PAGE ? write_small : write_large;
+
+	buffer = aligned_alloc(PMD, PMD);
+	if (!buffer || mlock(buffer, size))
+		die("no memory for", w->path);
+	memset(buffer, 1, size);
+	rd(w, 0);
+	wr(w, 0);
+	result(size == PAGE ? "read-4k" : "read-1m", per_step(w, rd, size));
+	result(size == PAGE ? "write-4k" : "write-1m", per_step(w, wr, size));
+}
+
+/* Maps the window where 2 MiB pages fit, whether they may be used or not. */
+static void map_window(struct window *w)
+{
+	char *room = mmap(NULL, WINDOW + PMD, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (room == MAP_FAILED)
+		die("no room for", w->path);
+	room = (char *)(((unsigned long)room + PMD - 1) & -PMD);
+	w->map = mmap(room, WINDOW, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_FIXED, w->fd, w->off);
+	if (w->map == MAP_FAILED)
+		die("cannot map", w->path);
+}
+
+static void load(struct window *w, unsigned long pos)
+{
+	*(volatile char *)(w->map + pos);
+}
+
+static void store(struct window *w, unsigned long pos)
+{
+	*(volatile char *)(w->map + pos) = 1;
+}
+
+static long faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt + usage.ru_majflt;
+}
+
+/* Each step must fault, and once. */
+static void measure_faults(const char *op, struct window *w, step_fn step,
+			   unsigned long size)
+{
+	long before = faults(), seen;
+	double value = per_step(w, step, size);
+
+	seen = faults() - before;
+	if (seen != (long)(WINDOW / size)) {
+		fprintf(stderr, "measure: %s on %s: %ld faults, not %ld\n", op,
+			w->path, seen, (long)(WINDOW / size));
+		exit(1);
+	}
+	result(op, value);
+}
+
+void measure_small_faults(struct window *read, struct window *write)
+{
+	if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0))
+		die("cannot turn off", "huge pages");
+	map_window(read);
+	map_window(write);
+	measure_faults("read-fault-4k", read, load, PAGE);
+	measure_faults("write-fault-4k", write, store, PAGE);
+}
+
+/* All of the window must be there after one fault for 2 MiB. */
+static void check_huge(struct window *w)
+{
+	long before = faults();
+
+	run(w, load, PAGE);
+	if (faults() != before) {
+		fprintf(stderr, "measure: no 2 MiB pages in %s\n", w->path);
+		exit(1);
+	}
+}
+
+void measure_huge_faults(struct window *w)
+{
+	map_window(w);
+	measure_faults("read-fault-2m", w, load, PMD);
+	check_huge(w);
+	measure_faults("write-fault-2m", w, store, PMD);
+}
+
+void measure_raw(const char *path)
+{
+	struct window w = {
+		.path = path,
+		.fd = open(path, O_RDWR | O_CLOEXEC),
+	};
+
+	if (w.fd < 0)
+		die("cannot open", path);
+	map_window(&w);
+	measure_faults("read-fault-2m", &w, load, PMD);
+	check_huge(&w);
+}

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Judges what run.sh measured.
+
+Usage: report.py RESULTS OUTDIR
+
+RESULTS has "result WHAT OPERATION INSTRUCTIONS" lines.  Writes results.json
+and results.svg into OUTDIR, prints tables, and fails if a bound is exceeded.
+"""
+
+import json
+import os
+import sys
+
+# Operation: instructions of famfs with one extent, as a ratio to ext4.
+BOUNDS = {
+    "read-4k": 0.92,
+    "write-4k": 0.87,
+    "read-1m": 1.00,
+    "write-1m": 1.00,
+    "read-fault-4k": 0.92,
+    "write-fault-4k": 0.65,
+    "read-fault-2m": 0.96,
+    "write-fault-2m": 0.78,
+}
+
+# Map: what it may cost, as a ratio to one extent in a file of about its size.
+MAP_BOUNDS = {
+    "stripe": ("one", 1.05),
+    "uniform": ("one-big", 1.05),
+    "mixed": ("one-big", 1.15),
+}
+
+# 1 MiB of a map of pages is 256 pieces to copy, and not meant by the bound.
+UNBOUND = {("uniform", "read-1m"), ("uniform", "write-1m")}
+
+WHATS = ["ext4", "xfs", "one", "stripe", "one-big", "uniform", "mixed"]
+
+
+def read_results(path):
+    """Returns {what: {operation: instructions}}."""
+    results = {}
+    with open(path, encoding="ascii") as lines:
+        for line in lines:
+            words = line.split()
+            if len(words) == 4 and words[0] == "result":
+                results.setdefault(words[1], {})[words[2]] = float(words[3])
+    return results
+
+
+def judge(results):
+    """Returns a list of what each bound allows and what was measured."""
+    rules = [(op, "one", "ext4", bound) for op, bound in BOUNDS.items()]
+    for what, (base, bound) in MAP_BOUNDS.items():
+        rules += [(op, what, base, bound) for op in BOUNDS
+                  if (what, op) not in UNBOUND]
+
+    judged = []
+    for op, what, base, bound in rules:
+        value = results.get(what, {}).get(op)
+        against = results.get(base, {}).get(op)
+        if not value or not against:
+            continue
+        ratio = value / against
+        judged.append({
+            "operation": op, "what": what, "base": base, "bound": bound,
+            "ratio": round(ratio, 4), "ok": ratio <= bound,
+        })
+    return judged
+
+
+def print_counts(results):
+    """One row an operation, one column a file system or map."""
+    whats = [w for w in WHATS if w in results]
+    print("\ninstructions per operation\n")
+    print(f"{'':16}" + "".join(f"{w:>15}" for w in whats))
+    for op in [*BOUNDS, "open", "cold-open"]:
+        row = [results[w].get(op) for w in whats]
+        print(f"{op:16}" + "".join(
+            f"{v:15,.0f}" if v else f"{'-':>15}" for v in row))
+    for what, ops in results.items():
+        if what not in WHATS:
+            for op, value in ops.items():
+                print(f"{op:16}{value:15,.0f}  ({what})")
+
+
+def print_bounds(judged):
+    """One row a bound."""
+    print(f"\n{'ratio of':26}{'to':>10}{'measured':>10}{'bound':>8}")
+    for j in judged:
+        print(f"{j['what'] + ' ' + j['operation']:26}{j['base']:>10}"
+              f"{j['ratio']:10.3f}{j['bound']:8.2f}  "
+              f"{'PASS' if j['ok'] else 'over'}")
+
+
+def svg(results):
+    """Bars: each operation as a ratio to ext4."""
+    whats = [w for w in WHATS if w in results]
+    colours = ["#888", "#bbb", "#06c", "#49d", "#084", "#4a6", "#c60"]
+    width, gap = 12, 24
+    group = width * len(whats) + gap
+    height, scale = 320, 200
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" '
+           f'width="{len(BOUNDS) * group + 80}" height="{height + 60}" '
+           f'font-family="sans-serif" font-size="11">',
+           f'<line x1="40" x2="{len(BOUNDS) * group + 60}" '
+           f'y1="{height - scale}" y2="{height - scale}" stroke="#000" '
+           f'stroke-dasharray="4"/>',
+           f'<text x="4" y="{height - scale + 4}">ext4</text>']
+    for i, op in enumerate(BOUNDS):
+        base = results["ext4"].get(op)
+        x = 40 + i * group
+        out.append(f'<text x="{x}" y="{height + 16}">{op}</text>')
+        for j, what in enumerate(whats):
+            value = results[what].get(op)
+            if not value or not base:
+                continue
+            bar = min(value / base * scale, height - 10)
+            out.append(f'<rect x="{x + j * width}" y="{height - bar:.1f}" '
+                       f'width="{width - 2}" height="{bar:.1f}" '
+                       f'fill="{colours[WHATS.index(what)]}">'
+                       f'<title>{what} {op}: {value:,.0f}</title></rect>')
+    for j, what in enumerate(whats):
+        out.append(f'<rect x="{40 + j * 90}" y="{height + 30}" width="10" '
+                   f'height="10" fill="{colours[WHATS.index(what)]}"/>'
+                   f'<text x="{54 + j * 90}" y="{height + 39}">{what}</text>')
+    return "\n".join(out) + "\n</svg>\n"
+
+
+def main():
+    """Reads, judges and writes."""
+    results = read_results(sys.argv[1])
+    outdir = sys.argv[2]
+    if not results:
+        sys.exit("report.py: no results")
+    judged = judge(results)
+    with open(os.path.join(outdir, "results.json"), "w",
+              encoding="ascii") as file:
+        json.dump({"instructions": results, "bounds": judged}, file, indent=1)
+        file.write("\n")
+    if "ext4" in results:
+        with open(os.path.join(outdir, "results.svg"), "w",
+                  encoding="ascii") as file:
+            file.write(svg(results))
+    print_counts(results)
+    print_bounds(judged)
+    over = [j for j in judged if not j["ok"]]
+    failed = [w for w, ops in results.items() if "failed" in ops]
+    print(f"\n{len(judged) - len(over)} bounds kept, {len(over)} exceeded")
+    if failed:
+        print("not all could be measured: " + " ".join(failed))
+    return 1 if over or failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
