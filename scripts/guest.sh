@@ -248,7 +248,7 @@ append+=" kunit.autorun=0"
 append+=$kernel_args
 
 # Boot and backend are not the command's time.
-hard_limit=$((limit + 180))
+hard_limit=$((limit + 300))
 [ -z "$interactive" ] || hard_limit=0
 
 say "guest: kernel $config, backend $backend, root $mode, $accel"
