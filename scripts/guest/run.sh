@@ -7,7 +7,7 @@
 guest=/run/guest
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # The host's /root may be closed to whoever started QEMU.
-export HOME=/tmp LC_ALL=C TERM=${TERM:-vt100}
+export HOME=/tmp LC_ALL=C TERM="${TERM:-vt100}"
 backend='' limit='' interactive=''
 # shellcheck disable=SC1091 # written by guest.sh
 . $guest/settings
