@@ -100,7 +100,7 @@ check_private()
 		grep -n '^+' ./*.patch
 		cd "$SERIES"
 		grep -n '' cover ./*/message
-	} | sed 's,/tmp/[A-Za-z0-9_.-]*XXXXXX,,g' |
+	} | sed 's,/tmp/[A-Za-z0-9_.%-]*XXXXXX,,g' |
 	    grep -E "$regex|/""tmp/" >&2 ||
 		die "the lines above name a place of this machine or a package registry"
 }

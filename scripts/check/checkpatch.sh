@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # checkpatch --strict --codespell has nothing to say about any patch.
+#
+# A patch about which it said nothing before is not shown to it again.
 
 . "$(dirname "$0")/common.sh"
 
@@ -48,6 +50,41 @@ exempt()
 	}'
 }
 
+# one PATCH DICTIONARY
+one()
+{
+	local stamp status=0 out found
+
+	stamp=$FAMFS_CACHE/check/patch/$({
+		# Where in the series it stands does not matter.
+		sed -E '/^(From |Date: |index )/d; s/^Subject: \[.*\]/Subject:/' "$1"
+		cat "$LINUX/scripts/checkpatch.pl" "$TOP/scripts/check/checkpatch.sh" "$2"
+	} | sha256sum | cut -c 1-32)
+	[ ! -e "$stamp" ] || return 0
+
+	tell "checkpatch: $(basename "$1" .patch)"
+	cd "$LINUX"
+	# No sign-off: whoever posts signs. No git: all that it would be used for
+	# is checking licences, with Python modules that may not be there, and
+	# the gate "spdx" does that.
+	out=$(GIT_DIR=/nonexistent perl scripts/checkpatch.pl --strict --no-signoff \
+		--codespell --codespellfile="$2" --quiet --show-types \
+		--no-summary --color=never "$1" 2>&1) || status=$?
+	found=$(exempt <<< "$out")
+	[ $status -le 1 ] || found+="checkpatch ends with $status"
+	[ -z "$found" ] || {
+		printf '== %s\n%s\n\n' "$(basename "$1")" "$found"
+		return 1
+	}
+	mkdir -p "$(dirname "$stamp")"
+	touch "$stamp"
+}
+
+if [ "${1:-}" = --one ]; then
+	one "$3" "$2"
+	exit
+fi
+
 # checkpatch looks for the dictionary with the first python3 it finds, which may
 # not be codespell's own, and without one it checks no spelling.
 python=$(sed -n '1s/^#! *//p' "$(command -v codespell)")
@@ -60,24 +97,5 @@ print(os.path.join(os.path.dirname(codespell_lib.__file__), "data", "dictionary.
 "$TOP/scripts/series.sh" linux >/dev/null 2>&1 || true
 [ -d "$PATCH_DIR" ] || { echo "no patches could be made: see the gate series"; exit 1; }
 
-cd "$LINUX"
-bad=0
-for patch in "$PATCH_DIR"/*.patch; do
-	case $patch in
-	*/0000-cover-letter.patch) continue ;;
-	esac
-	# No sign-off: whoever posts signs. No git: all that it would be used for
-	# is checking licences, with Python modules that may not be there, and
-	# the gate "spdx" does that.
-	status=0
-	GIT_DIR=/nonexistent perl scripts/checkpatch.pl --strict --no-signoff \
-		--codespell --codespellfile="$dictionary" --quiet --show-types \
-		--no-summary --color=never "$patch" > "$BUILD/check/checkpatch.out" 2>&1 || status=$?
-	found=$(exempt < "$BUILD/check/checkpatch.out")
-	[ $status -le 1 ] || found+="checkpatch ends with $status"
-	[ -z "$found" ] || {
-		bad=1
-		printf '== %s\n%s\n\n' "$(basename "$patch")" "$found"
-	}
-done
-exit $bad
+find "$PATCH_DIR" -name '*.patch' ! -name '0000-*' -print0 | sort -z |
+	xargs -0 -r -n 1 -P "$JOBS" "$TOP/scripts/check/checkpatch.sh" --one "$dictionary"

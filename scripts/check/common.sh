@@ -11,12 +11,17 @@ set -euo pipefail
 # shellcheck disable=SC2034 # the gates use it
 PATCH_DIR=$BUILD/series/linux
 
-# progress TEXT: for who waits, past the log, and in the log, to tell what
-# belongs to what.
+# tell TEXT: for who waits, past the log.
+tell()
+{
+	{ say "$*" 2>&3; } 2>/dev/null || true
+}
+
+# progress TEXT: in the log too, to say what belongs to what.
 progress()
 {
 	echo "== $*"
-	{ say "$*" 2>&3; } 2>/dev/null || true
+	tell "$*"
 }
 
 skip()
