@@ -73,6 +73,8 @@ done
 
 lock check
 mkdir -p "$BUILD/check"
+# Without them gates are skipped, and say what they miss.
+"$TOP/scripts/packages.sh" || warn "packages are missing"
 "$TOP/scripts/base.sh" linux
 PASSED=0 FAILED=0 SKIPPED=0
 for gate in "${GATES[@]}"; do
