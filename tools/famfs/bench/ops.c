@@ -135,6 +135,7 @@ void measure_small_faults(struct window *read, struct window *write)
 	map_window(read);
 	map_window(write);
 	measure_faults("read-fault-4k", read, load, PAGE);
+	measure_faults("later-write-4k", read, store, PAGE);
 	measure_faults("write-fault-4k", write, store, PAGE);
 }
 
@@ -155,7 +156,7 @@ void measure_huge_faults(struct window *w)
 	map_window(w);
 	measure_faults("read-fault-2m", w, load, PMD);
 	check_huge(w);
-	measure_faults("write-fault-2m", w, store, PMD);
+	measure_faults("later-write-2m", w, store, PMD);
 }
 
 void measure_raw(const char *path)

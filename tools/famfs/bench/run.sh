@@ -40,11 +40,20 @@ measure_files()
 	measure "$1" open $mnt/f0
 }
 
+kernel_kib()
+{
+	awk '/^(Slab|VmallocUsed):/ { n += $2 } END { print n }' /proc/meminfo
+}
+
 # measure_parts WHAT [HUGE]: 64 MiB parts of one file. HUGE is where extents
 # of 2 MiB begin.
 measure_parts()
 {
+	local before
+
+	before=$(kernel_kib)
 	measure "$1" cold $mnt/f0
+	echo "result $1 map-kib $(($(kernel_kib) - before))"
 	measure "$1" io4k $mnt/f0 $((1 << 30))
 	measure "$1" fault4k $mnt/f0 $((1025 << 20)) $mnt/f0 $((3 << 30))
 	measure "$1" open $mnt/f0
@@ -85,7 +94,7 @@ on_famfs()
 	case $1 in
 	one | stripe)
 		# The first open also brings the device.
-		"$programs/measure" cold $mnt/f0 > /dev/null
+		: < $mnt/f0
 		measure "$1" cold $mnt/f{8..23}
 		measure_files "$1"
 		;;
