@@ -20,10 +20,10 @@ folders()
 	local dir
 
 	# The folder about the checkout too: what stands beside it is as local.
-	# root's home is the same on every machine, and in the guest.
+	# Not those that every machine has, and the guest too.
 	for dir in "$TOP" "$(dirname "$TOP")" "$FAMFS_CACHE" "${HOME:-/}"; do
 		case $dir in
-		/|/root) ;;
+		/|/root|/home|/tmp|/var/tmp|/src|/usr/src|/srv|/opt|/mnt) ;;
 		*) echo "$dir" ;;
 		esac
 	done
