@@ -107,42 +107,80 @@ static struct inode *famfs_next_owner(struct famfs_daxdev *dev,
 	return NULL;
 }
 
+/* A walk over the pieces of a file that lie on a device which is going. */
+struct famfs_revoke {
+	struct address_space *mapping;
+	struct page *busy;
+};
+
+static int famfs_unmap_range(const struct famfs_range *range, void *data)
+{
+	struct famfs_revoke *revoke = data;
+
+	revoke->busy = dax_layout_busy_page_range(revoke->mapping, range->offset,
+						  range->offset + range->len - 1);
+	return revoke->busy ? 1 : 0;
+}
+
+static int famfs_forget_range(const struct famfs_range *range, void *data)
+{
+	struct famfs_revoke *revoke = data;
+
+	dax_delete_mapping_range(revoke->mapping, range->offset,
+				 range->offset + range->len - 1);
+	return 0;
+}
+
 /*
- * Takes the file's pages on @dev out of use.  With both locks held no I/O and
- * no fault that found the device alive is still on its way.
+ * Unmaps the file's pages on @dev and, if nobody has pinned one, forgets them.
+ * Faults that found the device alive are through once the lock is taken.  As
+ * for read and write, kill_dax() waits for those that have got at the memory,
+ * and the others find the device dead.
+ *
+ * Returns a page that is pinned, or NULL.
+ */
+static struct page *famfs_try_revoke(struct inode *inode,
+				     struct famfs_daxdev *dev)
+{
+	struct famfs_revoke revoke = { .mapping = inode->i_mapping };
+	const struct famfs_range all = { .len = dev->size, .dev = dev->index };
+	const struct famfs_map *map;
+
+	filemap_invalidate_lock(inode->i_mapping);
+	map = famfs_inode_map(inode);
+	/* A map that is not there yet will not be: the device is dead. */
+	if (map && !famfs_map_for_each_at(map, &all, famfs_unmap_range, &revoke)) {
+		famfs_flush(inode->i_mapping, dev->dax_dev);
+		famfs_map_for_each_at(map, &all, famfs_forget_range, &revoke);
+		famfs_unclaim(dev->conn, map, dev);
+	}
+	filemap_invalidate_unlock(inode->i_mapping);
+	return revoke.busy;
+}
+
+/*
+ * Takes the file's pages on @dev out of use.  Whoever has pinned a page may
+ * have to fault before it lets go, so no lock is held meanwhile.
  */
 static void famfs_revoke_dev(struct inode *inode, struct famfs_daxdev *dev)
 {
-	const struct famfs_map *map;
+	struct page *page;
 
-	inode_lock(inode);
-	filemap_invalidate_lock(inode->i_mapping);
-	dax_break_layout_final(inode);
-	map = famfs_inode_map(inode);
-	if (map)
-		famfs_unclaim(dev->conn, map, dev);
-	filemap_invalidate_unlock(inode->i_mapping);
-	inode_unlock(inode);
-}
-
-static bool famfs_unclaimed(struct famfs_daxdev *dev)
-{
-	guard(mutex)(&dev->conn->lock);
-	return mtree_empty(&dev->claims);
+	while ((page = famfs_try_revoke(inode, dev)))
+		wait_var_event(page, dax_page_is_idle(page));
 }
 
 /* Returns when no page of the device is in use any more, and none will be. */
 static int famfs_remove(struct famfs_daxdev *dev)
 {
 	struct fuse_conn *fc = dev->conn->fc;
+	unsigned long index = 0;
 	struct inode *inode;
-	unsigned long index;
 
 	pr_warn("dax device %u (%s) is going away under its files\n",
 		dev->index, dev->name);
 	down_read(&fc->killsb);
 	while (!list_empty(&fc->mounts)) {
-		index = 0;
 		inode = famfs_next_owner(dev, &index, ULONG_MAX);
 		if (!inode)
 			break;
@@ -151,7 +189,8 @@ static int famfs_remove(struct famfs_daxdev *dev)
 	}
 	up_read(&fc->killsb);
 
-	wait_event(dev->conn->claimed, famfs_unclaimed(dev));
+	/* Files that are being evicted or opened give up their claims. */
+	wait_event(dev->conn->claimed, mtree_empty(&dev->claims));
 	return 0;
 }
 

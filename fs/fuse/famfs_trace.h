@@ -13,6 +13,7 @@
 
 #include <linux/tracepoint.h>
 
+/* A map that was refused as a message has no extents here. */
 TRACE_EVENT(famfs_install,
 	TP_PROTO(const struct inode *inode, const struct famfs_map *map,
 		 int error),
@@ -29,10 +30,10 @@ TRACE_EVENT(famfs_install,
 	TP_fast_assign(
 		__entry->sb_dev = inode->i_sb->s_dev;
 		__entry->nodeid = get_fuse_inode(inode)->nodeid;
-		__entry->size = map->file_size;
-		__entry->nr_extents = map->nr_extents;
-		__entry->nr_stripes = map->nr_stripes;
-		__entry->nr_strips = map->nr_strips;
+		__entry->size = map ? map->file_size : 0;
+		__entry->nr_extents = map ? map->nr_extents : 0;
+		__entry->nr_stripes = map ? map->nr_stripes : 0;
+		__entry->nr_strips = map ? map->nr_strips : 0;
 		__entry->error = error;
 	),
 	TP_printk("dev %d:%d nodeid %llu size 0x%llx extents %u stripes %u strips %u error %d",
@@ -77,20 +78,25 @@ TRACE_EVENT(famfs_failure,
 		 int flags),
 	TP_ARGS(dev, offset, length, flags),
 	TP_STRUCT__entry(
+		__field(dev_t,	sb_dev)
+		__field(dev_t,	devt)
 		__field(u32,	daxdev)
 		__field(u64,	addr)
 		__field(u64,	length)
 		__field(int,	flags)
 	),
 	TP_fast_assign(
+		__entry->sb_dev = dev->conn->fc->dev;
+		__entry->devt = dev->devt;
 		__entry->daxdev = dev->index;
 		__entry->addr = offset;
 		__entry->length = length;
 		__entry->flags = flags;
 	),
-	TP_printk("daxdev %u addr 0x%llx length 0x%llx flags 0x%x",
-		  __entry->daxdev, __entry->addr, __entry->length,
-		  __entry->flags)
+	TP_printk("dev %d:%d daxdev %u (%d:%d) addr 0x%llx length 0x%llx flags 0x%x",
+		  MAJOR(__entry->sb_dev), MINOR(__entry->sb_dev),
+		  __entry->daxdev, MAJOR(__entry->devt), MINOR(__entry->devt),
+		  __entry->addr, __entry->length, __entry->flags)
 );
 
 #endif /* _TRACE_FAMFS_H */
