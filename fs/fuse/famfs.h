@@ -4,13 +4,17 @@
  *
  * Locks, outermost first:
  *
- *   famfs_conn.ask_lock	one GET_DAXDEV at a time; taken with no lock of
- *				an inode held, and never by the server
+ *   FUSE_I_FMAP_FETCH		bit lock: one fetch of a map at a time; taken
+ *				with no lock held but a directory's, at create
+ *   famfs_conn.ask_lock	one GET_DAXDEV at a time; never taken by the
+ *				server
  *   famfs_conn.register_lock	device table; taken by the server's tasks
- *   device_lock of a device	unbinding holds it while it tells us
+ *   device_lock of a device	unbinding holds it, and dax_srcu for reading,
+ *				while it tells us
  *   fuse_conn.killsb		(read) keeps the superblock while a device fails
  *   inode->i_rwsem		read and write hold it, installing a map takes it
  *				for writing
+ *   mmap_lock, sb_pagefault	held by faults
  *   mapping->invalidate_lock	faults hold it, installing a map takes it for
  *				writing
  *   famfs_conn.lock		claims; taken in reclaim, so whoever holds it
@@ -136,6 +140,8 @@ int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		 u64 start, u64 len);
 
 /* famfs_sync.c */
+int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
+void famfs_flush(struct address_space *mapping, struct dax_device *dax_dev);
 extern const struct address_space_operations famfs_aops;
 void famfs_sync_fs(struct super_block *sb);
 
@@ -144,6 +150,8 @@ int famfs_file_io_open(struct inode *inode, struct file *file);
 int famfs_setattr(struct inode *inode, struct iattr *attr);
 u32 famfs_cache_mask(struct inode *inode);
 bool famfs_keep_nosec(const struct inode *inode);
+bool famfs_cache_begin(struct inode *inode);
+void famfs_cache_end(struct inode *inode);
 
 /* famfs_inode.c */
 int famfs_open(struct inode *inode, struct file *file);
@@ -190,6 +198,12 @@ static inline int famfs_mmap(struct file *file, struct vm_area_struct *vma)
 	return -ENODEV;
 }
 
+static inline int famfs_fsync(struct file *file, loff_t start, loff_t end,
+			      int datasync)
+{
+	return -EIO;
+}
+
 static inline void famfs_sync_fs(struct super_block *sb)
 {
 }
@@ -222,6 +236,15 @@ static inline u32 famfs_cache_mask(struct inode *inode)
 static inline bool famfs_keep_nosec(const struct inode *inode)
 {
 	return false;
+}
+
+static inline bool famfs_cache_begin(struct inode *inode)
+{
+	return true;
+}
+
+static inline void famfs_cache_end(struct inode *inode)
+{
 }
 
 static inline void famfs_evict(struct inode *inode)

@@ -8,8 +8,22 @@
 
 #include "famfs.h"
 
-#include <linux/fs.h>
+#include <linux/pagemap.h>
 #include <linux/security.h>
+
+static void famfs_set_nosec(struct inode *inode, bool nosec)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	inode_lock(inode);
+	spin_lock(&fi->lock);
+	if (nosec)
+		inode->i_flags |= S_NOSEC;
+	else
+		inode->i_flags &= ~S_NOSEC;
+	spin_unlock(&fi->lock);
+	inode_unlock(inode);
+}
 
 /*
  * A write strips privileges, and where nothing is known about them it asks the
@@ -18,22 +32,17 @@
  */
 static void famfs_know_privs(struct inode *inode, struct file *file)
 {
-	struct fuse_inode *fi = get_fuse_inode(inode);
-	bool privs;
-
 	if (!(file->f_mode & FMODE_WRITE))
 		return;
 
-	inode_lock(inode);
-	privs = is_sxid(inode->i_mode) ||
-		security_inode_need_killpriv(file_dentry(file)) > 0;
-	spin_lock(&fi->lock);
-	if (privs)
-		inode->i_flags &= ~S_NOSEC;
-	else
-		inode->i_flags |= S_NOSEC;
-	spin_unlock(&fi->lock);
-	inode_unlock(inode);
+	/*
+	 * Set first, then asked with no lock held: privileges that are set
+	 * meanwhile clear the flag again, under i_rwsem.
+	 */
+	famfs_set_nosec(inode, true);
+	if (is_sxid(inode->i_mode) ||
+	    security_inode_need_killpriv(file_dentry(file)) > 0)
+		famfs_set_nosec(inode, false);
 }
 
 /**
@@ -105,4 +114,35 @@ u32 famfs_cache_mask(struct inode *inode)
 	if (inode_state_read_once(inode) & (I_DIRTY_INODE | I_DIRTY_TIME))
 		mask |= STATX_MTIME | STATX_CTIME;
 	return mask;
+}
+
+/**
+ * famfs_cache_begin() - start to change the page cache of an inode
+ * @inode: an inode of any kind, not locked
+ *
+ * Keeps the inode from becoming mapped until famfs_cache_end().
+ *
+ * Return: false if the inode has no page cache, because it is mapped.
+ */
+bool famfs_cache_begin(struct inode *inode)
+{
+	/* Only connections that may have maps pay for the lock. */
+	if (!get_fuse_conn(inode)->famfs)
+		return true;
+
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	if (!fuse_is_famfs(inode))
+		return true;
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	return false;
+}
+
+/**
+ * famfs_cache_end() - let an inode become mapped again
+ * @inode: an inode for which famfs_cache_begin() returned true
+ */
+void famfs_cache_end(struct inode *inode)
+{
+	if (get_fuse_conn(inode)->famfs)
+		filemap_invalidate_unlock_shared(inode->i_mapping);
 }

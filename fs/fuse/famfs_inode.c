@@ -49,6 +49,13 @@ static struct famfs_map *famfs_map_fetch(struct fuse_mount *fm, u64 nodeid)
 	return map;
 }
 
+static int famfs_check_alive(const struct famfs_range *range, void *data)
+{
+	struct famfs_daxdev **devs = data;
+
+	return READ_ONCE(devs[range->dev]->dead) ? -EIO : 0;
+}
+
 /*
  * An inode that was ordinary so far may have page cache, from NOTIFY_STORE for
  * one.  It goes before the first DAX entry comes.  Mappings of the page cache
@@ -97,6 +104,9 @@ static int famfs_install(struct inode *inode, struct famfs_map *map)
 	/* May ask the server, so without the lock that faults take. */
 	err = filemap_write_and_wait(mapping);
 	filemap_invalidate_lock(mapping);
+	/* Pairs with famfs_try_revoke(), which looks for a map with the lock. */
+	if (!err)
+		err = famfs_map_for_each(map, famfs_check_alive, map->devs);
 	if (!err)
 		err = famfs_drop_cache(inode);
 	if (!err)
@@ -122,8 +132,10 @@ static int famfs_fetch(struct inode *inode)
 	int err;
 
 	map = famfs_map_fetch(fm, fi->nodeid);
-	if (IS_ERR(map))
+	if (IS_ERR(map)) {
+		trace_famfs_install(inode, NULL, PTR_ERR(map));
 		return PTR_ERR(map);
+	}
 	if (!map) {
 		set_bit(FUSE_I_NO_FMAP, &fi->state);
 		return 0;
@@ -146,9 +158,12 @@ static bool famfs_is_mapped(struct inode *inode)
 
 static bool famfs_must_fetch(struct inode *inode)
 {
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	/* The root can be open before the server has agreed to anything. */
 	return get_fuse_conn(inode)->dax_fmap && S_ISREG(inode->i_mode) &&
-	       !famfs_is_mapped(inode) &&
-	       !test_bit(FUSE_I_NO_FMAP, &get_fuse_inode(inode)->state);
+	       fi->nodeid != FUSE_ROOT_ID && !famfs_is_mapped(inode) &&
+	       !test_bit(FUSE_I_NO_FMAP, &fi->state);
 }
 
 /* One opener asks, the others wait for what it gets. */
@@ -171,7 +186,8 @@ static int famfs_fetch_once(struct inode *inode)
  * @inode: the inode
  * @file: the file, of which the server does not know yet
  *
- * Context: No locks held.  May wait for the server, killably.
+ * Context: No locks held.  May wait for the server, killably until it has
+ * read the request.
  * Return: 0 also where the file has no map, -EPERM where opening would
  * truncate, -EINTR, an error of the server, of the map or of a device.
  */
@@ -195,7 +211,8 @@ int famfs_open(struct inode *inode, struct file *file)
  * Nothing is truncated when the file is new.  Where it was there before, the
  * server may not have known that it must not be.
  *
- * Context: The directory is locked.  May wait for the server, killably.
+ * Context: The directory is locked.  May wait for the server, killably until
+ * it has read the request.
  * Return: as famfs_open().
  */
 int famfs_created(struct inode *inode, struct file *file)

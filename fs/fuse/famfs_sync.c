@@ -13,23 +13,88 @@
 #include <linux/pagemap.h>
 #include <linux/writeback.h>
 
-/* Any device of the map stands for all: they share one driver. */
+struct famfs_alive {
+	struct famfs_daxdev **devs;
+	struct famfs_daxdev *dev;
+};
+
+static int famfs_find_alive(const struct famfs_range *range, void *data)
+{
+	struct famfs_alive *alive = data;
+
+	alive->dev = alive->devs[range->dev];
+	return !READ_ONCE(alive->dev->dead);
+}
+
+/*
+ * One device that is alive stands for all: they have one driver.  What was on
+ * dead ones has been written back before it was forgotten.
+ */
 static int famfs_writepages(struct address_space *mapping,
 			    struct writeback_control *wbc)
 {
 	const struct famfs_map *map;
-	struct famfs_range range;
+	struct famfs_alive alive;
 	int err = 0;
 
 	filemap_invalidate_lock_shared(mapping);
 	map = famfs_inode_map(mapping->host);
 	if (map) {
-		famfs_map_resolve(map, 0, &range);
-		err = dax_writeback_mapping_range(mapping,
-						  map->devs[range.dev]->dax_dev,
-						  wbc);
+		alive.devs = map->devs;
+		if (famfs_map_for_each(map, famfs_find_alive, &alive))
+			err = dax_writeback_mapping_range(mapping,
+							  alive.dev->dax_dev,
+							  wbc);
 	}
 	filemap_invalidate_unlock_shared(mapping);
+	return err;
+}
+
+/**
+ * famfs_flush() - write back what is dirty in a mapped file
+ * @mapping: the file's mapping, with invalidate_lock held
+ * @dax_dev: a device that is alive
+ */
+void famfs_flush(struct address_space *mapping, struct dax_device *dax_dev)
+{
+	struct writeback_control wbc = {
+		.sync_mode	= WB_SYNC_ALL,
+		.nr_to_write	= LONG_MAX,
+		.range_end	= LLONG_MAX,
+	};
+
+	dax_writeback_mapping_range(mapping, dax_dev, &wbc);
+}
+
+/**
+ * famfs_fsync() - fsync of a mapped file
+ * @file: the file
+ * @start: first byte
+ * @end: last byte
+ * @datasync: whether the server may leave metadata out
+ *
+ * Takes no lock of the inode while the server is asked, so that others go on
+ * reading and writing if it does not answer.
+ *
+ * Return: 0 or an error.
+ */
+int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
+{
+	struct inode *inode = file_inode(file);
+	struct fuse_conn *fc = get_fuse_conn(inode);
+	int err;
+
+	err = file_write_and_wait_range(file, start, end);
+	if (!err)
+		err = sync_inode_metadata(inode, 1);
+	if (err || fc->no_fsync)
+		return err;
+
+	err = fuse_fsync_common(file, start, end, datasync, FUSE_FSYNC);
+	if (err == -ENOSYS) {
+		fc->no_fsync = 1;
+		err = 0;
+	}
 	return err;
 }
 
