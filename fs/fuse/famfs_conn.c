@@ -10,7 +10,8 @@
 
 /*
  * Who maps files onto devices decides what memory users touch, so the mounter
- * must be trusted with raw devices.  A block device cannot keep its pages
+ * must be trusted with raw devices, and must not mount on behalf of a user who
+ * is not, as set-user-ID helpers do.  A block device cannot keep its pages
  * elsewhere, and connections with submounts (virtiofs) have a server that
  * shares no devices with this kernel.
  */
@@ -19,7 +20,7 @@ static bool famfs_conn_allowed(struct fuse_mount *fm)
 	struct fuse_conn *fc = fm->fc;
 
 	return fc->user_ns == &init_user_ns && capable(CAP_SYS_RAWIO) &&
-	       !fm->sb->s_bdev && !fc->auto_submounts;
+	       uid_eq(fc->user_id, GLOBAL_ROOT_UID) && !fm->sb->s_bdev && !fc->auto_submounts;
 }
 
 /**
