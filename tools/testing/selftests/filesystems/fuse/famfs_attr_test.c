@@ -56,7 +56,7 @@ static void check_times(struct __test_metadata *const _metadata,
 	char *map;
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_thread(env));
+	ASSERT_EQ(0, famfs_mount_fork(env));
 	fd = famfs_open(env, "f", O_RDWR);
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(0, fstat(fd, &before));
@@ -107,7 +107,7 @@ TEST_F(famfs_attr, I5_reading_and_private_mappings_leave_mtime_alone)
 	char c, *map;
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	ASSERT_EQ(0, fstat(fd, &before));
 	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
@@ -129,7 +129,7 @@ TEST_F(famfs_attr, I2_write_strips_privileges)
 	int fd;
 
 	self->file->mode = S_IFREG | 06777;
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	EXPECT_CHILD(setgid(65534) || setuid(65534) ||
 		     pwrite(fd, "x", 1, 0) != 1);
@@ -166,7 +166,7 @@ TEST_F(famfs_attr, I3_size_is_fixed)
 	char path[128];
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	EXPECT_ERRNO(EPERM, ftruncate(fd, 0));
 	EXPECT_ERRNO(EPERM, ftruncate(fd, SIZE - 1));
@@ -186,17 +186,32 @@ TEST_F(famfs_attr, I3_size_is_fixed)
 TEST_F(famfs_attr, I3_size_is_fixed_without_atomic_o_trunc)
 {
 	self->env.srv.st->want &= ~FUSE_ATOMIC_O_TRUNC;
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	EXPECT_OPEN_FAILS(EPERM, "f", O_WRONLY | O_TRUNC);
 	EXPECT_EQ(SIZE, self->file->size);
 	close(ASSERT_OPEN("f", O_RDWR));
+}
+
+/* Nothing is cut off; with these flags FUSE holds the inode lock meanwhile. */
+TEST_F(famfs_attr, I3_truncating_open_of_an_empty_file)
+{
+	struct famfs_msg m;
+
+	self->env.srv.st->want |= FUSE_WRITEBACK_CACHE;
+	famfs_msg_simple(&m, 0, 0, 2 * PMD, PMD);
+	famfs_add_mapped(&self->env, "empty", &m);
+	famfs_msg_exit(&m);
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	close(ASSERT_OPEN("empty", O_RDWR | O_TRUNC));
+	close(ASSERT_OPEN("empty", O_RDWR | O_TRUNC | O_CREAT));
+	EXPECT_COUNT(1, FUSE_GET_FMAP);
 }
 
 TEST_F(famfs_attr, I3_fallocate_is_refused)
 {
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	EXPECT_ERRNO(EOPNOTSUPP, fallocate(fd, 0, 0, PAGE));
 	EXPECT_ERRNO(EOPNOTSUPP, fallocate(fd, 0, SIZE, PAGE));
@@ -217,7 +232,7 @@ TEST_F(famfs_attr, I3_size_is_the_maps_whatever_the_server_reports)
 
 	self->env.srv.st->valid = 0;
 	self->file->size = 17;
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		self->file->size = sizes[i];
@@ -246,7 +261,7 @@ TEST_F(famfs_attr, I7_statx_tells_dax_of_mapped_files)
 {
 	int mapped, plain;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	mapped = ASSERT_OPEN("f", O_RDONLY);
 	plain = ASSERT_OPEN("plain", O_RDONLY);
 	EXPECT_TRUE(has_dax(mapped, _metadata));
@@ -284,7 +299,7 @@ TEST_F(famfs_attr, I7_fiemap_tells_the_map)
 	for (i = 0; i < 3; i++)
 		famfs_msg_strip(&m, 0, (8 - 2 * i) * PMD, 10 * PAGE);
 	famfs_add_mapped(&self->env, "striped", &m);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("striped", O_RDONLY);
 	ASSERT_EQ(0, fiemap(fd, &x, 0, FIEMAP_MAX_OFFSET, EXTENTS));
 	EXPECT_EQ(15, x.h.fm_mapped_extents);

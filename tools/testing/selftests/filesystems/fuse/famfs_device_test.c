@@ -147,7 +147,7 @@ TEST_F(famfs_device, D1_node_on_a_nodev_mount)
 	ASSERT_EQ(0, make_tmpfs(self->tmp, sizeof(self->tmp), MS_NODEV));
 	snprintf(self->name, FUSE_DAXDEV_NAME_MAX, "%s/dax", self->tmp);
 	ASSERT_EQ(0, mknod(self->name, S_IFCHR | 0600, dev));
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	EXPECT_EQ(-EACCES, open_close(&self->env, "f"));
 	ASSERT_EQ(0, mount(NULL, self->tmp, NULL, MS_REMOUNT, NULL));
 	EXPECT_EQ(0, open_close(&self->env, "f"));
@@ -158,7 +158,7 @@ TEST_F(famfs_device, D1_name_may_be_a_symlink)
 	ASSERT_EQ(0, make_tmpfs(self->tmp, sizeof(self->tmp), 0));
 	snprintf(self->name, FUSE_DAXDEV_NAME_MAX, "%s/link", self->tmp);
 	ASSERT_EQ(0, symlink(self->env.devs[0].path, self->name));
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	EXPECT_EQ(0, open_close(&self->env, "f"));
 }
 
@@ -172,7 +172,7 @@ TEST_F(famfs_device, D4_names_of_other_things)
 	ASSERT_EQ(0, make_tmpfs(self->tmp, sizeof(self->tmp), 0));
 	snprintf(node, sizeof(node), "%s/node", self->tmp);
 	ASSERT_EQ(0, mknod(node, S_IFCHR | 0600, makedev(major(dax), 1000)));
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	for (i = 0; i < 3; i++) {
 		set_name(self->name, "/dev/null");
 		EXPECT_EQ(-ENODEV, open_close(&self->env, "f"));
@@ -203,7 +203,7 @@ TEST_F(famfs_device, D4_malformed_replies)
 	int i;
 
 	set_name(good.name, self->env.devs[0].path);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	for (i = 0; i < 7; i++) {
 		size_t len = sizeof(out);
 
@@ -253,7 +253,7 @@ TEST_F(famfs_device, D4_reply_may_leave_the_index_zero)
 		SKIP(return, "need two dax devices in FAMFS_DAXDEVS");
 	famfs_add_simple(&self->env, "second", SIZE, 1, 0);
 	set_name(out.name, self->env.devs[1].path);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	EXPECT_EQ(0, famfs_raw(&self->env.srv, FUSE_GET_DAXDEV, 1, &out,
 			       sizeof(out), 1));
 	EXPECT_EQ(0, open_close(&self->env, "second"));
@@ -264,7 +264,7 @@ TEST_F(famfs_device, D4_one_device_under_two_indices)
 {
 	set_name(self->env.srv.st->devs[5], self->env.devs[0].path);
 	famfs_add_simple(&self->env, "fifth", SIZE, 5, PMD);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	EXPECT_EQ(0, open_close(&self->env, "f"));
 	/* Its pages would be in the map of two devices. */
 	EXPECT_EQ(-EBUSY, open_close(&self->env, "fifth"));
@@ -273,7 +273,7 @@ TEST_F(famfs_device, D4_one_device_under_two_indices)
 
 TEST_F(famfs_device, D3_device_bound_to_another_driver)
 {
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	ASSERT_EQ(0, famfs_bind(&self->env.devs[0], "device_dax"));
 	EXPECT_EQ(-EOPNOTSUPP, open_close(&self->env, "f"));
 	EXPECT_EQ(-EOPNOTSUPP, open_close(&self->env, "f"));
@@ -297,14 +297,14 @@ static int mount_other(struct famfs_env *env, struct famfs_env *other)
 		return err;
 	famfs_name_devs(other, &other->srv);
 	famfs_add_simple(other, "f", SIZE, 0, 0);
-	return famfs_mount_thread(other);
+	return famfs_mount_fork(other);
 }
 
 TEST_F(famfs_device, D3_device_held_by_another_mount)
 {
 	struct famfs_env other;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	ASSERT_EQ(0, mount_other(&self->env, &other));
 	EXPECT_EQ(0, open_close(&self->env, "f"));
 	EXPECT_EQ(-EBUSY, open_close(&other, "f"));
@@ -354,7 +354,7 @@ TEST_F(famfs_device, D5_held_until_the_last_file_of_a_lazy_umount)
 	char c = 'l';
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	ASSERT_EQ(0, umount2(self->env.dir, MNT_DETACH));
 	self->env.mounted = false;

@@ -99,7 +99,7 @@ static bool kernel_maps(struct famfs_env *env)
 {
 	bool offered = false;
 
-	if (!famfs_mount_thread(env)) {
+	if (!famfs_mount_fork(env)) {
 		offered = env->srv.st->offered & FUSE_DAX_FMAP;
 		famfs_umount(env);
 	}
@@ -241,7 +241,7 @@ int famfs_remount(struct famfs_env *env)
 	if (err)
 		return err;
 	famfs_name_devs(env, &env->srv);
-	return famfs_mount_thread(env);
+	return famfs_mount_fork(env);
 }
 
 int famfs_open(struct famfs_env *env, const char *name, int flags)
@@ -325,7 +325,7 @@ int famfs_fill(struct famfs_env *env, size_t len)
 	if (err)
 		return err;
 	famfs_name_devs(&fill, &fill.srv);
-	err = famfs_mount_thread(&fill);
+	err = famfs_mount_fork(&fill);
 	for (i = 0; i < env->ndevs && !err; i++) {
 		snprintf(name, sizeof(name), "fill%d", i);
 		famfs_add_simple(&fill, name, len, i, 0);

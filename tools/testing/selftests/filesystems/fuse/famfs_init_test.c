@@ -87,7 +87,7 @@ static int check_ordinary(struct famfs_env *env)
 static int unprivileged(struct famfs_env *env, bool force)
 {
 	env->srv.st->force = force;
-	if (famfs_mount_thread(env))
+	if (famfs_mount_fork(env))
 		return 20;
 	if (env->srv.st->offered & FUSE_DAX_FMAP)
 		return 21;
@@ -98,7 +98,7 @@ static int unprivileged(struct famfs_env *env, bool force)
 
 TEST_F(famfs_init, N1_offered_to_who_may_do_raw_io)
 {
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	EXPECT_NE(0, self->env.srv.st->offered & FUSE_DAX_FMAP);
 	close(ASSERT_OPEN("both", O_RDWR));
 	EXPECT_COUNT(1, FUSE_GET_FMAP);
@@ -141,7 +141,7 @@ TEST_F(famfs_init, N1_not_offered_in_a_user_namespace)
 TEST_F(famfs_init, N2_flag_not_asked_for_is_ordinary_fuse)
 {
 	self->env.srv.st->want &= ~FUSE_DAX_FMAP;
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	EXPECT_NE(0, self->env.srv.st->offered & FUSE_DAX_FMAP);
 	EXPECT_EQ(0, check_ordinary(&self->env));
 }

@@ -9,6 +9,7 @@
  * memory corruption later; page cache folios that hide device memory; a size
  * that follows the server's.
  */
+#include <pthread.h>
 #include <sys/time.h>
 
 #include "famfs_test.h"
@@ -58,7 +59,7 @@ FIXTURE_SETUP(famfs_inval)
 	famfs_add_data(&self->env.srv, "plain", NULL, 0);
 	self->env.srv.st->want |= variant->flags;
 	self->env.srv.st->valid = variant->valid;
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	self->fd = famfs_open(&self->env, "f", O_RDWR);
 	ASSERT_GE(self->fd, 0);
 
@@ -351,6 +352,62 @@ TEST_F(famfs_inval, I8_advice)
 		madvise(self->small, PMD, advice[i]);
 		CHECK();
 	}
+}
+
+struct racer {
+	struct famfs_env *env;
+	bool stop;
+};
+
+/* Looks, from many sides, at a file that becomes mapped meanwhile. */
+static void *stat_and_notify(void *arg)
+{
+	struct fuse_notify_inval_inode_out inval = { .ino = FAMFS_INO(2) };
+	struct fuse_notify_store_out store = {
+		.nodeid = FAMFS_INO(2), .size = PAGE };
+	struct racer *r = arg;
+	char data[PAGE] = "";
+	__u64 size;
+
+	while (!__atomic_load_n(&r->stop, __ATOMIC_SEQ_CST)) {
+		famfs_stat_size(r->env, "race", &size);
+		famfs_notify(&r->env->srv, FUSE_NOTIFY_STORE, &store,
+			     sizeof(store), data, sizeof(data));
+		famfs_notify(&r->env->srv, FUSE_NOTIFY_INVAL_INODE, &inval,
+			     sizeof(inval), NULL, 0);
+	}
+	return NULL;
+}
+
+TEST_F(famfs_inval, I8_first_opens_against_all_of_it)
+{
+	struct racer r = { .env = &self->env };
+	pthread_t thread;
+	char *map;
+	int fd, i;
+
+	i = famfs_add_simple(&self->env, "race", PMD, 0, 2 * PMD);
+	ASSERT_EQ(2, i);
+	/* Until the map is there, the server's word counts. */
+	self->env.srv.st->files[i].size = PAGE;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, stat_and_notify, &r));
+	for (i = 0; i < 20; i++) {
+		fd = ASSERT_OPEN("race", O_RDWR);
+		map = mmap(NULL, PMD, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			   0);
+		ASSERT_NE(MAP_FAILED, map);
+		memset(map, 'a' + i, 2 * PAGE);
+		map[PMD - 1] = 'z';
+		usleep(1000);
+		EXPECT_EQ('a' + i, map[0]);
+		EXPECT_EQ('a' + i, map[2 * PAGE - 1]);
+		munmap(map, PMD);
+		close(fd);
+		famfs_drop_caches();
+	}
+	__atomic_store_n(&r.stop, true, __ATOMIC_SEQ_CST);
+	pthread_join(thread, NULL);
+	CHECK();
 }
 
 TEST_F(famfs_inval, I8_unlink_and_the_last_close)

@@ -118,7 +118,7 @@ TEST_F(famfs_quiet, I1_no_request_after_open)
 {
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	famfs_counts_reset(&self->env.srv);
 	EXPECT_EQ(0, use_file(fd));
@@ -126,6 +126,87 @@ TEST_F(famfs_quiet, I1_no_request_after_open)
 	EXPECT_COUNT(0, FUSE_GETXATTR);
 	EXPECT_COUNT(0, FUSE_READ);
 	EXPECT_COUNT(0, FUSE_WRITE);
+	close(fd);
+}
+
+/* Privileges go once; the next writes have nothing to ask for. */
+TEST_F(famfs_quiet, I1_no_request_after_privileges_were_stripped)
+{
+	char path[128];
+	int fd;
+
+	self->env.srv.st->files[0].mode = S_IFREG | 06777;
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	fd = ASSERT_OPEN("f", O_RDWR);
+	EXPECT_CHILD(setgid(65534) || setuid(65534) ||
+		     pwrite(fd, "x", 1, 0) != 1);
+	EXPECT_EQ(1, pwrite(fd, "y", 1, 0));
+	famfs_counts_reset(&self->env.srv);
+	EXPECT_EQ(0, use_file(fd));
+	EXPECT_COUNT(0, FUSE_GETXATTR);
+	EXPECT_EQ(0, famfs_total(&self->env.srv));
+	/* The same after they came and went by chmod. */
+	snprintf(path, sizeof(path), "%s/f", self->env.dir);
+	EXPECT_EQ(0, chmod(path, 04755));
+	EXPECT_EQ(0, chmod(path, 0755));
+	EXPECT_EQ(1, pwrite(fd, "z", 1, 0));
+	famfs_counts_reset(&self->env.srv);
+	EXPECT_EQ(0, use_file(fd));
+	EXPECT_COUNT(0, FUSE_GETXATTR);
+	close(fd);
+}
+
+static void *sync_file(void *arg)
+{
+	fsync(*(int *)arg);
+	return NULL;
+}
+
+static void *open_file(void *arg)
+{
+	struct famfs_env *env = arg;
+	int fd = famfs_open(env, "f", O_RDWR);
+
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
+/* Somebody else waits for the server; whoever reads and writes does not. */
+TEST_F(famfs_io, I1_io_goes_on_while_an_fsync_waits_for_the_server)
+{
+	pthread_t thread;
+	int fd;
+
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	fd = ASSERT_OPEN("f", O_RDWR);
+	EXPECT_EQ(1, pwrite(fd, "x", 1, 0));
+	famfs_hold(&self->env.srv, FUSE_SETATTR, FAMFS_ANY);
+	famfs_hold(&self->env.srv, FUSE_FSYNC, FAMFS_ANY);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, sync_file, &fd));
+	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
+	EXPECT_EQ(0, use_file(fd));
+	famfs_release(&self->env.srv);
+	pthread_join(thread, NULL);
+	close(fd);
+}
+
+TEST_F(famfs_io, I1_io_goes_on_while_an_open_waits_for_the_server)
+{
+	pthread_t thread;
+	int fd;
+
+	self->env.srv.st->xattrs = true;
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	fd = ASSERT_OPEN("f", O_RDWR);
+	/* Which of them the kernel sends first is its business. */
+	famfs_hold(&self->env.srv, FUSE_GETXATTR, FAMFS_ANY);
+	famfs_hold(&self->env.srv, FUSE_FLUSH, FAMFS_ANY);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, open_file, &self->env));
+	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
+	EXPECT_EQ(0, use_file(fd));
+	famfs_release(&self->env.srv);
+	pthread_join(thread, NULL);
 	close(fd);
 }
 
@@ -161,7 +242,7 @@ TEST_F(famfs_io, I2_read_ends_at_eof)
 	static char buf[2 * PAGE];
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDONLY);
 	EXPECT_EQ(100, pread(fd, buf, sizeof(buf), SIZE - 100));
 	EXPECT_EQ(1, pread(fd, buf, sizeof(buf), SIZE - 1));
@@ -178,7 +259,7 @@ TEST_F(famfs_io, I2_write_ends_at_eof_and_never_returns_0)
 	static char buf[2 * PAGE];
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	EXPECT_EQ(100, pwrite(fd, buf, sizeof(buf), SIZE - 100));
 	EXPECT_EQ(1, pwrite(fd, buf, 2, SIZE - 1));
@@ -195,7 +276,7 @@ TEST_F(famfs_io, I2_append_is_refused)
 	char c = 'x';
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR | O_APPEND);
 	EXPECT_ERRNO(EFBIG, write(fd, &c, 1));
 	EXPECT_EQ(1, pread(fd, &c, 1, SIZE - 1));
@@ -208,7 +289,7 @@ TEST_F(famfs_io, I2_file_size_limit_is_kept)
 	static char buf[2 * PAGE];
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	signal(SIGXFSZ, SIG_IGN);
 	ASSERT_EQ(0, setrlimit(RLIMIT_FSIZE, &limit));
@@ -224,7 +305,7 @@ TEST_F(famfs_io, I2_nowait_is_honoured)
 	ssize_t n = -1;
 	int fd, i;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	/* The VFS has buffered writes without waiting for few only. */
 	fd = ASSERT_OPEN("f", O_RDWR | O_DIRECT);
 	for (i = 0; i < 100 && n < 0; i++) {
@@ -248,7 +329,7 @@ TEST_F(famfs_io, I2_read_only_descriptors_do_not_write)
 	char c = 0;
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDONLY);
 	EXPECT_ERRNO(EBADF, pwrite(fd, &c, 1, 0));
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_WRITE, MAP_SHARED, fd, 0));
@@ -289,7 +370,7 @@ TEST_F(famfs_io, I2_reads_and_writes_hold_the_inode_lock)
 	pthread_t threads[WRITERS];
 	int fd, i;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	/* Readers see only what was written as a whole. */
 	write_blocks(&w[0]);
@@ -310,7 +391,7 @@ TEST_F(famfs_io, I6_fsync_and_msync_succeed)
 	char *map;
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	EXPECT_EQ(4, pwrite(fd, "data", 4, 0));
 	EXPECT_EQ(0, fsync(fd));

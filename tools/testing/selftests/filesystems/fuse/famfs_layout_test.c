@@ -42,7 +42,7 @@ static void check_all(struct __test_metadata *const _metadata,
 	int fd;
 
 	famfs_add_mapped(env, "f", m);
-	ASSERT_EQ(0, famfs_mount_thread(env));
+	ASSERT_EQ(0, famfs_mount_fork(env));
 	fd = famfs_open(env, "f", O_RDONLY);
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(size, famfs_check(fd, m));
@@ -237,7 +237,7 @@ TEST_F_TIMEOUT(famfs_layout, M5_many_extents, 120)
 	for (i = 0; i < pages; i++)
 		famfs_msg_extent(&self->m, 0, (pages - 1 - i) * PAGE, PAGE);
 	famfs_add_mapped(&self->env, "f", &self->m);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDONLY);
 	for (i = 0; i < FILLED / PAGE; i += 13) {
 		famfs_pattern(0, i * PAGE, want, PAGE);
@@ -282,7 +282,7 @@ TEST_F(famfs_layout, D_ranges_of_a_device_are_one)
 		SKIP(return, "need a dax device of several ranges");
 	ASSERT_NE(NULL, data);
 	famfs_add_simple(&self->env, "f", 4 * MiB, 0, edge - 2 * MiB);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	famfs_pattern(0, edge, data, 4 * MiB);
 	EXPECT_EQ(4 * MiB, pwrite(fd, data, 4 * MiB, 0));
@@ -324,7 +324,7 @@ TEST_F(famfs_layout, M4_written_bytes_land_where_the_map_says)
 	for (i = 0; i < 3; i++)
 		famfs_msg_strip(&self->m, 0, (3 - i) * MiB, 8 * PAGE);
 	famfs_add_mapped(&self->env, "f", &self->m);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	for (i = 0; i < 20; i++)
 		memset(data + i * PAGE, 'a' + i, PAGE);

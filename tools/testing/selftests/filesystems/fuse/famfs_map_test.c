@@ -178,7 +178,7 @@ static void try_faults(struct __test_metadata *const _metadata,
 
 	good(&m);
 	famfs_add_mapped(env, "f", &m);
-	ASSERT_EQ(0, famfs_mount_thread(env));
+	ASSERT_EQ(0, famfs_mount_fork(env));
 	for (; n; n--, f++) {
 		int got;
 
@@ -235,7 +235,7 @@ TEST_F(famfs_map, M1_simple_message_of_another_length_is_refused)
 {
 	good_simple(&self->m);
 	famfs_add_mapped(&self->env, "f", &self->m);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	try_lengths(_metadata, &self->env, &self->m);
 }
 
@@ -243,7 +243,7 @@ TEST_F(famfs_map, M1_striped_message_of_another_length_is_refused)
 {
 	good_striped(&self->m);
 	famfs_add_mapped(&self->env, "f", &self->m);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	try_lengths(_metadata, &self->env, &self->m);
 }
 
@@ -254,7 +254,7 @@ TEST_F(famfs_map, M1_only_the_last_stripe_may_end_in_a_page)
 
 	good_simple(&self->m);
 	famfs_add_mapped(&self->env, "f", &self->m);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	for (i = 0; i < 2; i++) {
 		famfs_msg_exit(&self->m);
 		famfs_msg_init(&self->m, PAGE, FUSE_FMAP_EXT_STRIPED);
@@ -274,7 +274,7 @@ TEST_F(famfs_map, M1_overlong_message_is_refused)
 
 	good_simple(&self->m);
 	famfs_add_mapped(&self->env, "f", &self->m);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	self->m.buf = realloc(self->m.buf, len);
 	ASSERT_NE(NULL, self->m.buf);
 	memset(self->m.buf + self->m.len, 0, len - self->m.len);
@@ -290,7 +290,7 @@ TEST_F(famfs_map, M2_extent_ends_with_its_device)
 
 	famfs_msg_simple(&self->m, PAGE, 0, end - PAGE, PAGE);
 	famfs_add_mapped(&self->env, "f", &self->m);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	famfs_msg_exit(&self->m);
 	famfs_msg_simple(&self->m, PAGE, 0, end, PAGE);
 	EXPECT_EQ(-ERANGE, try_message(&self->env, self->m.buf, self->m.len));
@@ -314,7 +314,7 @@ TEST_F(famfs_map, M3_two_files_do_not_share_a_page)
 	famfs_add_simple(&self->env, "around", 64 * PAGE, 0, 0);
 	famfs_add_simple(&self->env, "before", 16 * PAGE, 0, 0);
 	famfs_add_simple(&self->env, "after", 16 * PAGE, 0, 32 * PAGE);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("first", O_RDWR);
 	EXPECT_OPEN_FAILS(EBUSY, "same", O_RDWR);
 	EXPECT_OPEN_FAILS(EBUSY, "head", O_RDWR);
@@ -335,7 +335,7 @@ TEST_F(famfs_map, M3_stripes_of_two_files_do_not_share_a_page)
 	famfs_add_mapped(&self->env, "striped", &self->m);
 	famfs_add_simple(&self->env, "in strip 2", PAGE, 0, PMD + 3 * PAGE);
 	famfs_add_simple(&self->env, "after it", PAGE, 0, PMD + 12 * PAGE);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	close(ASSERT_OPEN("striped", O_RDWR));
 	EXPECT_OPEN_FAILS(EBUSY, "in strip 2", O_RDWR);
 	close(ASSERT_OPEN("after it", O_RDWR));

@@ -38,7 +38,7 @@ FIXTURE_SETUP(famfs_mmap)
 	famfs_add_mapped(&self->env, "f", &self->m);
 	/* The same length, a page off. */
 	famfs_add_simple(&self->env, "off", SIZE, 0, 10 * MiB + PAGE);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	self->fd = famfs_open(&self->env, "f", O_RDWR);
 	ASSERT_GE(self->fd, 0);
 	famfs_counts_reset(&self->env.srv);

@@ -41,7 +41,7 @@ FIXTURE_SETUP(famfs_observe)
 		SKIP(return, "%s", why);
 	famfs_add_simple(&self->env, "f", SIZE, 0, 0);
 	famfs_add_simple(&self->env, "g", SIZE, 0, SIZE);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	self->fd = famfs_open(&self->env, "f", O_RDWR);
 	ASSERT_GE(self->fd, 0);
 	self->map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,

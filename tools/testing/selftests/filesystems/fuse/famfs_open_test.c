@@ -54,7 +54,7 @@ TEST_F(famfs_open, F1_lookup_stat_and_readdir_fetch_no_map)
 	DIR *dir;
 
 	self->env.srv.st->want |= FUSE_DO_READDIRPLUS;
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	dir = opendir(self->env.dir);
 	ASSERT_NE(NULL, dir);
 	while ((d = readdir(dir)))
@@ -74,7 +74,7 @@ TEST_F(famfs_open, F1_lookup_stat_and_readdir_fetch_no_map)
 
 TEST_F(famfs_open, F1_open_fetches_before_the_server_opens)
 {
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	close(ASSERT_OPEN("a", O_RDONLY));
 	EXPECT_COUNT(1, FUSE_GET_FMAP);
 	EXPECT_COUNT(1, FUSE_GET_DAXDEV);
@@ -92,7 +92,7 @@ TEST_F(famfs_open, F1_create_fetches)
 	int fd;
 
 	st->files[0].exists = false;
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("a", O_CREAT | O_EXCL | O_RDWR);
 	EXPECT_COUNT(1, FUSE_CREATE);
 	EXPECT_COUNT(1, FUSE_GET_FMAP);
@@ -108,7 +108,7 @@ TEST_F(famfs_open, F1_mknod_fetches_not_until_opened)
 	char path[128];
 
 	self->env.srv.st->files[0].exists = false;
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	snprintf(path, sizeof(path), "%s/a", self->env.dir);
 	ASSERT_EQ(0, mknod(path, S_IFREG | 0644, 0));
 	EXPECT_COUNT(0, FUSE_GET_FMAP);
@@ -124,7 +124,7 @@ TEST_F(famfs_open, F1_tmpfile_fetches)
 
 	famfs_add_simple(&self->env, "#tmp", SIZE, 0, 2 * PMD);
 	st->files[famfs_find_name(st, "#tmp", true)].exists = false;
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN(".", O_TMPFILE | O_RDWR);
 	EXPECT_COUNT(1, FUSE_TMPFILE);
 	EXPECT_COUNT(1, FUSE_GET_FMAP);
@@ -140,7 +140,7 @@ TEST_F(famfs_open, F1_faults_and_io_never_fetch)
 	char *map, buf[16];
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("a", O_RDWR);
 	famfs_counts_reset(&self->env.srv);
 	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -155,7 +155,7 @@ TEST_F(famfs_open, F1_faults_and_io_never_fetch)
 
 TEST_F(famfs_open, F1_truncating_open_is_refused_before_the_server_sees_it)
 {
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	EXPECT_OPEN_FAILS(EPERM, "a", O_WRONLY | O_TRUNC);
 	EXPECT_COUNT(1, FUSE_GET_FMAP);
 	EXPECT_COUNT(0, FUSE_OPEN);
@@ -214,7 +214,7 @@ TEST_F(famfs_open, F2_concurrent_opens_share_one_request)
 	struct opener o[OPENERS];
 	pthread_t threads[OPENERS];
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	ASSERT_EQ(0, start_openers(&self->env, o, threads));
 	EXPECT_COUNT(1, FUSE_GET_FMAP);
 	famfs_release(&self->env.srv);
@@ -229,7 +229,7 @@ TEST_F(famfs_open, F2_the_next_opener_asks_where_the_first_failed)
 	struct opener o[OPENERS];
 	pthread_t threads[OPENERS];
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	ASSERT_EQ(0, start_openers(&self->env, o, threads));
 	famfs_fail(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, -EIO, 1);
 	famfs_release(&self->env.srv);
@@ -244,7 +244,7 @@ TEST_F(famfs_open, F2_waiting_openers_can_be_killed)
 	int status;
 	pid_t pid;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	famfs_hold(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, open_a, &first));
 	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
@@ -268,7 +268,7 @@ TEST_F(famfs_open, F2_cached_map_is_not_asked_for_again)
 {
 	int i;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	for (i = 0; i < 3; i++)
 		close(ASSERT_OPEN("a", i));
 	EXPECT_COUNT(1, FUSE_GET_FMAP);
@@ -280,7 +280,7 @@ TEST_F(famfs_open, F2_evicted_map_is_asked_for_again)
 	char c = 0;
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("a", O_RDWR);
 	EXPECT_EQ(1, pwrite(fd, "z", 1, 4097));
 	close(fd);
@@ -300,7 +300,7 @@ TEST_F(famfs_open, F3_server_error_fails_open_and_is_not_kept)
 	static const int errors[] = { EIO, ENOENT, EACCES, ENOMEM, EAGAIN };
 	size_t i;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
 		famfs_fail(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY,
 			   -errors[i], 1);
@@ -314,7 +314,7 @@ TEST_F(famfs_open, F3_server_error_fails_open_and_is_not_kept)
 TEST_F(famfs_open, F3_error_after_create_fails_the_open)
 {
 	self->env.srv.st->files[0].exists = false;
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	famfs_fail(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, -EIO, 1);
 	EXPECT_OPEN_FAILS(EIO, "a", O_CREAT | O_EXCL | O_RDWR);
 	EXPECT_COUNT(1, FUSE_CREATE);
@@ -327,7 +327,7 @@ TEST_F(famfs_open, F3_enosys_is_kept_for_the_connection)
 	char buf[8] = "";
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	famfs_fail(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, -ENOSYS, 1);
 	fd = ASSERT_OPEN("plain", O_RDWR);
 	EXPECT_EQ(6, pread(fd, buf, 8, 0));
@@ -344,7 +344,7 @@ TEST_F(famfs_open, F3_empty_reply_is_kept_for_the_file)
 	char buf[8] = "";
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("plain", O_RDWR);
 	EXPECT_EQ(6, pread(fd, buf, 8, 0));
 	EXPECT_STREQ("server", buf);
@@ -363,7 +363,7 @@ TEST_F(famfs_open, F3_one_mount_mixes_mapped_and_ordinary_files)
 	char buf[8] = "";
 	int mapped, plain;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	mapped = ASSERT_OPEN("a", O_RDWR);
 	plain = ASSERT_OPEN("plain", O_RDWR);
 	EXPECT_EQ(6, pread(plain, buf, 8, 0));
@@ -382,7 +382,7 @@ TEST_F(famfs_open, F3_one_mount_mixes_mapped_and_ordinary_files)
 
 TEST_F(famfs_open, F4_missing_device_fails_open_and_is_tried_again)
 {
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	famfs_fail(&self->env.srv, FUSE_GET_DAXDEV, FAMFS_ANY, -ENXIO, 1);
 	EXPECT_OPEN_FAILS(ENXIO, "a", O_RDWR);
 	EXPECT_COUNT(0, FUSE_OPEN);
@@ -402,7 +402,7 @@ TEST_F(famfs_open, F4_map_is_not_published_without_its_last_device)
 	famfs_msg_extent(&m, 7, 0, SIZE);
 	famfs_set_map(&self->env.srv, 0, m.buf, m.len);
 	famfs_msg_exit(&m);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	EXPECT_OPEN_FAILS(ENOENT, "a", O_RDWR);
 	EXPECT_OPEN_FAILS(ENOENT, "a", O_RDWR);
 	EXPECT_COUNT(2, FUSE_GET_FMAP);
@@ -424,7 +424,7 @@ TEST_F(famfs_open, F5_page_cache_from_before_the_map_is_dropped)
 	__u64 size;
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	/* The device holds one thing, ... */
 	fd = ASSERT_OPEN("a", O_RDWR);
 	memset(page, 'd', sizeof(page));

@@ -51,7 +51,7 @@ FIXTURE_SETUP(famfs_poison)
 	famfs_add_mapped(&self->env, "f", &m);
 	famfs_msg_exit(&m);
 	famfs_add_simple(&self->env, "other", SIZE, 0, 4 * PMD);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	self->fd = famfs_open(&self->env, "f", O_RDWR);
 	ASSERT_GE(self->fd, 0);
 	self->other = famfs_open(&self->env, "other", O_RDWR);

@@ -26,6 +26,7 @@
 
 /* Bytes in the wake pipe. */
 #define WAKE_RELEASE	'r'
+#define WAKE_NOTIFY	'n'
 #define WAKE_STOP	's'
 
 int famfs_server_init(struct famfs_server *srv)
@@ -75,21 +76,57 @@ void famfs_reply(const struct famfs_req *req, int error, const void *data,
 	set_reply_errno(req, writev(req->srv->fd, iov, len ? 2 : 1));
 }
 
-/* Runs in the test as well as in the server; the kernel cares for neither. */
+static void send_note(struct famfs_server *srv)
+{
+	struct famfs_state *st = srv->st;
+
+	st->note_errno = 0;
+	if (write(srv->fd, st->note, st->note_len) < 0)
+		st->note_errno = errno;
+	__atomic_store_n(&st->note_len, 0, __ATOMIC_SEQ_CST);
+}
+
+static void wake(struct famfs_server *srv, char c)
+{
+	if (write(srv->wake[1], &c, 1) != 1)
+		abort();
+}
+
+static int wait_zero(size_t *n)
+{
+	const struct timespec ms = { .tv_nsec = 1000000 };
+	int i;
+
+	for (i = 0; i < WAIT_MS; i++) {
+		if (!__atomic_load_n(n, __ATOMIC_SEQ_CST))
+			return 0;
+		nanosleep(&ms, NULL);
+	}
+	return -ETIMEDOUT;
+}
+
+/* Sends a notification; returns what the kernel says to it. */
 int famfs_notify(struct famfs_server *srv, int code, const void *out,
 		 size_t len, const void *data, size_t data_len)
 {
+	struct famfs_state *st = srv->st;
 	struct fuse_out_header oh = {
 		.len = sizeof(oh) + len + data_len,
 		.error = code,
 	};
-	struct iovec iov[3] = {
-		{ &oh, sizeof(oh) },
-		{ (void *)out, len },
-		{ (void *)data, data_len },
-	};
 
-	return writev(srv->fd, iov, data_len ? 3 : 2) < 0 ? -errno : 0;
+	if (oh.len > sizeof(st->note))
+		return -EMSGSIZE;
+	memcpy(st->note, &oh, sizeof(oh));
+	memcpy(st->note + sizeof(oh), out, len);
+	if (data_len)
+		memcpy(st->note + sizeof(oh) + len, data, data_len);
+	st->note_len = oh.len;
+	if (srv->pid)
+		wake(srv, WAKE_NOTIFY);
+	else
+		send_note(srv);
+	return wait_zero(&st->note_len) ?: -st->note_errno;
 }
 
 static struct famfs_rule *find_rule(const struct famfs_req *req)
@@ -220,7 +257,10 @@ static void *loop(void *arg)
 			continue;
 		if (read(srv->wake[0], &c, 1) != 1 || c == WAKE_STOP)
 			break;
-		serve_held(srv, held);
+		if (c == WAKE_RELEASE)
+			serve_held(srv, held);
+		else
+			send_note(srv);
 	}
 	for (i = 0; i < HELD_MAX; i++)
 		free(held[i]);
@@ -228,13 +268,27 @@ static void *loop(void *arg)
 	return NULL;
 }
 
-/* Serves in a thread of the test.  The mount must exist. */
+/*
+ * Serves in a thread of the test, which so keeps the device.  A test that is
+ * killed while it waits for the server then stays: use this only where a
+ * process of its own does not do.  The mount must exist.
+ */
 int famfs_server_thread(struct famfs_server *srv)
 {
 	int err = pthread_create(&srv->thread, NULL, loop, srv);
 
 	srv->threaded = !err;
 	return -err;
+}
+
+/* Files of the test that were open at the fork are not the server's. */
+static void close_others(const struct famfs_server *srv)
+{
+	long fd, max = sysconf(_SC_OPEN_MAX);
+
+	for (fd = 3; fd < max && fd < 1024; fd++)
+		if (fd != srv->fd && fd != srv->wake[0])
+			close(fd);
 }
 
 /*
@@ -253,6 +307,7 @@ int famfs_server_fork(struct famfs_server *srv)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != test || (srv->prepare && srv->prepare()))
 			_exit(1);
+		close_others(srv);
 		loop(srv);
 		_exit(0);
 	}
@@ -279,11 +334,9 @@ int famfs_server_signal(struct famfs_server *srv, int sig)
 /* Ends the server, and with its device the connection. */
 void famfs_server_stop(struct famfs_server *srv)
 {
-	char c = WAKE_STOP;
-
 	if (srv->threaded) {
-		if (write(srv->wake[1], &c, 1) == 1)
-			pthread_join(srv->thread, NULL);
+		wake(srv, WAKE_STOP);
+		pthread_join(srv->thread, NULL);
 		srv->threaded = false;
 	}
 	if (srv->pid) {
@@ -360,14 +413,12 @@ int famfs_hold(struct famfs_server *srv, __u32 opcode, __u64 nodeid)
 /* Drops all rules that hold, and has the held requests served. */
 void famfs_release(struct famfs_server *srv)
 {
-	char c = WAKE_RELEASE;
 	int i;
 
 	for (i = 0; i < FAMFS_MAX_RULES; i++)
 		if (srv->st->rules[i].action == FAMFS_HOLD)
 			srv->st->rules[i].action = 0;
-	if (write(srv->wake[1], &c, 1) != 1)
-		abort();
+	wake(srv, WAKE_RELEASE);
 }
 
 void famfs_rules_clear(struct famfs_server *srv)

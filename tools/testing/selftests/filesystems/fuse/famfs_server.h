@@ -90,6 +90,11 @@ struct famfs_state {
 	__u64 retrieved;		/* bytes that NOTIFY_REPLY brought */
 	int last_errno;			/* why the server ended */
 
+	/* A notification that the test has the server process send. */
+	size_t note_len;		/* 0 when it has been sent */
+	int note_errno;
+	unsigned char note[16384];
+
 	__u64 arena_used;
 	unsigned char arena[];
 };

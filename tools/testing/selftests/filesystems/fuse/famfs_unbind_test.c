@@ -9,6 +9,7 @@
  */
 #include <pthread.h>
 #include <setjmp.h>
+#include <sys/uio.h>
 
 #include "famfs_test.h"
 
@@ -44,7 +45,7 @@ FIXTURE_SETUP(famfs_unbind)
 	famfs_msg_exit(&m);
 	famfs_add_simple(&self->env, "other", SIZE, 0, 4 * PMD);
 	famfs_add_data(&self->env.srv, "plain", NULL, 0);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	self->fd = famfs_open(&self->env, "f", O_RDWR);
 	ASSERT_GE(self->fd, 0);
 	self->other = famfs_open(&self->env, "other", O_RDWR);
@@ -197,7 +198,74 @@ TEST_F(famfs_unbind, X2_unbinding_waits_for_pinned_pages)
 	close(plain);
 }
 
+/*
+ * A page lies in a pipe for as long as its owner pleases.  Unbinding has to
+ * wait for that, but nobody else has.
+ */
+TEST_F(famfs_unbind, X2_io_does_not_wait_for_unbinding)
+{
+	char *map = map_file(self->fd, MAP_SHARED, variant->huge);
+	struct unbinder u = { .env = &self->env };
+	struct iovec iov = { map + PMD, PAGE };
+	pthread_t thread;
+	char buf[PAGE];
+	int pipes[2];
+
+	ASSERT_NE(MAP_FAILED, map);
+	memset(map, 'v', SIZE);
+	ASSERT_EQ(0, pipe(pipes));
+	ASSERT_EQ(PAGE, vmsplice(pipes[1], &iov, 1, 0));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, unbind_thread, &u));
+	usleep(200000);
+	EXPECT_FALSE(__atomic_load_n(&u.done, __ATOMIC_SEQ_CST));
+	EXPECT_ERRNO(EIO, pread(self->fd, buf, PAGE, 0));
+	EXPECT_ERRNO(EIO, pwrite(self->fd, buf, PAGE, PMD));
+	EXPECT_EQ(SIGBUS, probe(map));
+	EXPECT_EQ(SIGBUS, probe(map + PMD));
+	/* The page itself is still good. */
+	EXPECT_EQ(PAGE, read(pipes[0], buf, PAGE));
+	EXPECT_EQ('v', buf[PAGE - 1]);
+	close(pipes[0]);
+	close(pipes[1]);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, u.err);
+	munmap(map, SIZE);
+}
+
 static bool stop_load;
+
+/* Pins pages of the mapping, many at a time, while they are taken away. */
+static void *direct_load(void *arg)
+{
+	struct pinner *p = arg;
+
+	while (!__atomic_load_n(&stop_load, __ATOMIC_SEQ_CST))
+		p->written = pwrite(p->fd, p->buf, 128 * 1024, 0);
+	return NULL;
+}
+
+TEST_F(famfs_unbind, X2_unbinding_against_direct_io)
+{
+	char *map = map_file(self->fd, MAP_SHARED, variant->huge);
+	int plain = ASSERT_OPEN("plain", O_RDWR | O_DIRECT);
+	struct pinner p[2];
+	pthread_t threads[2];
+	int i;
+
+	ASSERT_NE(MAP_FAILED, map);
+	for (i = 0; i < 2; i++) {
+		p[i] = (struct pinner){ .fd = plain, .buf = map + i * PMD };
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, direct_load,
+					    &p[i]));
+	}
+	usleep(100000);
+	EXPECT_EQ(0, famfs_unbind(&self->env.devs[0]));
+	__atomic_store_n(&stop_load, true, __ATOMIC_SEQ_CST);
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	munmap(map, SIZE);
+	close(plain);
+}
 
 /* Reads, writes and faults until told to stop; errors are expected. */
 static void *load(void *arg)

@@ -46,7 +46,7 @@ FIXTURE_SETUP(famfs_xfer)
 	famfs_pattern(1, 0, self->want, SIZE);
 	ASSERT_EQ(SIZE, pwrite(self->tmp, self->want, SIZE, 0));
 	famfs_pattern(0, 0, self->want, SIZE);
-	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	self->fd = famfs_open(&self->env, "f", O_RDWR);
 	ASSERT_GE(self->fd, 0);
 	ASSERT_EQ(SIZE, pwrite(self->fd, self->want, SIZE, 0));
