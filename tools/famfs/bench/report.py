@@ -12,14 +12,15 @@ import json
 import os
 import sys
 
-# Operation: instructions of famfs with one extent, as a ratio to ext4.
+# Operation: instructions of famfs with one extent, as a ratio to ext4. None:
+# shown, with no bound of its own.
 BOUNDS = {
     "read-4k": 0.92,
     "write-4k": 0.87,
     "read-1m": 1.00,
     "write-1m": 1.00,
     "read-fault-4k": 0.92,
-    "write-fault-4k": 0.65,
+    "write-fault-4k": None,
     "later-write-4k": 0.65,
     "read-fault-2m": 0.96,
     "later-write-2m": 0.78,
@@ -69,7 +70,7 @@ def judge(results):
         ratio = value / against
         judged.append({
             "operation": op, "what": what, "base": base, "bound": bound,
-            "ratio": round(ratio, 4), "ok": ratio <= bound,
+            "ratio": round(ratio, 4), "ok": bound is None or ratio <= bound,
         })
     for what, extents in EXTENTS.items():
         kib = results.get(what, {}).get("map-kib")
@@ -101,9 +102,11 @@ def print_bounds(judged):
     """One row a bound."""
     print(f"\n{'ratio of':26}{'to':>10}{'measured':>10}{'bound':>8}")
     for j in judged:
-        print(f"{j['what'] + ' ' + j['operation']:26}{j['base']:>10}"
-              f"{j['ratio']:10.3f}{j['bound']:8.2f}  "
-              f"{'PASS' if j['ok'] else 'over'}")
+        row = f"{j['what'] + ' ' + j['operation']:26}{j['base']:>10}"
+        row += f"{j['ratio']:10.3f}"
+        if j["bound"] is not None:
+            row += f"{j['bound']:8.2f}  {'PASS' if j['ok'] else 'over'}"
+        print(row)
 
 
 def svg(results):
@@ -157,6 +160,7 @@ def main():
             file.write(svg(results))
     print_counts(results)
     print_bounds(judged)
+    judged = [j for j in judged if j["bound"] is not None]
     over = [j for j in judged if not j["ok"]]
     failed = [w for w, ops in results.items() if "failed" in ops]
     print(f"\n{len(judged) - len(over)} bounds kept, {len(over)} exceeded")
