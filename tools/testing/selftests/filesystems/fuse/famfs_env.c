@@ -178,8 +178,8 @@ int famfs_mount_at(struct famfs_server *srv, const char *dir)
 	char opts[128];
 
 	snprintf(opts, sizeof(opts),
-		 "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other",
-		 srv->fd);
+		 "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other",
+		 srv->fd, srv->user, srv->user);
 	return mount("famfs", dir, "fuse", MS_NOSUID, opts) ? -errno : 0;
 }
 

@@ -116,6 +116,13 @@ TEST_F(famfs_init, N1_asked_for_unoffered_is_ordinary_fuse)
 		     unprivileged(&self->env, true));
 }
 
+/* A set-user-ID helper has the right, who called it need not. */
+TEST_F(famfs_init, N1_not_offered_to_a_mount_for_a_user)
+{
+	self->env.srv.user = 65534;
+	EXPECT_CHILD(unprivileged(&self->env, true));
+}
+
 /* Root of a user namespace has all capabilities, but only there. */
 static int in_user_namespace(struct famfs_env *env)
 {

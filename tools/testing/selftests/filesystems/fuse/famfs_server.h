@@ -103,6 +103,7 @@ struct famfs_state {
 struct famfs_server {
 	struct famfs_state *st;
 	int fd;				/* /dev/fuse, or -1 */
+	unsigned int user;		/* whom the mount is for */
 	int wake[2];			/* tells the server to look again */
 	pthread_t thread;
 	bool threaded;
