@@ -40,7 +40,7 @@ EXTENTS = {"uniform": 1 << 20, "mixed": (1 << 20) + 32}
 # 1 MiB of a map of pages is 256 pieces to copy, and not meant by the bound.
 UNBOUND = {("uniform", "read-1m"), ("uniform", "write-1m")}
 
-WHATS = ["ext4", "xfs", "one", "stripe", "one-big", "uniform", "mixed"]
+KINDS = ["ext4", "xfs", "one", "stripe", "one-big", "uniform", "mixed"]
 
 
 def read_results(path):
@@ -85,15 +85,15 @@ def judge(results):
 
 def print_counts(results):
     """One row an operation, one column a file system or map."""
-    whats = [w for w in WHATS if w in results]
+    kinds = [w for w in KINDS if w in results]
     print("\ninstructions per operation\n")
-    print(f"{'':16}" + "".join(f"{w:>15}" for w in whats))
+    print(f"{'':16}" + "".join(f"{w:>15}" for w in kinds))
     for op in [*BOUNDS, "open", "cold-open", "map-kib"]:
-        row = [results[w].get(op) for w in whats]
+        row = [results[w].get(op) for w in kinds]
         print(f"{op:16}" + "".join(
             f"{v:15,.0f}" if v else f"{'-':>15}" for v in row))
     for what, ops in results.items():
-        if what not in WHATS:
+        if what not in KINDS:
             for op, value in ops.items():
                 print(f"{op:16}{value:15,.0f}  ({what})")
 
@@ -111,10 +111,10 @@ def print_bounds(judged):
 
 def svg(results):
     """Bars: each operation as a ratio to ext4."""
-    whats = [w for w in WHATS if w in results]
+    kinds = [w for w in KINDS if w in results]
     colours = ["#888", "#bbb", "#06c", "#49d", "#084", "#4a6", "#c60"]
     width, gap = 12, 24
-    group = width * len(whats) + gap
+    group = width * len(kinds) + gap
     height, scale = 320, 200
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" '
            f'width="{len(BOUNDS) * group + 80}" height="{height + 60}" '
@@ -127,18 +127,18 @@ def svg(results):
         base = results["ext4"].get(op)
         x = 40 + i * group
         out.append(f'<text x="{x}" y="{height + 16}">{op}</text>')
-        for j, what in enumerate(whats):
+        for j, what in enumerate(kinds):
             value = results[what].get(op)
             if not value or not base:
                 continue
             bar = min(value / base * scale, height - 10)
             out.append(f'<rect x="{x + j * width}" y="{height - bar:.1f}" '
                        f'width="{width - 2}" height="{bar:.1f}" '
-                       f'fill="{colours[WHATS.index(what)]}">'
+                       f'fill="{colours[KINDS.index(what)]}">'
                        f'<title>{what} {op}: {value:,.0f}</title></rect>')
-    for j, what in enumerate(whats):
+    for j, what in enumerate(kinds):
         out.append(f'<rect x="{40 + j * 90}" y="{height + 30}" width="10" '
-                   f'height="10" fill="{colours[WHATS.index(what)]}"/>'
+                   f'height="10" fill="{colours[KINDS.index(what)]}"/>'
                    f'<text x="{54 + j * 90}" y="{height + 39}">{what}</text>')
     return "\n".join(out) + "\n</svg>\n"
 
