@@ -51,7 +51,10 @@ run()
 # of WHAT: from the summary, as in "Ran 5 tests: passed: 4, failed: 1".
 of()
 {
-	sed -nE "/Testing complete/s/.*[ :]$1: ([0-9]+).*/\1/p" "$log"
+	local n
+
+	n=$(sed -nE "/Testing complete/s/.*[ :]$1: ([0-9]+).*/\1/p" "$log")
+	echo "${n:-0}"
 }
 
 grep -qs FUSE_FAMFS_KUNIT_TEST "$LINUX/fs/fuse/Kconfig" ||
@@ -79,5 +82,5 @@ skipped=$(of skipped)
 	tail -n 20 "$log" >&2
 	failed=1
 }
-echo "${passed:-0} passed, $failed failed, ${skipped:-0} skipped"
-[ "$failed" -eq 0 ] && [ "${passed:-0}" -gt 0 ]
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
