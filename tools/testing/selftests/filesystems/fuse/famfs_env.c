@@ -178,8 +178,8 @@ int famfs_mount_at(struct famfs_server *srv, const char *dir)
 	char opts[128];
 
 	snprintf(opts, sizeof(opts),
-		 "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other",
-		 srv->fd, srv->user, srv->user);
+		 "fd=%d,rootmode=%o,user_id=%u,group_id=%u,allow_other",
+		 srv->fd, srv->root_mode & S_IFMT, srv->user, srv->user);
 	return mount("famfs", dir, "fuse", MS_NOSUID, opts) ? -errno : 0;
 }
 

@@ -153,6 +153,32 @@ TEST_F(famfs_init, N2_flag_not_asked_for_is_ordinary_fuse)
 	EXPECT_EQ(0, check_ordinary(&self->env));
 }
 
+/* A root that is a file can be open before the reply to INIT has come. */
+TEST_F(famfs_init, N3_root_is_never_mapped)
+{
+	struct famfs_server *srv = &self->env.srv;
+	char path[128], buf[8];
+	int fd, i;
+
+	snprintf(path, sizeof(path), "%s/root", self->env.dir);
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	ASSERT_GE(fd, 0);
+	close(fd);
+	srv->root_mode = S_IFREG | 0666;
+	ASSERT_EQ(0, famfs_mount_at(srv, path));
+	ASSERT_EQ(0, famfs_server_fork(srv));
+	for (i = 1; i < 3; i++) {
+		fd = ASSERT_OPEN("root", O_RDWR);
+		EXPECT_EQ(0, pread(fd, buf, sizeof(buf), 0));
+		close(fd);
+		EXPECT_COUNT(i, FUSE_OPEN);
+	}
+	EXPECT_NE(0, srv->st->offered & FUSE_DAX_FMAP);
+	EXPECT_COUNT(0, FUSE_GET_FMAP);
+	EXPECT_EQ(0, umount2(path, 0));
+	EXPECT_EQ(0, unlink(path));
+}
+
 TEST_F(famfs_init, N3_passthrough_of_a_mapped_file_is_refused)
 {
 	struct famfs_state *st = self->env.srv.st;

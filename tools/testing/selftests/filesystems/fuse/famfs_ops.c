@@ -21,7 +21,7 @@ static void fill_attr(const struct famfs_req *req, __u64 ino,
 	a->nlink = 1;
 	a->blksize = 4096;
 	if (ino == FUSE_ROOT_ID) {
-		a->mode = S_IFDIR | 0777;
+		a->mode = req->srv->root_mode;
 		return;
 	}
 	f = &req->srv->st->files[ino - FAMFS_INO(0)];

@@ -104,6 +104,7 @@ struct famfs_server {
 	struct famfs_state *st;
 	int fd;				/* /dev/fuse, or -1 */
 	unsigned int user;		/* whom the mount is for */
+	unsigned int root_mode;		/* of the mount's root */
 	int wake[2];			/* tells the server to look again */
 	pthread_t thread;
 	bool threaded;
@@ -131,7 +132,9 @@ void famfs_reply(const struct famfs_req *req, int error, const void *data,
 		 size_t len);
 int famfs_notify(struct famfs_server *srv, int code, const void *out,
 		 size_t len, const void *data, size_t data_len);
+void famfs_release(struct famfs_server *srv);
 
+/* famfs_rules.c: orders and counts. */
 struct famfs_rule *famfs_rule(struct famfs_server *srv, __u32 opcode,
 			      __u64 nodeid, enum famfs_action action);
 int famfs_fail(struct famfs_server *srv, __u32 opcode, __u64 nodeid,
@@ -139,7 +142,6 @@ int famfs_fail(struct famfs_server *srv, __u32 opcode, __u64 nodeid,
 int famfs_raw(struct famfs_server *srv, __u32 opcode, __u64 nodeid,
 	      const void *data, size_t len, int times);
 int famfs_hold(struct famfs_server *srv, __u32 opcode, __u64 nodeid);
-void famfs_release(struct famfs_server *srv);
 void famfs_rules_clear(struct famfs_server *srv);
 int famfs_wait_held(struct famfs_server *srv, __u64 n);
 

@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What happens at the same time: unbinding against whoever has pages pinned or
+ * waits for the server, and maps that come and go under notifications.
+ *
+ * What is easily wrong here: a lock that is held while somebody is waited for
+ * who needs it to get on, and a check for a map that is out of date when it is
+ * acted upon.  Most of the moments are made by a server that keeps a request,
+ * so that nothing is left to luck.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <time.h>
+#include <sys/uio.h>
+
+#include "famfs_test.h"
+
+#define PAGE	4096UL
+#define SIZE	(4 * PMD)
+
+FIXTURE(famfs_race)
+{
+	struct famfs_env env;
+	int notes;		/* for notifications past the server */
+	int fd;
+	char *map;
+};
+
+static void add_files(struct famfs_env *env)
+{
+	famfs_add_simple(env, "f", SIZE, 0, 0);
+	famfs_add_data(&env->srv, "plain", NULL, 0);
+	env->srv.st->files[1].size = FAMFS_DATA_SIZE;
+	famfs_add_data(&env->srv, "slow", "slow", 4);
+}
+
+/* Opens and maps "f"; returns 0 or what failed. */
+static int use(struct famfs_env *env, int *fd, char **map)
+{
+	*fd = famfs_open(env, "f", O_RDWR);
+	if (*fd < 0)
+		return *fd;
+	*map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+	return *map == MAP_FAILED ? -errno : 0;
+}
+
+FIXTURE_SETUP(famfs_race)
+{
+	const char *why = famfs_env_init(&self->env, 1);
+
+	if (why)
+		SKIP(return, "%s", why);
+	add_files(&self->env);
+	/* One read has requests on their way while it pins more pages. */
+	self->env.srv.st->want |= FUSE_ASYNC_DIO | FUSE_ASYNC_READ;
+	self->notes = dup(self->env.srv.fd);
+	ASSERT_GE(self->notes, 0);
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, use(&self->env, &self->fd, &self->map));
+}
+
+FIXTURE_TEARDOWN(famfs_race)
+{
+	munmap(self->map, SIZE);
+	close(self->fd);
+	close(self->notes);
+	EXPECT_EQ(0, famfs_umount(&self->env));
+	EXPECT_EQ(0, famfs_bind(&self->env.devs[0], "fsdev_dax"));
+	FAMFS_TEARDOWN();
+}
+
+static sigjmp_buf jump;
+
+static void on_sigbus(int sig)
+{
+	siglongjmp(jump, sig);
+}
+
+/* Reads a byte; returns the signal that this brings, or 0. */
+static int probe(const char *p)
+{
+	int sig;
+
+	signal(SIGBUS, on_sigbus);
+	sig = sigsetjmp(jump, 1);
+	if (!sig)
+		__atomic_load_n(p, __ATOMIC_SEQ_CST);
+	signal(SIGBUS, SIG_DFL);
+	return sig;
+}
+
+/* Something that may wait for others, in a thread of its own. */
+struct job {
+	struct famfs_env *env;
+	long (*run)(struct job *job);
+	int fd;
+	const struct iovec *iov;
+	int iovs;
+	pthread_t thread;
+	long result;
+	bool done;
+};
+
+static void *run_job(void *arg)
+{
+	struct job *job = arg;
+
+	job->result = job->run(job);
+	__atomic_store_n(&job->done, true, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+static int start(struct job *job)
+{
+	return pthread_create(&job->thread, NULL, run_job, job);
+}
+
+/* Is it through before ms have passed? */
+static bool done_in(struct job *job, int ms)
+{
+	while (!__atomic_load_n(&job->done, __ATOMIC_SEQ_CST) && ms--)
+		usleep(1000);
+	if (ms < 0)
+		return false;
+	pthread_join(job->thread, NULL);
+	return true;
+}
+
+#define SOON	15000
+
+static long do_unbind(struct job *job)
+{
+	return famfs_unbind(&job->env->devs[0]);
+}
+
+static long do_write(struct job *job)
+{
+	return pwritev(job->fd, job->iov, job->iovs, 0);
+}
+
+static long do_chmod(struct job *job)
+{
+	return fchmod(job->fd, 0600);
+}
+
+/*
+ * The writer has pinned one page of the file when it waits for the server, and
+ * needs another page of the file before it lets go.
+ */
+TEST_F(famfs_race, X2_who_has_pinned_a_page_faults_during_unbinding)
+{
+	int plain = ASSERT_OPEN("plain", O_RDWR | O_DIRECT);
+	int slow = ASSERT_OPEN("slow", O_RDONLY);
+	char *wait = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, slow, 0);
+	struct iovec iov[] = {
+		{ self->map, PAGE }, { wait, PAGE }, { self->map + PMD, PAGE },
+	};
+	struct job pin = { .run = do_write, .fd = plain, .iov = iov,
+			   .iovs = 3 };
+	struct job unbind = { .run = do_unbind, .env = &self->env };
+
+	ASSERT_NE(MAP_FAILED, wait);
+	memset(self->map, 'p', 2 * PMD);
+	famfs_hold(&self->env.srv, FUSE_READ, FAMFS_INO(2));
+	ASSERT_EQ(0, start(&pin));
+	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
+	ASSERT_EQ(0, start(&unbind));
+	/* By now it has unmapped the file, and waits for the pinned page. */
+	EXPECT_FALSE(done_in(&unbind, 300));
+	famfs_release(&self->env.srv);
+	ASSERT_TRUE(done_in(&pin, SOON));
+	EXPECT_GT(3 * (long)PAGE, pin.result);
+	ASSERT_TRUE(done_in(&unbind, SOON));
+	EXPECT_EQ(0, unbind.result);
+	munmap(wait, PAGE);
+	close(slow);
+	close(plain);
+}
+
+/* The writer brings the page that unbinding waits for. */
+TEST_F(famfs_race, X2_pinned_page_is_spliced_into_its_file_during_unbinding)
+{
+	struct iovec iov = { self->map + PMD, PAGE };
+	struct job unbind = { .run = do_unbind, .env = &self->env };
+	int pipes[2];
+
+	memset(self->map, 's', 2 * PMD);
+	ASSERT_EQ(0, pipe(pipes));
+	ASSERT_EQ(PAGE, vmsplice(pipes[1], &iov, 1, 0));
+	ASSERT_EQ(0, start(&unbind));
+	EXPECT_FALSE(done_in(&unbind, 300));
+	EXPECT_ERRNO(EIO, splice(pipes[0], NULL, self->fd, NULL, PAGE, 0));
+	close(pipes[0]);
+	close(pipes[1]);
+	ASSERT_TRUE(done_in(&unbind, SOON));
+	EXPECT_EQ(0, unbind.result);
+}
+
+/* A page that another process has in a pipe is given up when that is killed. */
+TEST_F(famfs_race, X2_unbinding_ends_when_a_process_with_a_page_is_killed)
+{
+	struct iovec iov = { self->map, PAGE };
+	struct job unbind = { .run = do_unbind, .env = &self->env };
+	int ready[2], status;
+	char c;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(ready));
+	memset(self->map, 'k', PAGE);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		int pipes[2];
+
+		if (pipe(pipes) || vmsplice(pipes[1], &iov, 1, 0) != PAGE ||
+		    write(ready[1], "r", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(2);
+	}
+	close(ready[1]);
+	ASSERT_EQ(1, read(ready[0], &c, 1));
+	ASSERT_EQ(0, start(&unbind));
+	EXPECT_FALSE(done_in(&unbind, 300));
+	EXPECT_ERRNO(EIO, pread(self->fd, &c, 1, 0));
+	EXPECT_EQ(SIGBUS, probe(self->map));
+	kill(pid, SIGKILL);
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_TRUE(done_in(&unbind, SOON));
+	EXPECT_EQ(0, unbind.result);
+	close(ready[0]);
+}
+
+static bool stop_load;
+
+/* Has the server fill all of the mapping, and pins it for that. */
+static long do_reads(struct job *job)
+{
+	while (!__atomic_load_n(&stop_load, __ATOMIC_SEQ_CST))
+		if (preadv(job->fd, job->iov, job->iovs, 0) < 0 &&
+		    errno != EFAULT && errno != EIO)
+			return -errno;
+	return 0;
+}
+
+TEST_F(famfs_race, X2_unbinding_against_direct_reads)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		struct iovec iov = { self->map, SIZE };
+		struct job reads = {
+			.run = do_reads, .iov = &iov, .iovs = 1,
+			.fd = ASSERT_OPEN("plain", O_RDONLY | O_DIRECT),
+		};
+		struct job unbind = { .run = do_unbind, .env = &self->env };
+
+		__atomic_store_n(&stop_load, false, __ATOMIC_SEQ_CST);
+		ASSERT_EQ(0, start(&reads));
+		usleep(50000 + i * 7000);
+		ASSERT_EQ(0, start(&unbind));
+		ASSERT_TRUE(done_in(&unbind, SOON));
+		EXPECT_EQ(0, unbind.result);
+		__atomic_store_n(&stop_load, true, __ATOMIC_SEQ_CST);
+		ASSERT_TRUE(done_in(&reads, SOON));
+		EXPECT_EQ(0, reads.result);
+		close(reads.fd);
+		munmap(self->map, SIZE);
+		close(self->fd);
+		ASSERT_EQ(0, famfs_bind(&self->env.devs[0], "fsdev_dax"));
+		ASSERT_EQ(0, famfs_remount(&self->env));
+		add_files(&self->env);
+		ASSERT_EQ(0, use(&self->env, &self->fd, &self->map));
+	}
+}
+
+/* Whoever changes attributes holds the inode's lock while it asks. */
+TEST_F(famfs_race, X2_unbinding_does_not_wait_for_the_server)
+{
+	struct job chmod = { .run = do_chmod, .fd = self->fd };
+	struct job unbind = { .run = do_unbind, .env = &self->env };
+
+	memset(self->map, 'c', PAGE);
+	famfs_hold(&self->env.srv, FUSE_SETATTR, FAMFS_ANY);
+	ASSERT_EQ(0, start(&chmod));
+	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
+	ASSERT_EQ(0, start(&unbind));
+	EXPECT_TRUE(done_in(&unbind, SOON));
+	EXPECT_EQ(SIGBUS, probe(self->map));
+	famfs_release(&self->env.srv);
+	ASSERT_TRUE(done_in(&chmod, SOON));
+	EXPECT_EQ(0, chmod.result);
+}
+
+/* What one device has lost does not harm what is on the other. */
+TEST_F(famfs_race, X2_sync_of_a_file_that_has_lost_one_of_its_devices)
+{
+	struct famfs_env *env = &self->env;
+	char *map, *raw, buf[PAGE];
+	struct famfs_msg m;
+	int fd, i;
+
+	if (env->ndevs < 2)
+		SKIP(return, "need two dax devices in FAMFS_DAXDEVS");
+	famfs_msg_init(&m, 2 * PMD, FUSE_FMAP_EXT_SIMPLE);
+	famfs_msg_extent(&m, 0, 5 * PMD, PMD);
+	famfs_msg_extent(&m, 1, 0, PMD);
+	famfs_add_mapped(env, "two", &m);
+	famfs_msg_exit(&m);
+	fd = ASSERT_OPEN("two", O_RDWR);
+	map = mmap(NULL, 2 * PMD, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	memset(map, 'w', 2 * PMD);
+	ASSERT_EQ(0, famfs_unbind(&env->devs[0]));
+	EXPECT_EQ(SIGBUS, probe(map));
+	EXPECT_EQ('w', map[2 * PMD - 1]);
+	EXPECT_EQ(0, fsync(fd));
+	map[2 * PMD - 1] = 'x';
+	EXPECT_EQ(0, msync(map + PMD, PMD, MS_SYNC));
+	EXPECT_EQ(0, fdatasync(fd));
+	EXPECT_ERRNO(EIO, pwrite(fd, "y", 1, 0));
+	EXPECT_EQ(1, pwrite(fd, "y", 1, PMD));
+	EXPECT_EQ(PAGE, pread(fd, buf, PAGE, PMD));
+	EXPECT_EQ('y', buf[0]);
+	EXPECT_EQ('w', buf[1]);
+	munmap(map, 2 * PMD);
+	close(fd);
+	munmap(self->map, SIZE);
+	close(self->fd);
+	ASSERT_EQ(0, famfs_umount(env));
+
+	for (i = 0; i < 2; i++) {
+		raw = famfs_raw_map(&env->devs[i], 6 * PMD);
+		ASSERT_NE(NULL, raw);
+		EXPECT_EQ(i ? 'y' : 'w', raw[i ? 0 : 5 * PMD]);
+		EXPECT_EQ('w', raw[i ? 1 : 5 * PMD + 1]);
+		EXPECT_EQ(i ? 'x' : 'w', raw[i ? PMD - 1 : 6 * PMD - 1]);
+		EXPECT_EQ(0, famfs_raw_unmap(&env->devs[i], raw, 6 * PMD));
+	}
+	ASSERT_EQ(0, famfs_remount(env));
+	add_files(env);
+	ASSERT_EQ(0, use(env, &self->fd, &self->map));
+}
+
+/*
+ * Makes the kernel forget the file, know it as an ordinary one, and fill and
+ * empty its page cache, all while others open it.  An opener may wait for the
+ * server with the directory locked, so the server itself must not do this.
+ */
+static long do_notify(struct job *job)
+{
+	struct fuse_notify_inval_entry_out entry = {
+		.parent = FUSE_ROOT_ID, .namelen = 4 };
+	struct fuse_notify_inval_inode_out inval = { .ino = FAMFS_INO(3) };
+	struct fuse_notify_store_out store = {
+		.nodeid = FAMFS_INO(3), .size = 2 * PAGE };
+	struct famfs_server srv = job->env->srv;
+	struct famfs_file *file = &srv.st->files[3];
+	char data[2 * PAGE] = "";
+	unsigned long i;
+	__u64 size;
+
+	srv.fd = job->fd;
+	srv.pid = 0;
+	for (i = 0; !__atomic_load_n(&stop_load, __ATOMIC_SEQ_CST); i++) {
+		famfs_notify(&srv, FUSE_NOTIFY_INVAL_ENTRY, &entry,
+			     sizeof(entry), "race", 5);
+		famfs_stat_size(job->env, "race", &size);
+		store.offset = i % 2 ? 0 : PMD - PAGE;
+		famfs_notify(&srv, FUSE_NOTIFY_STORE, &store, sizeof(store),
+			     data, sizeof(data));
+		file->size = (i % 3) * PAGE;
+		file->mtime.tv_nsec = i;
+		famfs_stat_size(job->env, "race", &size);
+		famfs_notify(&srv, FUSE_NOTIFY_INVAL_INODE, &inval,
+			     sizeof(inval), NULL, 0);
+	}
+	return i;
+}
+
+TEST_F(famfs_race, I8_maps_come_and_go_under_notifications)
+{
+	struct job notify = { .run = do_notify, .env = &self->env,
+			      .fd = self->notes };
+	unsigned int i, wrong = 0;
+	struct timespec now, end;
+	struct stat st;
+	char *map;
+	int fd;
+
+	self->env.srv.st->valid = 0;
+	ASSERT_EQ(3, famfs_add_simple(&self->env, "race", PMD, 0, 5 * PMD));
+	__atomic_store_n(&stop_load, false, __ATOMIC_SEQ_CST);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += 2;
+	ASSERT_EQ(0, start(&notify));
+	for (i = 0; ; i++) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec > end.tv_sec || (now.tv_sec == end.tv_sec &&
+						now.tv_nsec > end.tv_nsec))
+			break;
+		fd = ASSERT_OPEN("race", O_RDWR);
+		map = mmap(NULL, PMD, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			   0);
+		ASSERT_NE(MAP_FAILED, map);
+		memset(map, i, 2 * PAGE);
+		map[PMD - 1] = i;
+		wrong += fstat(fd, &st) || st.st_size != (off_t)PMD;
+		wrong += map[0] != (char)i || map[2 * PAGE - 1] != (char)i;
+		wrong += map[PMD - 1] != (char)i;
+		munmap(map, PMD);
+		close(fd);
+		/* There must be moments when nobody has it open. */
+		usleep(1000);
+	}
+	__atomic_store_n(&stop_load, true, __ATOMIC_SEQ_CST);
+	ASSERT_TRUE(done_in(&notify, SOON));
+	EXPECT_LT(0, notify.result);
+	EXPECT_EQ(0, wrong);
+	EXPECT_FALSE(famfs_warned(&self->env));
+	EXPECT_COUNT(0, FUSE_READ);
+	EXPECT_COUNT(0, FUSE_WRITE);
+	TH_LOG("%u opens, %ld rounds, %llu maps", i, notify.result,
+	       famfs_count(&self->env.srv, FUSE_GET_FMAP));
+}
+
+TEST_HARNESS_MAIN
