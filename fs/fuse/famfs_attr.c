@@ -10,39 +10,78 @@
 
 #include <linux/pagemap.h>
 #include <linux/security.h>
+#include <linux/wait_bit.h>
 
+/* i_rwsem keeps the VFS away, the spin lock new attributes. */
 static void famfs_set_nosec(struct inode *inode, bool nosec)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
-	inode_lock(inode);
 	spin_lock(&fi->lock);
 	if (nosec)
 		inode->i_flags |= S_NOSEC;
 	else
 		inode->i_flags &= ~S_NOSEC;
 	spin_unlock(&fi->lock);
-	inode_unlock(inode);
 }
 
 /*
  * A write strips privileges, and where nothing is known about them it asks the
  * server.  Find out at open, so that writes need not: famfs_keep_nosec() keeps
  * what is learnt here, and the VFS drops it where privileges are set locally.
+ *
+ * The flag is set first, and then the server is asked with i_rwsem free, so
+ * that privileges which are set meanwhile clear it again.  Where nothing was
+ * known before, writers must not trust the flag until the answer is there.
  */
-static void famfs_know_privs(struct inode *inode, struct file *file)
+static int famfs_know_privs(struct inode *inode, struct file *file)
 {
-	if (!(file->f_mode & FMODE_WRITE))
-		return;
+	struct fuse_inode *fi = get_fuse_inode(inode);
 
-	/*
-	 * Set first, then asked with no lock held: privileges that are set
-	 * meanwhile clear the flag again, under i_rwsem.
-	 */
+	if (!(file->f_mode & FMODE_WRITE))
+		return 0;
+	if (wait_on_bit_lock(&fi->state, FUSE_I_FMAP_FETCH, TASK_KILLABLE))
+		return -EINTR;
+
+	inode_lock(inode);
+	if (!IS_NOSEC(inode))
+		set_bit(FUSE_I_PRIVS_UNKNOWN, &fi->state);
 	famfs_set_nosec(inode, true);
+	inode_unlock(inode);
 	if (is_sxid(inode->i_mode) ||
-	    security_inode_need_killpriv(file_dentry(file)) > 0)
+	    security_inode_need_killpriv(file_dentry(file)) > 0) {
+		inode_lock(inode);
 		famfs_set_nosec(inode, false);
+		inode_unlock(inode);
+	}
+	clear_bit(FUSE_I_PRIVS_UNKNOWN, &fi->state);
+	clear_and_wake_up_bit(FUSE_I_FMAP_FETCH, &fi->state);
+	return 0;
+}
+
+/**
+ * famfs_modified() - strip privileges and update times before a write
+ * @iocb: the write
+ * @inode: the file, with i_rwsem held for writing
+ *
+ * Asks the server where nothing is known, once: afterwards there is nothing
+ * left to strip.
+ *
+ * Return: 0 or an error, -EAGAIN where IOCB_NOWAIT forbids to ask.
+ */
+int famfs_modified(struct kiocb *iocb, struct inode *inode)
+{
+	int err;
+
+	if (unlikely(test_bit(FUSE_I_PRIVS_UNKNOWN,
+			      &get_fuse_inode(inode)->state)))
+		famfs_set_nosec(inode, false);
+	if ((iocb->ki_flags & IOCB_NOWAIT) && !IS_NOSEC(inode))
+		return -EAGAIN;
+	err = kiocb_modified(iocb);
+	if (!err && unlikely(!IS_NOSEC(inode)) && !is_sxid(inode->i_mode))
+		famfs_set_nosec(inode, true);
+	return err;
 }
 
 /**
@@ -64,7 +103,7 @@ bool famfs_keep_nosec(const struct inode *inode)
  * An inode has one data path.  What the server says about caching does not
  * apply to this one: there is no cache to drop or to go round.
  *
- * Return: 0, -EIO where the server wants passthrough.
+ * Return: 0, -EIO where the server wants passthrough, -EINTR.
  */
 int famfs_file_io_open(struct inode *inode, struct file *file)
 {
@@ -78,8 +117,7 @@ int famfs_file_io_open(struct inode *inode, struct file *file)
 	ff->open_flags &= ~(FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES);
 	ff->open_flags |= FOPEN_KEEP_CACHE;
 	file->f_mode |= FMODE_NOWAIT;
-	famfs_know_privs(inode, file);
-	return 0;
+	return famfs_know_privs(inode, file);
 }
 
 /**
