@@ -42,7 +42,7 @@ static int famfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 	iomap->length = range.len;
 	iomap->addr = range.addr;
 	iomap->dax_dev = dev->dax_dev;
-	trace_famfs_resolve(inode, pos, length, &range);
+	trace_famfs_resolve(inode, pos, &range);
 	return 0;
 }
 
@@ -107,7 +107,7 @@ static ssize_t famfs_write_checks(struct kiocb *iocb, struct iov_iter *from)
 	if (iocb->ki_pos >= size)
 		return -EFBIG;
 	iov_iter_truncate(from, size - iocb->ki_pos);
-	return kiocb_modified(iocb);
+	return famfs_modified(iocb, inode);
 }
 
 static ssize_t famfs_write_locked(struct kiocb *iocb, struct iov_iter *from)
@@ -170,8 +170,19 @@ static vm_fault_t famfs_fault(struct vm_fault *vmf)
 	return famfs_huge_fault(vmf, 0);
 }
 
+/*
+ * There are no folios to be mapped around a fault.  With this function here
+ * faults are handled under the lock of the vma; without, under mmap_lock.
+ */
+static vm_fault_t famfs_map_pages(struct vm_fault *vmf, pgoff_t start,
+				  pgoff_t end)
+{
+	return 0;
+}
+
 static const struct vm_operations_struct famfs_vm_ops = {
 	.fault		= famfs_fault,
+	.map_pages	= famfs_map_pages,
 	.huge_fault	= famfs_huge_fault,
 	.page_mkwrite	= famfs_fault,
 	.pfn_mkwrite	= famfs_fault,

@@ -43,14 +43,13 @@ TRACE_EVENT(famfs_install,
 );
 
 TRACE_EVENT(famfs_resolve,
-	TP_PROTO(const struct inode *inode, loff_t pos, loff_t length,
+	TP_PROTO(const struct inode *inode, loff_t pos,
 		 const struct famfs_range *range),
-	TP_ARGS(inode, pos, length, range),
+	TP_ARGS(inode, pos, range),
 	TP_STRUCT__entry(
 		__field(dev_t,	sb_dev)
 		__field(u64,	nodeid)
 		__field(u64,	pos)
-		__field(u64,	length)
 		__field(u64,	offset)
 		__field(u64,	range_len)
 		__field(u64,	addr)
@@ -60,17 +59,15 @@ TRACE_EVENT(famfs_resolve,
 		__entry->sb_dev = inode->i_sb->s_dev;
 		__entry->nodeid = get_fuse_inode(inode)->nodeid;
 		__entry->pos = pos;
-		__entry->length = length;
 		__entry->offset = range->offset;
 		__entry->range_len = range->len;
 		__entry->addr = range->addr;
 		__entry->daxdev = range->dev;
 	),
-	TP_printk("dev %d:%d nodeid %llu pos 0x%llx length 0x%llx: offset 0x%llx length 0x%llx at daxdev %u addr 0x%llx",
+	TP_printk("dev %d:%d nodeid %llu pos 0x%llx: offset 0x%llx length 0x%llx at daxdev %u addr 0x%llx",
 		  MAJOR(__entry->sb_dev), MINOR(__entry->sb_dev),
-		  __entry->nodeid, __entry->pos, __entry->length,
-		  __entry->offset, __entry->range_len, __entry->daxdev,
-		  __entry->addr)
+		  __entry->nodeid, __entry->pos, __entry->offset,
+		  __entry->range_len, __entry->daxdev, __entry->addr)
 );
 
 TRACE_EVENT(famfs_failure,
