@@ -4,8 +4,9 @@
  *
  * Locks, outermost first:
  *
- *   FUSE_I_FMAP_FETCH		bit lock: one fetch of a map at a time; taken
- *				with no lock held but a directory's, at create
+ *   FUSE_I_FMAP_FETCH		bit lock: one opener asks the server about the
+ *				file; taken with no lock held but a directory's,
+ *				at create
  *   famfs_conn.ask_lock	one GET_DAXDEV at a time; never taken by the
  *				server
  *   famfs_conn.register_lock	device table; taken by the server's tasks
@@ -79,9 +80,9 @@ struct famfs_daxdev {
  */
 struct famfs_conn {
 	struct fuse_conn *fc;
-	struct mutex ask_lock;
-	struct mutex register_lock;
-	struct mutex lock;
+	struct mutex ask_lock;		/* held by openers only */
+	struct mutex register_lock;	/* protects @devs */
+	struct mutex lock;		/* protects &famfs_daxdev.claims */
 	wait_queue_head_t claimed;
 	atomic_long_t nr_maps;
 	atomic_long_t nr_extents;
@@ -148,6 +149,7 @@ void famfs_sync_fs(struct super_block *sb);
 /* famfs_attr.c */
 int famfs_file_io_open(struct inode *inode, struct file *file);
 int famfs_setattr(struct inode *inode, struct iattr *attr);
+int famfs_modified(struct kiocb *iocb, struct inode *inode);
 u32 famfs_cache_mask(struct inode *inode);
 bool famfs_keep_nosec(const struct inode *inode);
 bool famfs_cache_begin(struct inode *inode);

@@ -53,7 +53,7 @@ static int famfs_claim_run(struct famfs_claims *c)
 	if (READ_ONCE(dev->dead))
 		return -EIO;
 	err = mtree_insert_range(&dev->claims, first, last, c->inode,
-				 GFP_KERNEL_ACCOUNT);
+				 GFP_KERNEL);
 	if (err == -EEXIST) {
 		pr_debug("fmap refused: pages %#lx-%#lx of device %u are taken\n",
 			 first, last, dev->index);
@@ -81,7 +81,7 @@ static int famfs_claim_range(const struct famfs_range *range, void *data)
 
 static int famfs_claim_walk(const struct famfs_map *map, struct famfs_claims *c)
 {
-	int err = famfs_map_for_each(map, famfs_claim_range, c);
+	int err = famfs_map_walk(map, famfs_claim_range, c);
 
 	return err ?: famfs_claim_run(c);
 }

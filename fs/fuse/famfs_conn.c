@@ -20,7 +20,8 @@ static bool famfs_conn_allowed(struct fuse_mount *fm)
 	struct fuse_conn *fc = fm->fc;
 
 	return fc->user_ns == &init_user_ns && capable(CAP_SYS_RAWIO) &&
-	       uid_eq(fc->user_id, GLOBAL_ROOT_UID) && !fm->sb->s_bdev && !fc->auto_submounts;
+	       uid_eq(fc->user_id, GLOBAL_ROOT_UID) && !fm->sb->s_bdev &&
+	       !fc->auto_submounts;
 }
 
 /**

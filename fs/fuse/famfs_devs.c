@@ -277,7 +277,7 @@ static int famfs_check_range(const struct famfs_range *range, void *data)
 int famfs_devs_get(struct fuse_mount *fm, struct famfs_map *map)
 {
 	map->devs = fm->fc->famfs->devs;
-	return famfs_map_for_each(map, famfs_check_range, fm);
+	return famfs_map_walk(map, famfs_check_range, fm);
 }
 
 /**

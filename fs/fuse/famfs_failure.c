@@ -149,9 +149,9 @@ static struct page *famfs_try_revoke(struct inode *inode,
 	filemap_invalidate_lock(inode->i_mapping);
 	map = famfs_inode_map(inode);
 	/* A map that is not there yet will not be: the device is dead. */
-	if (map && !famfs_map_for_each_at(map, &all, famfs_unmap_range, &revoke)) {
+	if (map && !famfs_map_walk_at(map, &all, famfs_unmap_range, &revoke)) {
 		famfs_flush(inode->i_mapping, dev->dax_dev);
-		famfs_map_for_each_at(map, &all, famfs_forget_range, &revoke);
+		famfs_map_walk_at(map, &all, famfs_forget_range, &revoke);
 		famfs_unclaim(dev->conn, map, dev);
 	}
 	filemap_invalidate_unlock(inode->i_mapping);
@@ -226,7 +226,7 @@ static int famfs_poison_inode(struct inode *inode,
 	filemap_invalidate_lock(inode->i_mapping);
 	map = famfs_inode_map(inode);
 	if (map)
-		err = famfs_map_for_each_at(map, where, famfs_poison_range,
+		err = famfs_map_walk_at(map, where, famfs_poison_range,
 					    &poison);
 	filemap_invalidate_unlock(inode->i_mapping);
 	return err;

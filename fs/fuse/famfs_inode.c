@@ -106,7 +106,7 @@ static int famfs_install(struct inode *inode, struct famfs_map *map)
 	filemap_invalidate_lock(mapping);
 	/* Pairs with famfs_try_revoke(), which looks for a map with the lock. */
 	if (!err)
-		err = famfs_map_for_each(map, famfs_check_alive, map->devs);
+		err = famfs_map_walk(map, famfs_check_alive, map->devs);
 	if (!err)
 		err = famfs_drop_cache(inode);
 	if (!err)

@@ -133,7 +133,7 @@ void famfs_map_resolve(const struct famfs_map *map, u64 pos,
 }
 
 /**
- * famfs_map_for_each() - visit all device ranges that a map takes up
+ * famfs_map_walk() - visit all device ranges that a map takes up
  * @map: the map
  * @fn: called for every extent, and for every strip in full
  * @data: passed to @fn
@@ -142,7 +142,7 @@ void famfs_map_resolve(const struct famfs_map *map, u64 pos,
  *
  * Return: what @fn returned last.
  */
-int famfs_map_for_each(const struct famfs_map *map, famfs_range_fn fn,
+int famfs_map_walk(const struct famfs_map *map, famfs_range_fn fn,
 		       void *data)
 {
 	struct famfs_range range = {};
@@ -179,7 +179,7 @@ static bool famfs_range_clip(struct famfs_range *range,
 	return true;
 }
 
-static int famfs_strip_for_each_at(const struct famfs_stripe *stripe,
+static int famfs_strip_walk_at(const struct famfs_stripe *stripe,
 				   const struct famfs_strip *strip, u32 i,
 				   const struct famfs_range *where,
 				   famfs_range_fn fn, void *data)
@@ -210,7 +210,7 @@ static int famfs_strip_for_each_at(const struct famfs_stripe *stripe,
 }
 
 /**
- * famfs_map_for_each_at() - find what a file keeps in a device range
+ * famfs_map_walk_at() - find what a file keeps in a device range
  * @map: the map
  * @where: the device range; &famfs_range.offset does not matter
  * @fn: called with each piece of the file that lies in @where
@@ -220,7 +220,7 @@ static int famfs_strip_for_each_at(const struct famfs_stripe *stripe,
  *
  * Return: what @fn returned last, 0 if there is no such piece.
  */
-int famfs_map_for_each_at(const struct famfs_map *map,
+int famfs_map_walk_at(const struct famfs_map *map,
 			  const struct famfs_range *where,
 			  famfs_range_fn fn, void *data)
 {
@@ -244,7 +244,7 @@ int famfs_map_for_each_at(const struct famfs_map *map,
 				&map->strips[stripe->first + j];
 
 			if (strip->dev == where->dev)
-				ret = famfs_strip_for_each_at(stripe, strip, j,
+				ret = famfs_strip_walk_at(stripe, strip, j,
 							      where, fn, data);
 		}
 	}

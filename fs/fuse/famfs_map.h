@@ -138,9 +138,9 @@ void famfs_map_free(struct famfs_map *map);
 
 void famfs_map_resolve(const struct famfs_map *map, u64 pos,
 		       struct famfs_range *range);
-int famfs_map_for_each(const struct famfs_map *map, famfs_range_fn fn,
+int famfs_map_walk(const struct famfs_map *map, famfs_range_fn fn,
 		       void *data);
-int famfs_map_for_each_at(const struct famfs_map *map,
+int famfs_map_walk_at(const struct famfs_map *map,
 			  const struct famfs_range *where,
 			  famfs_range_fn fn, void *data);
 

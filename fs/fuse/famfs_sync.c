@@ -41,7 +41,7 @@ static int famfs_writepages(struct address_space *mapping,
 	map = famfs_inode_map(mapping->host);
 	if (map) {
 		alive.devs = map->devs;
-		if (famfs_map_for_each(map, famfs_find_alive, &alive))
+		if (famfs_map_walk(map, famfs_find_alive, &alive))
 			err = dax_writeback_mapping_range(mapping,
 							  alive.dev->dax_dev,
 							  wbc);

@@ -25,6 +25,8 @@
  * @size: its length
  * @map: what famfs_map_parse() returned
  * @fault: what it said; @fault->why was NULL before
+ *
+ * Return: NULL, or what is wrong in words.
  */
 const char *famfs_check_parse(const void *msg, size_t size,
 			      const struct famfs_map *map,
@@ -82,7 +84,7 @@ static int famfs_each_stop(const struct famfs_range *range, void *data)
 	return --*left ? 0 : -EINTR;
 }
 
-/* famfs_map_for_each() visits the extents of the message, in its order. */
+/* famfs_map_walk() visits the extents of the message, in its order. */
 static const char *famfs_check_each(const void *msg, size_t size,
 				    const struct famfs_map *map,
 				    struct rnd_state *rnd)
@@ -94,14 +96,14 @@ static const char *famfs_check_each(const void *msg, size_t size,
 	};
 	u32 stop;
 
-	if (famfs_map_for_each(map, famfs_each_range, &each))
-		return "for_each visits what is not next in the message";
+	if (famfs_map_walk(map, famfs_each_range, &each))
+		return "the walk visits what is not next in the message";
 	if ((const void *)each.pos != msg + size)
-		return "for_each does not visit all extents";
+		return "the walk does not visit all extents";
 
 	stop = 1 + famfs_rnd(rnd, each.nr);
-	if (famfs_map_for_each(map, famfs_each_stop, &stop) != -EINTR || stop)
-		return "for_each does not stop when told";
+	if (famfs_map_walk(map, famfs_each_stop, &stop) != -EINTR || stop)
+		return "the walk does not stop when told";
 	return NULL;
 }
 
@@ -176,6 +178,8 @@ static const char *famfs_check_places(const void *msg,
  * @size: its length
  * @map: its map
  * @rnd: state, for the choice of places to look at
+ *
+ * Return: NULL, or what is wrong in words.
  */
 const char *famfs_check_map(const void *msg, size_t size,
 			    const struct famfs_map *map,

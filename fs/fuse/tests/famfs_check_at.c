@@ -2,7 +2,7 @@
 /*
  * Tests of file maps: is the way back the inverse of the way there?
  *
- * famfs_map_for_each_at() leads from a device range to the places of the file
+ * famfs_map_walk_at() leads from a device range to the places of the file
  * that lie in it.  What it finds must be there, and nothing else must be.
  */
 
@@ -95,7 +95,7 @@ static const char *famfs_check_window(const struct famfs_map *map,
 				      struct famfs_at *at)
 {
 	u64 bytes = famfs_ref_bytes_at(at->msg, &at->where);
-	int ret = famfs_map_for_each_at(map, &at->where, famfs_at_found, at);
+	int ret = famfs_map_walk_at(map, &at->where, famfs_at_found, at);
 
 	if (at->wrong)
 		return at->wrong;
@@ -145,10 +145,12 @@ static int famfs_at_stop(const struct famfs_range *range, void *data)
 }
 
 /**
- * famfs_check_at() - is famfs_map_for_each_at() the inverse of resolving?
+ * famfs_check_at() - is famfs_map_walk_at() the inverse of resolving?
  * @msg: a valid message
  * @map: its map
  * @rnd: state, for the choice of device ranges
+ *
+ * Return: NULL, or what is wrong in words.
  */
 const char *famfs_check_at(const void *msg, const struct famfs_map *map,
 			   struct rnd_state *rnd)
@@ -172,12 +174,12 @@ const char *famfs_check_at(const void *msg, const struct famfs_map *map,
 		return wrong;
 
 	famfs_window_at(&at, pos, rnd);
-	if (famfs_map_for_each_at(map, &at.where, famfs_at_stop, &calls) !=
+	if (famfs_map_walk_at(map, &at.where, famfs_at_stop, &calls) !=
 	    -EINTR || calls != 1)
 		return "for_each_at does not stop when told";
 
 	at.where.dev ^= 1 << 20;
-	if (famfs_map_for_each_at(map, &at.where, famfs_at_stop, &calls))
+	if (famfs_map_walk_at(map, &at.where, famfs_at_stop, &calls))
 		return "for_each_at takes one device for another";
 	return NULL;
 }

@@ -231,7 +231,7 @@ static void famfs_M4_takes_24_bytes_an_extent(struct kunit *test)
 	KUNIT_EXPECT_LE(test, sizeof_field(struct famfs_map, extents[0]), 24);
 }
 
-/* What famfs_map_for_each_at() found, as text. */
+/* What famfs_map_walk_at() found, as text. */
 struct famfs_found {
 	char text[200];
 	size_t len;
@@ -261,7 +261,7 @@ static void famfs_expect_at(struct kunit *test, const struct famfs_map *map,
 	};
 	struct famfs_found found = {};
 
-	KUNIT_EXPECT_EQ(test, 0, famfs_map_for_each_at(map, &where,
+	KUNIT_EXPECT_EQ(test, 0, famfs_map_walk_at(map, &where,
 						       famfs_found_range,
 						       &found));
 	KUNIT_EXPECT_STREQ(test, found.text, text);

@@ -37,6 +37,8 @@ const struct famfs_shape famfs_shapes[FAMFS_NR_SHAPES] = {
  * famfs_rnd() - a random number
  * @rnd: state
  * @below: upper bound, or 0 for any number
+ *
+ * Return: a number less than @below.
  */
 u64 famfs_rnd(struct rnd_state *rnd, u64 below)
 {
@@ -51,6 +53,8 @@ u64 famfs_rnd(struct rnd_state *rnd, u64 below)
 /**
  * famfs_msg_header() - look at a message's header
  * @msg: the message
+ *
+ * Return: the header, in the message.
  */
 struct fuse_fmap_header *famfs_msg_header(struct famfs_msg *msg)
 {
