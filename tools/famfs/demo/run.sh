@@ -83,7 +83,8 @@ done
 
 coproc SERVER { exec "$programs/serve" "$mnt" "$dev" "${args[@]}"; }
 server=$SERVER_PID
-read -r line <&"${SERVER[0]}" && [ "$line" = ready ] || fail "the server does not start"
+read -r line <&"${SERVER[0]}" || fail "the server does not start"
+[ "$line" = ready ] || fail "the server says '$line'"
 
 echo
 echo "fsdev_dax device $dev, FUSE mount $mnt"
