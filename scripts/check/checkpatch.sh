@@ -21,7 +21,7 @@ EXEMPT=(
 	# These macros declare variables.
 	'LINE_SPACING||FUSE_ARGS\(|MA_STATE\('
 	# A FUSE server says so of a request that it does not know.
-	'ENOSYS|fs/fuse/|-ENOSYS'
+	'ENOSYS|/fuse/|ENOSYS'
 	'TYPO_SPELLING||[^a-z]iput\('
 )
 
