@@ -122,6 +122,15 @@ TEST_F(famfs_observe, O1_tracepoints)
 				 "nodeid 2 pos 0x200001"));
 }
 
+TEST_F(famfs_observe, O1_failing_devices_are_traced)
+{
+	if (trace(self, "famfs/famfs_failure"))
+		SKIP(return, "need tracefs");
+	ASSERT_EQ(0, famfs_unbind(&self->env.devs[0]));
+	EXPECT_EQ(1, trace_lines(self->trace, "famfs_failure", "daxdev 0"));
+	EXPECT_EQ(0, famfs_bind(&self->env.devs[0], "fsdev_dax"));
+}
+
 /* Dirties two pages through the mapping, syncs, and looks for both. */
 static void check_sync(struct __test_metadata *const _metadata,
 		       const char *trace, char *map, int fd,

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the kernel log says of devices that are refused: which one, why and what
+ * helps, but not as often as an unprivileged user likes, and no addresses.
+ *
+ * What is easily wrong here: an errno alone, from which nobody learns which of
+ * the devices must be bound to which driver; a line for each open.
+ */
+#include <ctype.h>
+#include <time.h>
+
+#include "famfs_test.h"
+
+#define SIZE	(64 * 1024UL)
+/* Of printk's usual limit: so many lines in so many seconds. */
+#define BURST	10
+#define INTERVAL 5
+
+FIXTURE(famfs_log)
+{
+	struct famfs_env env;
+	int log;
+};
+
+FIXTURE_SETUP(famfs_log)
+{
+	const char *why = famfs_env_init(&self->env, 1);
+
+	self->log = -1;
+	if (why)
+		SKIP(return, "%s", why);
+	famfs_add_simple(&self->env, "f", SIZE, 0, 0);
+	self->log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (self->log < 0)
+		SKIP(return, "need /dev/kmsg");
+	ASSERT_LE(0, lseek(self->log, 0, SEEK_END));
+}
+
+FIXTURE_TEARDOWN(famfs_log)
+{
+	if (self->log >= 0)
+		close(self->log);
+	famfs_bind(&self->env.devs[0], "fsdev_dax");
+	FAMFS_TEARDOWN();
+}
+
+/* The next record that speaks of a device of ours; false if there is none. */
+static bool next_line(int log, char *line, size_t len)
+{
+	ssize_t n;
+
+	while ((n = read(log, line, len - 1)) > 0 || (n < 0 && errno == EPIPE)) {
+		line[n > 0 ? n : 0] = '\0';
+		if (strstr(line, "dax device "))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Opens until the log has a line with all of these words; others may have used
+ * up what the limit allows just now.
+ */
+static bool refused_in_words(struct famfs_env *env, int log, int err,
+			     const char *a, const char *b)
+{
+	char line[1024];
+	int i;
+
+	for (i = 0; i < 4 * INTERVAL; i++) {
+		int fd = famfs_open(env, "f", O_RDWR);
+
+		if (fd >= 0)
+			close(fd);
+		if (fd != err)
+			return false;
+		while (next_line(log, line, sizeof(line)))
+			if (strstr(line, env->srv.st->devs[0]) &&
+			    strstr(line, a) && strstr(line, b))
+				return true;
+		usleep(500000);
+	}
+	return false;
+}
+
+TEST_F(famfs_log, D3_wrong_driver_is_told_with_device_and_remedy)
+{
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_bind(&self->env.devs[0], "device_dax"));
+	EXPECT_TRUE(refused_in_words(&self->env, self->log, -EOPNOTSUPP,
+				     "fsdev_dax", "new_id"));
+}
+
+TEST_F(famfs_log, D3_missing_driver_is_told_with_device_and_remedy)
+{
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_unbind(&self->env.devs[0]));
+	EXPECT_TRUE(refused_in_words(&self->env, self->log, -EOPNOTSUPP,
+				     "fsdev_dax", "new_id"));
+}
+
+TEST_F(famfs_log, O2_unknown_device_is_told_by_its_name)
+{
+	char *name = self->env.srv.st->devs[0];
+
+	snprintf(name, FUSE_DAXDEV_NAME_MAX, "/dev/null");
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	EXPECT_TRUE(refused_in_words(&self->env, self->log, -ENODEV,
+				     "refused", "-19"));
+}
+
+/* The server chooses the name: it must not forge lines of the log. */
+TEST_F(famfs_log, X4_names_are_escaped)
+{
+	char *name = self->env.srv.st->devs[0];
+
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	snprintf(name, FUSE_DAXDEV_NAME_MAX, "/none\n<0>forged");
+	EXPECT_FALSE(refused_in_words(&self->env, self->log, -ENOENT, "dax",
+				      ""));
+}
+
+/* Looks like an address, plain or hashed: 16 hexadecimal digits in a row. */
+static bool has_pointer(const char *line)
+{
+	int digits = 0;
+
+	for (; *line; line++) {
+		digits = isxdigit((unsigned char)*line) ? digits + 1 : 0;
+		if (digits >= 16)
+			return true;
+	}
+	return false;
+}
+
+TEST_F(famfs_log, X4_lines_are_few_and_show_no_pointers)
+{
+	struct timespec start, now;
+	char line[1024];
+	int i, lines = 0;
+
+	famfs_add_simple(&self->env, "malformed", SIZE, 0, 100);
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, famfs_unbind(&self->env.devs[0]));
+	while (next_line(self->log, line, sizeof(line)))
+		;
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (i = 0; i < 100; i++) {
+		EXPECT_OPEN_FAILS(EINVAL, "malformed", O_RDWR);
+		EXPECT_OPEN_FAILS(EOPNOTSUPP, "f", O_RDWR);
+		while (next_line(self->log, line, sizeof(line))) {
+			lines++;
+			EXPECT_FALSE(has_pointer(line)) {
+				TH_LOG("%s", line);
+			}
+		}
+	}
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	EXPECT_GE(BURST * (2 + (now.tv_sec - start.tv_sec) / INTERVAL), lines);
+}
+
+TEST_HARNESS_MAIN
