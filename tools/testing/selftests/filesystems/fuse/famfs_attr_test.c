@@ -7,6 +7,7 @@
  * that is let through, drops pages of the device that are still mapped and
  * makes every later access fail; times that never reach the server.
  */
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <linux/falloc.h>
 #include <linux/fiemap.h>
@@ -137,6 +138,60 @@ TEST_F(famfs_attr, I2_write_strips_privileges)
 	EXPECT_EQ(0777, st.st_mode & 07777);
 	EXPECT_EQ(0777, self->file->mode & 07777);
 	close(fd);
+}
+
+struct worker {
+	struct famfs_env *env;
+	int fd;
+	long result;
+};
+
+static void *open_file(void *arg)
+{
+	struct worker *w = arg;
+
+	w->result = famfs_open(w->env, "f", O_WRONLY);
+	return NULL;
+}
+
+static void *write_file(void *arg)
+{
+	struct worker *w = arg;
+
+	w->result = pwrite(w->fd, "x", 1, 0);
+	return NULL;
+}
+
+/* What an open has not been told yet must not be taken for "none". */
+TEST_F(famfs_attr, I2_write_strips_privileges_while_an_open_asks_for_them)
+{
+	struct famfs_server *srv = &self->env.srv;
+	struct fuse_getxattr_out caps = { .size = 20 };
+	struct worker open = { .env = &self->env }, write = {};
+	pthread_t opener, writer;
+
+	srv->st->xattrs = true;
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, famfs_raw(srv, FUSE_GETXATTR, FAMFS_ANY, &caps,
+			       sizeof(caps), 1));
+	write.fd = ASSERT_OPEN("f", O_RDWR);
+	EXPECT_COUNT(1, FUSE_GETXATTR);
+
+	famfs_hold(srv, FUSE_GETXATTR, FAMFS_ANY);
+	famfs_raw(srv, FUSE_GETXATTR, FAMFS_ANY, &caps, sizeof(caps), -1);
+	famfs_raw(srv, FUSE_REMOVEXATTR, FAMFS_ANY, NULL, 0, -1);
+	ASSERT_EQ(0, pthread_create(&opener, NULL, open_file, &open));
+	ASSERT_EQ(0, famfs_wait_held(srv, 1));
+	ASSERT_EQ(0, pthread_create(&writer, NULL, write_file, &write));
+	usleep(200000);
+	famfs_release(srv);
+	pthread_join(opener, NULL);
+	pthread_join(writer, NULL);
+	EXPECT_EQ(1, write.result);
+	EXPECT_LE(1, famfs_count(srv, FUSE_REMOVEXATTR));
+	ASSERT_LE(0, open.result);
+	close(open.result);
+	close(write.fd);
 }
 
 /* The whole file is still there, by read(), write() and faults. */
