@@ -204,4 +204,49 @@ TEST_F(famfs_pair, N1_not_offered_to_a_context_of_a_user_namespace)
 	close(c->fs);
 }
 
+/* A second server, mounted on a folder of its own. */
+static int mount_other(struct famfs_env *env, struct famfs_env *other)
+{
+	int err;
+
+	*other = *env;
+	snprintf(other->dir, sizeof(other->dir), "/tmp/famfs_XXXXXX");
+	if (!mkdtemp(other->dir))
+		return -errno;
+	err = famfs_server_init(&other->srv);
+	if (err)
+		return err;
+	famfs_name_devs(other, &other->srv);
+	famfs_add_simple(other, "f", SIZE, 0, 0);
+	return famfs_mount_fork(other);
+}
+
+/* Unbinding took it from the first mount, whose end must not harm the second. */
+TEST_F(famfs_pair, X3_lost_device_is_left_to_its_new_holder)
+{
+	struct famfs_dev *dev = &self->env.devs[0];
+	struct famfs_env other;
+	char c = 'n';
+	int old, new;
+
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	old = ASSERT_OPEN("f", O_RDWR);
+	ASSERT_EQ(0, famfs_unbind(dev));
+	ASSERT_EQ(0, famfs_bind(dev, "fsdev_dax"));
+	ASSERT_EQ(0, mount_other(&self->env, &other));
+	new = famfs_open(&other, "f", O_RDWR);
+	ASSERT_GE(new, 0);
+	EXPECT_ERRNO(EIO, pread(old, &c, 1, 0));
+	close(old);
+	EXPECT_EQ(0, famfs_umount(&self->env));
+	EXPECT_EQ(1, pwrite(new, &c, 1, 0));
+	/* It is still told when the device goes away. */
+	EXPECT_EQ(0, famfs_unbind(dev));
+	EXPECT_ERRNO(EIO, pread(new, &c, 1, 0));
+	close(new);
+	EXPECT_EQ(0, famfs_umount(&other));
+	EXPECT_EQ(0, famfs_env_exit(&other));
+	EXPECT_EQ(0, famfs_bind(dev, "fsdev_dax"));
+}
+
 TEST_HARNESS_MAIN
