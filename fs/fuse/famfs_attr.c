@@ -9,8 +9,8 @@
 #include "famfs.h"
 
 #include <linux/pagemap.h>
-#include <linux/security.h>
 #include <linux/wait_bit.h>
+#include <linux/xattr.h>
 
 /* i_rwsem keeps the VFS away, the spin lock new attributes. */
 static void famfs_set_nosec(struct inode *inode, bool nosec)
@@ -49,7 +49,7 @@ static int famfs_know_privs(struct inode *inode, struct file *file)
 	famfs_set_nosec(inode, true);
 	inode_unlock(inode);
 	if (is_sxid(inode->i_mode) ||
-	    security_inode_need_killpriv(file_dentry(file)) > 0) {
+	    __vfs_getxattr(file_dentry(file), inode, XATTR_NAME_CAPS, NULL, 0) > 0) {
 		inode_lock(inode);
 		famfs_set_nosec(inode, false);
 		inode_unlock(inode);
