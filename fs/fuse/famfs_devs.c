@@ -79,7 +79,7 @@ static void famfs_dev_complain(const char *name, u32 index, int err)
 
 	switch (err) {
 	case -EOPNOTSUPP:
-		why = "not bound to fsdev_dax; unbind it and write its name to /sys/bus/dax/drivers/fsdev_dax/new_id";
+		why = "bind it to fsdev_dax by writing its name to that driver's new_id";
 		break;
 	case -EBUSY:
 		why = "in use by another file system or under another index";
@@ -158,7 +158,7 @@ static int famfs_dev_register(struct famfs_conn *conn, u32 index, dev_t devt,
 		famfs_dev_put(dev);
 		return err;
 	}
-	/* Pairs with famfs_dev_get(). */
+	/* Pairs with famfs_dev_at(). */
 	smp_store_release(&conn->devs[index], dev);
 	return 0;
 }
@@ -222,6 +222,12 @@ static int famfs_ask(struct fuse_mount *fm, u32 index)
 	return err;
 }
 
+static struct famfs_daxdev *famfs_dev_at(struct famfs_conn *conn, u32 index)
+{
+	/* Pairs with famfs_dev_register(). */
+	return smp_load_acquire(&conn->devs[index]);
+}
+
 /* Finds the device at @index, asking the server the first time. */
 static struct famfs_daxdev *famfs_dev_get(struct fuse_mount *fm, u32 index)
 {
@@ -229,16 +235,16 @@ static struct famfs_daxdev *famfs_dev_get(struct fuse_mount *fm, u32 index)
 	struct famfs_daxdev *dev;
 	int err = 0;
 
-	dev = smp_load_acquire(&conn->devs[index]);
+	dev = famfs_dev_at(conn, index);
 	if (dev)
 		return dev;
 
 	if (mutex_lock_killable(&conn->ask_lock))
 		return ERR_PTR(-EINTR);
-	dev = smp_load_acquire(&conn->devs[index]);
+	dev = famfs_dev_at(conn, index);
 	if (!dev) {
 		err = famfs_ask(fm, index);
-		dev = smp_load_acquire(&conn->devs[index]);
+		dev = famfs_dev_at(conn, index);
 	}
 	mutex_unlock(&conn->ask_lock);
 	return err ? ERR_PTR(err) : dev;

@@ -227,7 +227,7 @@ static int famfs_poison_inode(struct inode *inode,
 	map = famfs_inode_map(inode);
 	if (map)
 		err = famfs_map_walk_at(map, where, famfs_poison_range,
-					    &poison);
+					&poison);
 	filemap_invalidate_unlock(inode->i_mapping);
 	return err;
 }

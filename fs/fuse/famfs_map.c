@@ -143,7 +143,7 @@ void famfs_map_resolve(const struct famfs_map *map, u64 pos,
  * Return: what @fn returned last.
  */
 int famfs_map_walk(const struct famfs_map *map, famfs_range_fn fn,
-		       void *data)
+		   void *data)
 {
 	struct famfs_range range = {};
 	int ret = 0;
@@ -180,9 +180,9 @@ static bool famfs_range_clip(struct famfs_range *range,
 }
 
 static int famfs_strip_walk_at(const struct famfs_stripe *stripe,
-				   const struct famfs_strip *strip, u32 i,
-				   const struct famfs_range *where,
-				   famfs_range_fn fn, void *data)
+			       const struct famfs_strip *strip, u32 i,
+			       const struct famfs_range *where,
+			       famfs_range_fn fn, void *data)
 {
 	u64 row_size = (u64)stripe->chunk_size * stripe->nstrips;
 	u64 row = where->addr <= strip->addr ? 0 :
@@ -221,8 +221,8 @@ static int famfs_strip_walk_at(const struct famfs_stripe *stripe,
  * Return: what @fn returned last, 0 if there is no such piece.
  */
 int famfs_map_walk_at(const struct famfs_map *map,
-			  const struct famfs_range *where,
-			  famfs_range_fn fn, void *data)
+		      const struct famfs_range *where,
+		      famfs_range_fn fn, void *data)
 {
 	struct famfs_range range;
 	int ret = 0;
@@ -245,7 +245,7 @@ int famfs_map_walk_at(const struct famfs_map *map,
 
 			if (strip->dev == where->dev)
 				ret = famfs_strip_walk_at(stripe, strip, j,
-							      where, fn, data);
+							  where, fn, data);
 		}
 	}
 	return ret;

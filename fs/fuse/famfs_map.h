@@ -139,9 +139,9 @@ void famfs_map_free(struct famfs_map *map);
 void famfs_map_resolve(const struct famfs_map *map, u64 pos,
 		       struct famfs_range *range);
 int famfs_map_walk(const struct famfs_map *map, famfs_range_fn fn,
-		       void *data);
+		   void *data);
 int famfs_map_walk_at(const struct famfs_map *map,
-			  const struct famfs_range *where,
-			  famfs_range_fn fn, void *data);
+		      const struct famfs_range *where,
+		      famfs_range_fn fn, void *data);
 
 #endif /* _FS_FUSE_FAMFS_MAP_H */

@@ -262,8 +262,8 @@ static void famfs_expect_at(struct kunit *test, const struct famfs_map *map,
 	struct famfs_found found = {};
 
 	KUNIT_EXPECT_EQ(test, 0, famfs_map_walk_at(map, &where,
-						       famfs_found_range,
-						       &found));
+						   famfs_found_range,
+						   &found));
 	KUNIT_EXPECT_STREQ(test, found.text, text);
 }
 
