@@ -170,7 +170,7 @@ static int fs_set(int fs, const char *key, const char *value)
 /* Root's capability must not serve a mount that belongs to somebody else. */
 TEST_F(famfs_pair, N1_not_offered_to_a_context_of_a_user_namespace)
 {
-	static _Alignas(16) char stack[64 * 1024];
+	static char stack[64 * 1024];
 	struct context *c = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int status = -1, mnt;
