@@ -4,26 +4,31 @@
  *
  * Locks, outermost first:
  *
- *   FUSE_I_FMAP_FETCH		bit lock: one opener asks the server about the
- *				file; taken with no lock held but a directory's,
- *				at create
+ *   FUSE_I_FMAP_FETCH		bit lock: one opener asks the server for the map;
+ *				taken with no lock held but a directory's, at
+ *				create
+ *   FUSE_I_PRIVS_FETCH		bit lock: one opener asks the server for the
+ *				privileges; as above
  *   famfs_conn.ask_lock	one GET_DAXDEV at a time; never taken by the
  *				server
  *   famfs_conn.register_lock	device table; taken by the server's tasks
  *   device_lock of a device	unbinding holds it, and dax_srcu for reading,
  *				while it tells us
  *   fuse_conn.killsb		(read) keeps the superblock while a device fails
- *   inode->i_rwsem		read and write hold it, installing a map takes it
- *				for writing
+ *				or the server pushes a map
+ *   inode->i_rwsem		read and write hold it; whoever holds it may
+ *				wait for the server
  *   mmap_lock, sb_pagefault	held by faults
- *   mapping->invalidate_lock	faults hold it, installing a map takes it for
- *				writing
+ *   mapping->invalidate_lock	faults, read and write hold it, changing the map
+ *				takes it for writing; whoever holds it does not
+ *				wait for the server, and does not fault
  *   famfs_conn.lock		claims; taken in reclaim, so whoever holds it
- *				allocates with GFP_NOFS
+ *				allocates nothing
  *   famfs_held_lock		which devices are held, by whom; innermost
  *
- * fuse_inode.famfs_meta changes with i_rwsem and invalidate_lock both held for
- * writing: either of them held in any way is enough to use the map.
+ * fuse_inode.famfs_meta changes with invalidate_lock held for writing: holding
+ * it in any way is enough to use the map.  A server may therefore change a map
+ * while the inode is locked for a request of which it has not disposed yet.
  */
 
 #ifndef _FS_FUSE_FAMFS_H
@@ -35,6 +40,7 @@
 #include <linux/atomic.h>
 #include <linux/maple_tree.h>
 #include <linux/mutex.h>
+#include <linux/rbtree.h>
 #include <linux/wait.h>
 
 struct dax_device;
@@ -49,7 +55,10 @@ struct dax_device;
  * @index: what the server calls it
  * @size: bytes
  * @dead: its driver has been unbound; once set it stays, and new I/O fails
- * @claims: inodes by the pages that their maps take up, under famfs_conn.lock
+ * @readonly: the server may not write to it
+ * @nr_claims: claims on its pages, changed under famfs_conn.lock
+ * @nr_users: as @nr_claims, but also those that were given up because the
+ *	      device is dead, until their maps are gone
  * @bad: pages with a memory failure
  * @name: path by which the server named it
  */
@@ -62,7 +71,9 @@ struct famfs_daxdev {
 	u32 index;
 	u64 size;
 	bool dead;
-	struct maple_tree claims;
+	bool readonly;
+	u64 nr_claims;
+	u64 nr_users;
 	struct maple_tree bad;
 	char name[];
 };
@@ -72,17 +83,19 @@ struct famfs_daxdev {
  * @fc: the connection
  * @ask_lock: held while the server is asked for a device
  * @register_lock: held while a device is entered into @devs or taken out
- * @lock: protects the claims on devices
+ * @lock: protects @claims, and entries of @devs against removal
+ * @claims: what the maps take up, by device and page
  * @claimed: woken when claims on a device are dropped
  * @nr_maps: files that have a map
  * @nr_extents: extents and strips of these maps
- * @devs: devices by index; entries are set once
+ * @devs: devices by index; an entry stays as long as a map uses the device
  */
 struct famfs_conn {
 	struct fuse_conn *fc;
 	struct mutex ask_lock;		/* held by openers only */
 	struct mutex register_lock;	/* protects @devs */
-	struct mutex lock;		/* protects &famfs_daxdev.claims */
+	struct mutex lock;		/* protects @claims */
+	struct rb_root claims;
 	wait_queue_head_t claimed;
 	atomic_long_t nr_maps;
 	atomic_long_t nr_extents;
@@ -103,7 +116,7 @@ static inline bool fuse_is_famfs(const struct inode *inode)
 	return IS_DAX(inode) && !fuse_is_virtio_dax(inode);
 }
 
-/* The caller holds i_rwsem or invalidate_lock, or looks only for NULL. */
+/* The caller holds invalidate_lock, or looks only for NULL. */
 static inline const struct famfs_map *famfs_inode_map(const struct inode *inode)
 {
 	return READ_ONCE(get_fuse_inode(inode)->famfs_meta);
@@ -118,13 +131,19 @@ void famfs_conn_free(struct fuse_conn *fc);
 /* famfs_devs.c */
 int famfs_devs_get(struct fuse_mount *fm, struct famfs_map *map);
 void famfs_devs_put(struct famfs_conn *conn);
+int famfs_dev_register(struct famfs_conn *conn, u32 index, dev_t devt,
+		       const char *name, bool readonly);
+void famfs_dev_complain(const char *name, u32 index, int err);
 void famfs_dev_put(struct famfs_daxdev *dev);
 
 /* famfs_claim.c */
-int famfs_claim(struct famfs_conn *conn, struct inode *inode,
-		const struct famfs_map *map);
-void famfs_unclaim(struct famfs_conn *conn, const struct famfs_map *map,
-		   const struct famfs_daxdev *only);
+int famfs_claims_alloc(struct famfs_conn *conn, struct inode *inode,
+		       struct famfs_map *map);
+int famfs_claim(struct famfs_conn *conn, struct famfs_map *map,
+		struct famfs_map *old);
+void famfs_unclaim(struct famfs_conn *conn, struct famfs_map *map);
+void famfs_unclaim_dev(struct famfs_daxdev *dev, struct famfs_map *map);
+struct inode *famfs_next_owner(struct famfs_daxdev *dev, u64 *page, u64 end);
 
 /* famfs_failure.c */
 extern const struct dax_holder_operations famfs_holder_ops;
@@ -134,6 +153,7 @@ int famfs_avoid_bad(struct famfs_daxdev *dev, u64 pos,
 		    struct famfs_range *range);
 
 /* famfs_file.c */
+extern const struct iomap_ops famfs_iomap_ops;
 ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to);
 ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from);
 int famfs_mmap(struct file *file, struct vm_area_struct *vma);
@@ -142,6 +162,7 @@ int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 
 /* famfs_sync.c */
 int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
+struct dax_device *famfs_map_alive(const struct famfs_map *map);
 void famfs_flush(struct address_space *mapping, struct dax_device *dax_dev);
 extern const struct address_space_operations famfs_aops;
 void famfs_sync_fs(struct super_block *sb);
@@ -154,11 +175,23 @@ u32 famfs_cache_mask(struct inode *inode);
 bool famfs_keep_nosec(const struct inode *inode);
 bool famfs_cache_begin(struct inode *inode);
 void famfs_cache_end(struct inode *inode);
+bool famfs_may_grow(struct inode *inode);
+
+/* famfs_install.c */
+int famfs_install(struct inode *inode, struct famfs_map *map, const u32 *seq);
+int famfs_revoke(struct inode *inode);
+void famfs_evict(struct inode *inode);
+bool famfs_open_plain(struct fuse_file *ff, struct inode *inode);
+void famfs_release_plain(struct fuse_file *ff, struct inode *inode);
 
 /* famfs_inode.c */
+int famfs_take(struct inode *inode, const void *msg, size_t size,
+	       const u32 *seq);
+int famfs_fetch(struct inode *inode);
+bool famfs_must_fetch(struct inode *inode);
+int famfs_fetch_once(struct inode *inode);
 int famfs_open(struct inode *inode, struct file *file);
 int famfs_created(struct inode *inode, struct file *file);
-void famfs_evict(struct inode *inode);
 
 #else /* CONFIG_FUSE_FAMFS_DAX */
 
@@ -250,6 +283,16 @@ static inline void famfs_cache_end(struct inode *inode)
 }
 
 static inline void famfs_evict(struct inode *inode)
+{
+}
+
+static inline bool famfs_open_plain(struct fuse_file *ff, struct inode *inode)
+{
+	return true;
+}
+
+static inline void famfs_release_plain(struct fuse_file *ff,
+				       struct inode *inode)
 {
 }
 

@@ -40,7 +40,7 @@ static int famfs_know_privs(struct inode *inode, struct file *file)
 
 	if (!(file->f_mode & FMODE_WRITE))
 		return 0;
-	if (wait_on_bit_lock(&fi->state, FUSE_I_FMAP_FETCH, TASK_KILLABLE))
+	if (wait_on_bit_lock(&fi->state, FUSE_I_PRIVS_FETCH, TASK_KILLABLE))
 		return -EINTR;
 
 	inode_lock(inode);
@@ -55,7 +55,7 @@ static int famfs_know_privs(struct inode *inode, struct file *file)
 		inode_unlock(inode);
 	}
 	clear_bit(FUSE_I_PRIVS_UNKNOWN, &fi->state);
-	clear_and_wake_up_bit(FUSE_I_FMAP_FETCH, &fi->state);
+	clear_and_wake_up_bit(FUSE_I_PRIVS_FETCH, &fi->state);
 	return 0;
 }
 
@@ -183,4 +183,22 @@ void famfs_cache_end(struct inode *inode)
 {
 	if (get_fuse_conn(inode)->famfs)
 		filemap_invalidate_unlock_shared(inode->i_mapping);
+}
+
+/**
+ * famfs_may_grow() - does the server let a file grow and shrink?
+ * @inode: a mapped inode
+ *
+ * Return: true if it does, as far as is known.
+ */
+bool famfs_may_grow(struct inode *inode)
+{
+	const struct famfs_map *map;
+	bool grow;
+
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	map = famfs_inode_map(inode);
+	grow = map && map->grow;
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	return grow;
 }

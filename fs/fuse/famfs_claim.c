@@ -7,144 +7,388 @@
  * pages before anyone can see it.  The claims also lead from a failing page to
  * the file that it hurts.
  *
- * Extents that follow one another on a device make one claim.
+ * A map brings the nodes of its claims along, so that neither swapping maps
+ * nor taking one back can fail half way.  Extents that follow one another on a
+ * device make one claim.
  */
 
 #include "famfs.h"
 
-#include <linux/maple_tree.h>
-#include <linux/sched/mm.h>
+#include <linux/rbtree.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+/* Device offsets are signed, which leaves room for the device above them. */
+#define FAMFS_CLAIM_DEV_SHIFT	(63 - PAGE_SHIFT)
+
+static_assert(FUSE_DAXDEV_MAX <= 1ULL << (64 - FAMFS_CLAIM_DEV_SHIFT));
 
 /**
- * struct famfs_claims - a walk over the claims of a map
- * @devs: device table
- * @only: the only device to look at, or NULL for all
- * @inode: the claiming file, or NULL to give the claims up
- * @run: device range gathered so far
- * @done: claims made
- * @limit: claims to give up at most
+ * struct famfs_claim - pages of a device that a file takes up
+ * @node: in the connection's tree, or cleared where the claim was given up
+ * @first: first page, counted from the first page of device 0
+ * @nr: number of pages
+ * @index: of this claim among those of its map
  */
-struct famfs_claims {
-	struct famfs_daxdev **devs;
-	const struct famfs_daxdev *only;
-	struct inode *inode;
-	struct famfs_range run;
-	u64 done;
-	u64 limit;
+struct famfs_claim {
+	struct rb_node node;
+	u64 first;
+	u32 nr;
+	u32 index;
 };
 
-static int famfs_claim_run(struct famfs_claims *c)
-{
-	struct famfs_daxdev *dev = c->devs[c->run.dev];
-	unsigned long first = c->run.addr >> PAGE_SHIFT;
-	unsigned long last = (c->run.addr + c->run.len - 1) >> PAGE_SHIFT;
-	int err;
+/**
+ * struct famfs_claims - what a map claims
+ * @inode: the file
+ * @nr: number of claims
+ * @claims: the claims, in the map's order
+ */
+struct famfs_claims {
+	struct inode *inode;
+	u32 nr;
+	struct famfs_claim claims[] __counted_by(nr);
+};
 
-	if (!c->run.len || (c->only && c->only != dev))
-		return 0;
-	if (!c->inode) {
-		if (c->done++ == c->limit)
-			return 1;
-		/* Cannot fail: the claim would outlive the inode. */
-		mtree_store_range(&dev->claims, first, last, NULL,
-				  GFP_KERNEL | __GFP_NOFAIL);
-		return 0;
+/**
+ * struct famfs_gather - a walk that gathers the claims of a map
+ * @conn: the connection's devices
+ * @out: where to put the claims, or NULL to check and count them
+ * @nr: number of claims so far
+ * @next: page after the last one
+ * @room: pages that the last claim can still take
+ */
+struct famfs_gather {
+	struct famfs_conn *conn;
+	struct famfs_claims *out;
+	u64 nr;
+	u64 next;
+	u32 room;
+};
+
+static u64 famfs_claim_key(u32 dev, u64 addr)
+{
+	return ((u64)dev << FAMFS_CLAIM_DEV_SHIFT) + (addr >> PAGE_SHIFT);
+}
+
+static u32 famfs_claim_dev(const struct famfs_claim *claim)
+{
+	return claim->first >> FAMFS_CLAIM_DEV_SHIFT;
+}
+
+static struct inode *famfs_claim_inode(struct famfs_claim *claim)
+{
+	struct famfs_claim *first = claim - claim->index;
+
+	return container_of(first, struct famfs_claims, claims[0])->inode;
+}
+
+static void famfs_gather_pages(struct famfs_gather *g, u64 first, u32 nr)
+{
+	bool joins = g->next == first && g->room >= nr;
+
+	if (g->out && joins) {
+		g->out->claims[g->nr - 1].nr += nr;
+	} else if (g->out) {
+		g->out->claims[g->nr].first = first;
+		g->out->claims[g->nr].nr = nr;
+		g->out->claims[g->nr].index = g->nr;
 	}
+	if (!joins) {
+		g->nr++;
+		g->room = U32_MAX;
+	}
+	g->room -= nr;
+	g->next = first + nr;
+}
+
+static int famfs_gather_range(const struct famfs_range *range, void *data)
+{
+	u64 first = famfs_claim_key(range->dev, range->addr);
+	u64 pages = range->len >> PAGE_SHIFT;
+
+	while (pages) {
+		u32 nr = min(pages, U32_MAX);
+
+		famfs_gather_pages(data, first, nr);
+		first += nr;
+		pages -= nr;
+	}
+	return 0;
+}
+
+static int famfs_check_dev(const struct famfs_daxdev *dev, u64 end)
+{
+	if (!dev)
+		return -ENODEV;
 	if (READ_ONCE(dev->dead))
 		return -EIO;
-	err = mtree_insert_range(&dev->claims, first, last, c->inode,
-				 GFP_KERNEL);
-	if (err == -EEXIST) {
-		pr_debug("fmap refused: pages %#lx-%#lx of device %u are taken\n",
-			 first, last, dev->index);
-		return -EBUSY;
-	}
-	if (!err)
-		c->done++;
-	return err;
+	return end > dev->size ? -ERANGE : 0;
 }
 
-static int famfs_claim_range(const struct famfs_range *range, void *data)
+static int famfs_check_range(const struct famfs_range *range, void *data)
 {
-	struct famfs_claims *c = data;
+	struct famfs_gather *g = data;
 	int err;
 
-	if (c->run.len && c->run.dev == range->dev &&
-	    c->run.addr + c->run.len == range->addr) {
-		c->run.len += range->len;
-		return 0;
+	err = famfs_check_dev(g->conn->devs[range->dev],
+			      range->addr + range->len);
+	if (err) {
+		pr_debug("fmap refused: %#llx bytes at %#llx of device %u: error %d\n",
+			 range->len, range->addr, range->dev, err);
+		return err;
 	}
-	err = famfs_claim_run(c);
-	c->run = *range;
+	return famfs_gather_range(range, data);
+}
+
+/**
+ * famfs_claims_alloc() - prepare to claim the pages of a map
+ * @conn: the connection's devices
+ * @inode: the file
+ * @map: its map, which will own what is allocated
+ *
+ * Takes 40 bytes for each run of pages, charged to the caller.
+ *
+ * Return: 0, -ENODEV for a device that is not known, -EIO for one that has
+ * gone, -ERANGE for an extent outside its device, -ENOMEM.
+ */
+int famfs_claims_alloc(struct famfs_conn *conn, struct inode *inode,
+		       struct famfs_map *map)
+{
+	struct famfs_gather count = { .conn = conn, .next = U64_MAX };
+	struct famfs_gather fill = { .next = U64_MAX };
+	struct famfs_claims *claims;
+	int err;
+
+	scoped_guard(mutex, &conn->lock)
+		err = famfs_map_walk(map, famfs_check_range, &count);
+	if (err)
+		return err;
+
+	claims = kvmalloc_flex(*claims, claims, count.nr, GFP_KERNEL_ACCOUNT);
+	if (!claims)
+		return -ENOMEM;
+	claims->inode = inode;
+	claims->nr = count.nr;
+	fill.out = claims;
+	famfs_map_walk(map, famfs_gather_range, &fill);
+	map->claims = claims;
+	return 0;
+}
+
+/* Finds the place of @claim; false if one of its pages is taken. */
+static bool famfs_claim_insert(struct rb_root *root, struct famfs_claim *claim)
+{
+	struct rb_node **link = &root->rb_node, *parent = NULL;
+
+	while (*link) {
+		const struct famfs_claim *there =
+			rb_entry(*link, struct famfs_claim, node);
+
+		parent = *link;
+		if (claim->first + claim->nr <= there->first)
+			link = &parent->rb_left;
+		else if (there->first + there->nr <= claim->first)
+			link = &parent->rb_right;
+		else
+			return false;
+	}
+	rb_link_node(&claim->node, parent, link);
+	rb_insert_color(&claim->node, root);
+	return true;
+}
+
+/* Devices may have been closed and opened since the claims were gathered. */
+static int famfs_claim_one(struct famfs_conn *conn, struct famfs_claim *claim)
+{
+	u32 index = famfs_claim_dev(claim);
+	u64 first = claim->first - famfs_claim_key(index, 0);
+	struct famfs_daxdev *dev = conn->devs[index];
+	int err;
+
+	err = famfs_check_dev(dev, (first + claim->nr) << PAGE_SHIFT);
+	if (err)
+		return err;
+	if (!famfs_claim_insert(&conn->claims, claim)) {
+		pr_debug("fmap refused: pages %#llx-%#llx of device %u are taken\n",
+			 first, first + claim->nr - 1, index);
+		return -EBUSY;
+	}
+	dev->nr_claims++;
+	dev->nr_users++;
+	return 0;
+}
+
+/* Leaves the nodes as they are: famfs_reclaim() puts them back. */
+static void famfs_unclaim_first(struct famfs_conn *conn,
+				struct famfs_claims *claims, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		struct famfs_claim *claim = &claims->claims[i];
+		struct famfs_daxdev *dev = conn->devs[famfs_claim_dev(claim)];
+
+		dev->nr_users--;
+		if (RB_EMPTY_NODE(&claim->node))
+			continue;
+		rb_erase(&claim->node, &conn->claims);
+		dev->nr_claims--;
+		cond_resched();
+	}
+}
+
+static int famfs_claim_all(struct famfs_conn *conn, struct famfs_map *map)
+{
+	struct famfs_claims *claims = map->claims;
+	int err = 0;
+	u32 i;
+
+	for (i = 0; i < claims->nr; i++) {
+		struct famfs_claim *claim = &claims->claims[i];
+
+		err = famfs_claim_one(conn, claim);
+		if (err)
+			break;
+		map->readonly |= conn->devs[famfs_claim_dev(claim)]->readonly;
+		cond_resched();
+	}
+	if (err)
+		famfs_unclaim_first(conn, claims, i);
 	return err;
 }
 
-static int famfs_claim_walk(const struct famfs_map *map, struct famfs_claims *c)
+/* Nobody else can have claimed what was given up under the same lock. */
+static void famfs_reclaim(struct famfs_conn *conn, struct famfs_claims *claims)
 {
-	int err = famfs_map_walk(map, famfs_claim_range, c);
+	u32 i;
 
-	return err ?: famfs_claim_run(c);
-}
+	for (i = 0; i < claims->nr; i++) {
+		struct famfs_claim *claim = &claims->claims[i];
+		struct famfs_daxdev *dev = conn->devs[famfs_claim_dev(claim)];
 
-static void famfs_unclaim_some(const struct famfs_map *map,
-			       const struct famfs_daxdev *only, u64 limit)
-{
-	struct famfs_claims c = {
-		.devs	= map->devs,
-		.only	= only,
-		.limit	= limit,
-	};
-
-	famfs_claim_walk(map, &c);
+		dev->nr_users++;
+		if (RB_EMPTY_NODE(&claim->node))
+			continue;
+		famfs_claim_insert(&conn->claims, claim);
+		dev->nr_claims++;
+		cond_resched();
+	}
 }
 
 /**
  * famfs_claim() - claim the pages of a map for a file
  * @conn: the connection's devices
- * @inode: the file
- * @map: its map, with devices
+ * @map: the map, after famfs_claims_alloc()
+ * @old: the map that it replaces, which gives up its claims, or NULL
  *
+ * Sees to it that the devices are there and large enough.
+ *
+ * Context: The inode's invalidate_lock is held until the map is published.
  * Return: 0, -EBUSY if a page is claimed already, for another file or twice
- * in @map, -EIO if a device has gone, -ENOMEM.
+ * in @map, -ENODEV for a device that is not known, -EIO for one that has gone,
+ * -ERANGE for an extent outside its device.  After errors @old has its claims.
  */
-int famfs_claim(struct famfs_conn *conn, struct inode *inode,
-		const struct famfs_map *map)
+int famfs_claim(struct famfs_conn *conn, struct famfs_map *map,
+		struct famfs_map *old)
 {
-	struct famfs_claims c = {
-		.devs	= map->devs,
-		.inode	= inode,
-	};
-	unsigned int nofs;
 	int err;
 
 	mutex_lock(&conn->lock);
-	nofs = memalloc_nofs_save();
-	err = famfs_claim_walk(map, &c);
-	if (err)
-		famfs_unclaim_some(map, NULL, c.done);
-	memalloc_nofs_restore(nofs);
+	if (old)
+		famfs_unclaim_first(conn, old->claims, old->claims->nr);
+	err = famfs_claim_all(conn, map);
+	if (err && old)
+		famfs_reclaim(conn, old->claims);
 	mutex_unlock(&conn->lock);
+	wake_up_all(&conn->claimed);
 	return err;
 }
 
 /**
  * famfs_unclaim() - give up the claims of a map
  * @conn: the connection's devices
- * @map: a map that has been claimed
- * @only: the device to give up, or NULL for all
- *
- * Giving up what has been given up does no harm as long as nobody else can
- * have claimed it since, which holds for devices that are gone.
+ * @map: a map that has been claimed and is out of use
  */
-void famfs_unclaim(struct famfs_conn *conn, const struct famfs_map *map,
-		   const struct famfs_daxdev *only)
+void famfs_unclaim(struct famfs_conn *conn, struct famfs_map *map)
 {
-	unsigned int nofs;
-
 	mutex_lock(&conn->lock);
-	nofs = memalloc_nofs_save();
-	famfs_unclaim_some(map, only, U64_MAX);
-	memalloc_nofs_restore(nofs);
+	famfs_unclaim_first(conn, map->claims, map->claims->nr);
 	mutex_unlock(&conn->lock);
 	wake_up_all(&conn->claimed);
+}
+
+/**
+ * famfs_unclaim_dev() - give up the claims of a map on a device that has gone
+ * @dev: the device
+ * @map: a map that has been claimed; it goes on naming the device
+ */
+void famfs_unclaim_dev(struct famfs_daxdev *dev, struct famfs_map *map)
+{
+	struct famfs_conn *conn = dev->conn;
+	u32 i;
+
+	mutex_lock(&conn->lock);
+	for (i = 0; i < map->claims->nr; i++) {
+		struct famfs_claim *claim = &map->claims->claims[i];
+
+		if (famfs_claim_dev(claim) == dev->index &&
+		    !RB_EMPTY_NODE(&claim->node)) {
+			rb_erase(&claim->node, &conn->claims);
+			RB_CLEAR_NODE(&claim->node);
+			dev->nr_claims--;
+		}
+		cond_resched();
+	}
+	mutex_unlock(&conn->lock);
+	wake_up_all(&conn->claimed);
+}
+
+/* The first claim that ends after @key. */
+static struct famfs_claim *famfs_claim_find(struct famfs_conn *conn, u64 key)
+{
+	struct rb_node *node = conn->claims.rb_node;
+	struct famfs_claim *found = NULL;
+
+	while (node) {
+		struct famfs_claim *claim =
+			rb_entry(node, struct famfs_claim, node);
+
+		if (claim->first + claim->nr > key) {
+			found = claim;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
+		}
+	}
+	return found;
+}
+
+/**
+ * famfs_next_owner() - find a file that takes up pages of a device
+ * @dev: the device
+ * @page: where to start; moves behind the pages that were found
+ * @end: where to stop, in pages
+ *
+ * Files that are being evicted are passed over.
+ *
+ * Return: a reference to the inode, or NULL if there is none any more.
+ */
+struct inode *famfs_next_owner(struct famfs_daxdev *dev, u64 *page, u64 end)
+{
+	struct famfs_conn *conn = dev->conn;
+	u64 base = famfs_claim_key(dev->index, 0);
+	struct famfs_claim *claim;
+	struct inode *inode;
+
+	guard(mutex)(&conn->lock);
+	while (*page < end) {
+		claim = famfs_claim_find(conn, base + *page);
+		if (!claim || claim->first >= base + end)
+			break;
+		*page = claim->first + claim->nr - base;
+		inode = igrab(famfs_claim_inode(claim));
+		if (inode)
+			return inode;
+	}
+	return NULL;
 }

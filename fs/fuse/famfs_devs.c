@@ -35,12 +35,11 @@ static void famfs_ask_put(struct famfs_ask *ask)
 static bool famfs_reply_valid(const struct famfs_ask *ask)
 {
 	const struct fuse_daxdev_out *out = &ask->out;
-	size_t len = strnlen(out->name, sizeof(out->name));
 
 	return (!out->index || out->index == ask->index) &&
 	       !out->reserved && !out->reserved2 &&
 	       !out->reserved3[0] && !out->reserved3[1] &&
-	       len && len < sizeof(out->name);
+	       strnlen(out->name, sizeof(out->name)) < sizeof(out->name);
 }
 
 /* May current open the device node at @path for reading and writing? */
@@ -72,8 +71,13 @@ static int famfs_node_lookup(const char *name, dev_t *devt)
 	return err;
 }
 
-/* Replies are untrusted, and so are the names in them. */
-static void famfs_dev_complain(const char *name, u32 index, int err)
+/**
+ * famfs_dev_complain() - tell why a device was refused
+ * @name: what the server calls it; not trusted
+ * @index: its index
+ * @err: the error
+ */
+void famfs_dev_complain(const char *name, u32 index, int err)
 {
 	const char *why;
 
@@ -100,7 +104,6 @@ static struct famfs_daxdev *famfs_dev_alloc(struct famfs_conn *conn, u32 index,
 	if (!dev)
 		return NULL;
 	refcount_set(&dev->count, 1);
-	mt_init(&dev->claims);
 	mt_init_flags(&dev->bad, MT_FLAGS_USE_RCU);
 	dev->conn = conn;
 	dev->index = index;
@@ -117,7 +120,7 @@ void famfs_dev_put(struct famfs_daxdev *dev)
 {
 	if (!refcount_dec_and_test(&dev->count))
 		return;
-	WARN_ON_ONCE(!mtree_empty(&dev->claims));
+	WARN_ON_ONCE(dev->nr_claims);
 	mtree_destroy(&dev->bad);
 	kfree(dev);
 }
@@ -135,12 +138,21 @@ static int famfs_dev_acquire(struct famfs_daxdev *dev)
 	return err == -ENODEV ? -EOPNOTSUPP : err;
 }
 
-/*
- * Enters a device into the table.  Entering the same one again is fine,
- * changing what an index means is not.
+/**
+ * famfs_dev_register() - enter a device into the table of a connection
+ * @conn: the connection's devices
+ * @index: what the server calls it, less than FUSE_DAXDEV_MAX
+ * @devt: number of its device node
+ * @name: what to call it in messages
+ * @readonly: whether its files may only be read
+ *
+ * Entering the same one again is fine, changing what an index means is not.
+ *
+ * Return: 0, -EBUSY where the index or the device is taken, -ENODEV for what
+ * is no dax device, -EOPNOTSUPP where it has another driver, -ENOMEM.
  */
-static int famfs_dev_register(struct famfs_conn *conn, u32 index, dev_t devt,
-			      const char *name)
+int famfs_dev_register(struct famfs_conn *conn, u32 index, dev_t devt,
+		       const char *name, bool readonly)
 {
 	struct famfs_daxdev *dev;
 	int err;
@@ -148,42 +160,59 @@ static int famfs_dev_register(struct famfs_conn *conn, u32 index, dev_t devt,
 	guard(mutex)(&conn->register_lock);
 	dev = conn->devs[index];
 	if (dev)
-		return dev->devt == devt ? 0 : -EBUSY;
+		return dev->devt == devt && dev->readonly == readonly ?
+		       0 : -EBUSY;
 
 	dev = famfs_dev_alloc(conn, index, devt, name);
 	if (!dev)
 		return -ENOMEM;
+	dev->readonly = readonly;
 	err = famfs_dev_acquire(dev);
 	if (err) {
 		famfs_dev_put(dev);
 		return err;
 	}
-	/* Pairs with famfs_dev_at(). */
+	/* Pairs with famfs_dev_known(). */
 	smp_store_release(&conn->devs[index], dev);
 	return 0;
+}
+
+static bool famfs_dev_known(struct famfs_conn *conn, u32 index)
+{
+	/* Pairs with famfs_dev_register(). */
+	return smp_load_acquire(&conn->devs[index]);
+}
+
+static int famfs_ask_answer(struct famfs_ask *ask)
+{
+	const char *name = ask->out.name;
+	dev_t devt;
+	int err;
+
+	/* The server may have registered the device before it replied. */
+	if (!*name)
+		return famfs_dev_known(ask->conn, ask->index) ? 0 : -ENODEV;
+	err = famfs_node_lookup(name, &devt);
+	if (!err)
+		err = famfs_dev_register(ask->conn, ask->index, devt, name,
+					 false);
+	return err;
 }
 
 /* In the context of the server's task, or of whoever ended the request. */
 static void famfs_ask_end(struct fuse_args *args, int error)
 {
 	struct famfs_ask *ask = container_of(args, struct famfs_ask, args);
-	const char *name = ask->out.name;
-	dev_t devt;
 
-	if (error)
-		goto out;
-	error = -EINVAL;
-	if (!famfs_reply_valid(ask)) {
+	if (!error && !famfs_reply_valid(ask)) {
 		pr_warn_ratelimited("dax device %u: malformed reply to GET_DAXDEV\n",
 				    ask->index);
-		goto out;
+		error = -EINVAL;
+	} else if (!error) {
+		error = famfs_ask_answer(ask);
+		if (error)
+			famfs_dev_complain(ask->out.name, ask->index, error);
 	}
-	error = famfs_node_lookup(name, &devt);
-	if (!error)
-		error = famfs_dev_register(ask->conn, ask->index, devt, name);
-	if (error)
-		famfs_dev_complain(name, ask->index, error);
-out:
 	ask->err = error;
 	complete(&ask->done);
 	famfs_ask_put(ask);
@@ -222,68 +251,37 @@ static int famfs_ask(struct fuse_mount *fm, u32 index)
 	return err;
 }
 
-static struct famfs_daxdev *famfs_dev_at(struct famfs_conn *conn, u32 index)
+/* Asks the server for the device of @range if it is not known yet. */
+static int famfs_dev_get(const struct famfs_range *range, void *data)
 {
-	/* Pairs with famfs_dev_register(). */
-	return smp_load_acquire(&conn->devs[index]);
-}
-
-/* Finds the device at @index, asking the server the first time. */
-static struct famfs_daxdev *famfs_dev_get(struct fuse_mount *fm, u32 index)
-{
+	struct fuse_mount *fm = data;
 	struct famfs_conn *conn = fm->fc->famfs;
-	struct famfs_daxdev *dev;
 	int err = 0;
 
-	dev = famfs_dev_at(conn, index);
-	if (dev)
-		return dev;
-
+	if (famfs_dev_known(conn, range->dev))
+		return 0;
 	if (mutex_lock_killable(&conn->ask_lock))
-		return ERR_PTR(-EINTR);
-	dev = famfs_dev_at(conn, index);
-	if (!dev) {
-		err = famfs_ask(fm, index);
-		dev = famfs_dev_at(conn, index);
-	}
+		return -EINTR;
+	if (!famfs_dev_known(conn, range->dev))
+		err = famfs_ask(fm, range->dev);
 	mutex_unlock(&conn->ask_lock);
-	return err ? ERR_PTR(err) : dev;
-}
-
-static int famfs_check_range(const struct famfs_range *range, void *data)
-{
-	struct famfs_daxdev *dev = famfs_dev_get(data, range->dev);
-
-	if (IS_ERR(dev))
-		return PTR_ERR(dev);
-	if (READ_ONCE(dev->dead))
-		return -EIO;
-	if (range->len > dev->size || range->addr > dev->size - range->len) {
-		pr_debug("fmap refused: %#llx bytes at %#llx of device %u, which has %#llx\n",
-			 range->len, range->addr, range->dev, dev->size);
-		return -ERANGE;
-	}
-	return 0;
+	return err;
 }
 
 /**
- * famfs_devs_get() - make the devices of a map available to it
+ * famfs_devs_get() - make the devices of a map known
  * @fm: the mount
  * @map: a map that nobody else can see yet
  *
- * Asks the server for each device that the connection does not know yet, and
- * sees to it that the extents lie inside their devices.  Devices stay in the
- * table until the last unmount.
+ * Asks the server for each device that the connection does not know yet.
  *
  * Context: No lock held that the server could need.  May wait for the server,
  * killably.
- * Return: 0, -ERANGE for an extent outside its device, -EIO for a device whose
- * driver is gone, the server's or the device's error.
+ * Return: 0, the server's or the device's error.
  */
 int famfs_devs_get(struct fuse_mount *fm, struct famfs_map *map)
 {
-	map->devs = fm->fc->famfs->devs;
-	return famfs_map_walk(map, famfs_check_range, fm);
+	return famfs_map_walk(map, famfs_dev_get, fm);
 }
 
 /**

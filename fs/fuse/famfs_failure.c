@@ -90,23 +90,6 @@ static void famfs_held_put(struct famfs_daxdev *dev)
 	fuse_conn_put(fc);
 }
 
-/*
- * The next file from page *@index on that has pages of @dev.  Files that are
- * being evicted are left to that.
- */
-static struct inode *famfs_next_owner(struct famfs_daxdev *dev,
-				      unsigned long *index, unsigned long last)
-{
-	struct inode *inode;
-
-	guard(mutex)(&dev->conn->lock);
-	mt_for_each(&dev->claims, inode, *index, last) {
-		if (igrab(inode))
-			return inode;
-	}
-	return NULL;
-}
-
 /* A walk over the pieces of a file that lie on a device which is going. */
 struct famfs_revoke {
 	struct address_space *mapping;
@@ -144,15 +127,15 @@ static struct page *famfs_try_revoke(struct inode *inode,
 {
 	struct famfs_revoke revoke = { .mapping = inode->i_mapping };
 	const struct famfs_range all = { .len = dev->size, .dev = dev->index };
-	const struct famfs_map *map;
+	struct famfs_map *map;
 
 	filemap_invalidate_lock(inode->i_mapping);
-	map = famfs_inode_map(inode);
+	map = get_fuse_inode(inode)->famfs_meta;
 	/* A map that is not there yet will not be: the device is dead. */
 	if (map && !famfs_map_walk_at(map, &all, famfs_unmap_range, &revoke)) {
 		famfs_flush(inode->i_mapping, dev->dax_dev);
 		famfs_map_walk_at(map, &all, famfs_forget_range, &revoke);
-		famfs_unclaim(dev->conn, map, dev);
+		famfs_unclaim_dev(dev, map);
 	}
 	filemap_invalidate_unlock(inode->i_mapping);
 	return revoke.busy;
@@ -174,14 +157,14 @@ static void famfs_revoke_dev(struct inode *inode, struct famfs_daxdev *dev)
 static int famfs_remove(struct famfs_daxdev *dev)
 {
 	struct fuse_conn *fc = dev->conn->fc;
-	unsigned long index = 0;
 	struct inode *inode;
+	u64 page = 0;
 
 	pr_warn("dax device %u (%s) is going away under its files\n",
 		dev->index, dev->name);
 	down_read(&fc->killsb);
 	while (!list_empty(&fc->mounts)) {
-		inode = famfs_next_owner(dev, &index, ULONG_MAX);
+		inode = famfs_next_owner(dev, &page, dev->size >> PAGE_SHIFT);
 		if (!inode)
 			break;
 		famfs_revoke_dev(inode, dev);
@@ -190,7 +173,7 @@ static int famfs_remove(struct famfs_daxdev *dev)
 	up_read(&fc->killsb);
 
 	/* Files that are being evicted or opened give up their claims. */
-	wait_event(dev->conn->claimed, mtree_empty(&dev->claims));
+	wait_event(dev->conn->claimed, !READ_ONCE(dev->nr_claims));
 	return 0;
 }
 
@@ -240,8 +223,8 @@ static int famfs_poison(struct famfs_daxdev *dev, u64 offset, u64 len,
 		.len	= PAGE_ALIGN(offset + len) - (offset & PAGE_MASK),
 		.dev	= dev->index,
 	};
-	unsigned long index = where.addr >> PAGE_SHIFT;
-	unsigned long last = index + (where.len >> PAGE_SHIFT) - 1;
+	u64 page = where.addr >> PAGE_SHIFT;
+	u64 end = page + (where.len >> PAGE_SHIFT);
 	struct fuse_conn *fc = dev->conn->fc;
 	struct inode *inode;
 	int err;
@@ -249,10 +232,10 @@ static int famfs_poison(struct famfs_daxdev *dev, u64 offset, u64 len,
 	if (offset >= dev->size || len > dev->size - offset)
 		return -EOPNOTSUPP;
 
-	err = mtree_store_range(&dev->bad, index, last, dev, GFP_KERNEL);
+	err = mtree_store_range(&dev->bad, page, end - 1, dev, GFP_KERNEL);
 	down_read(&fc->killsb);
 	while (!err && !list_empty(&fc->mounts)) {
-		inode = famfs_next_owner(dev, &index, last);
+		inode = famfs_next_owner(dev, &page, end);
 		if (!inode)
 			break;
 		err = famfs_poison_inode(inode, &where, mf_flags);

@@ -2,8 +2,8 @@
 /*
  * Mapped files: read, write, mmap and faults.
  *
- * Nothing here asks the server.  Whoever reads the map holds i_rwsem (read,
- * write, fiemap) or the mapping's invalidate_lock (faults).
+ * Nothing here asks the server, except where it has taken the map away or lets
+ * the file grow.  Whoever uses the map holds the mapping's invalidate_lock.
  */
 
 #include "famfs.h"
@@ -13,6 +13,10 @@
 #include <linux/fiemap.h>
 #include <linux/iomap.h>
 #include <linux/pagemap.h>
+#include <linux/sizes.h>
+
+/* How often a buffer is made present in vain */
+#define FAMFS_FAULT_TRIES	64
 
 static int famfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 			     unsigned int flags, struct iomap *iomap,
@@ -25,6 +29,8 @@ static int famfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 
 	if (unlikely(!map || pos >= map->mapped))
 		return -EIO;
+	if (unlikely(map->readonly && (flags & IOMAP_WRITE)))
+		return -EROFS;
 
 	famfs_map_resolve(map, pos, &range);
 	dev = map->devs[range.dev];
@@ -48,7 +54,7 @@ static int famfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 
 static DEFINE_IOMAP_ITER_NEXT(famfs_iomap_next, famfs_iomap_begin);
 
-static const struct iomap_ops famfs_iomap_ops = {
+const struct iomap_ops famfs_iomap_ops = {
 	.iomap_next	= famfs_iomap_next,
 };
 
@@ -68,6 +74,124 @@ static int famfs_lock(struct kiocb *iocb, struct inode *inode)
 	return 0;
 }
 
+static int famfs_lock_map(struct kiocb *iocb, struct address_space *mapping)
+{
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return filemap_invalidate_trylock_shared(mapping) ? 0 : -EAGAIN;
+	filemap_invalidate_lock_shared(mapping);
+	return 0;
+}
+
+/*
+ * What a write past the end of the file has room for.  dax_iomap_rw() does not
+ * look at the size.
+ */
+static int famfs_write_limit(struct kiocb *iocb, struct iov_iter *from)
+{
+	loff_t size = i_size_read(file_inode(iocb->ki_filp));
+
+	if (unlikely(iocb->ki_pos >= size))
+		return -EFBIG;
+	iov_iter_truncate(from, size - iocb->ki_pos);
+	return 0;
+}
+
+/*
+ * Copies as much as can be copied without faults: the buffer may be a mapping
+ * of this file, or of one whose server waits for the lock.
+ */
+static ssize_t famfs_copy(struct kiocb *iocb, struct iov_iter *iter)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret;
+
+	ret = famfs_lock_map(iocb, inode->i_mapping);
+	if (ret)
+		return ret;
+	if (unlikely(!famfs_inode_map(inode)))
+		ret = -ESTALE;
+	else if (iov_iter_rw(iter) == WRITE)
+		ret = famfs_write_limit(iocb, iter);
+	if (!ret) {
+		pagefault_disable();
+		ret = dax_iomap_rw(iocb, iter, &famfs_iomap_ops);
+		pagefault_enable();
+	}
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	return ret;
+}
+
+/* Makes the next part of a user's buffer present; false if that cannot be. */
+static bool famfs_fault_in(struct iov_iter *iter)
+{
+	size_t size = min_t(size_t, iov_iter_count(iter), SZ_1M);
+
+	if (!user_backed_iter(iter))
+		return false;
+	if (iov_iter_rw(iter) == WRITE)
+		return fault_in_iov_iter_readable(iter, size) < size;
+	return fault_in_iov_iter_writeable(iter, size) < size;
+}
+
+/*
+ * With i_rwsem held.  What has been copied counts more than an error.
+ *
+ * A buffer can be reclaimed again before it is copied, but memory of the file
+ * that fails in the middle of a copy looks just the same.
+ */
+static ssize_t famfs_rw(struct kiocb *iocb, struct iov_iter *iter)
+{
+	int tries = FAMFS_FAULT_TRIES;
+	ssize_t ret, done = 0;
+
+	for (;;) {
+		ret = famfs_copy(iocb, iter);
+		if (ret > 0) {
+			done += ret;
+			tries = FAMFS_FAULT_TRIES;
+		}
+		if (likely(ret >= 0 && !iov_iter_count(iter)))
+			break;
+		if (ret <= 0 && ret != -EFAULT)
+			break;
+		if (iocb->ki_flags & IOCB_NOWAIT) {
+			ret = -EAGAIN;
+			break;
+		}
+		if (ret < 0 && (!tries-- || !famfs_fault_in(iter)))
+			break;
+	}
+	return done ?: ret;
+}
+
+/* Asks for the map that the server has taken away. */
+static int famfs_remap(struct kiocb *iocb)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	int err;
+
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	err = famfs_fetch_once(inode);
+	if (!err && !get_fuse_conn(inode)->dax_fmap)
+		err = -EIO;
+	return err;
+}
+
+static ssize_t famfs_read_locked(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret;
+
+	ret = famfs_lock_shared(iocb, inode);
+	if (ret)
+		return ret;
+	if (iocb->ki_pos < i_size_read(inode))
+		ret = famfs_rw(iocb, to);
+	inode_unlock_shared(inode);
+	return ret;
+}
+
 /**
  * famfs_read_iter() - read from a mapped file
  * @iocb: where from
@@ -77,47 +201,31 @@ static int famfs_lock(struct kiocb *iocb, struct inode *inode)
  */
 ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
-	struct inode *inode = file_inode(iocb->ki_filp);
 	ssize_t ret;
 
-	ret = famfs_lock_shared(iocb, inode);
-	if (ret)
-		return ret;
-	if (iocb->ki_pos < i_size_read(inode))
-		ret = dax_iomap_rw(iocb, to, &famfs_iomap_ops);
-	inode_unlock_shared(inode);
+	do {
+		ret = famfs_read_locked(iocb, to);
+	} while (unlikely(ret == -ESTALE) && !(ret = famfs_remap(iocb)));
 
 	file_accessed(iocb->ki_filp);
 	return ret;
 }
 
-/*
- * The size of the file is fixed, so a write past its end has nowhere to go.
- * dax_iomap_rw() does not look at the size.
- */
-static ssize_t famfs_write_checks(struct kiocb *iocb, struct iov_iter *from)
-{
-	struct inode *inode = file_inode(iocb->ki_filp);
-	loff_t size = i_size_read(inode);
-	ssize_t ret;
-
-	ret = generic_write_checks(iocb, from);
-	if (ret <= 0)
-		return ret;
-	if (iocb->ki_pos >= size)
-		return -EFBIG;
-	iov_iter_truncate(from, size - iocb->ki_pos);
-	return famfs_modified(iocb, inode);
-}
-
 static ssize_t famfs_write_locked(struct kiocb *iocb, struct iov_iter *from)
 {
+	struct inode *inode = file_inode(iocb->ki_filp);
 	ssize_t ret;
 
-	ret = famfs_write_checks(iocb, from);
-	if (ret || !iov_iter_count(from))
+	ret = famfs_lock(iocb, inode);
+	if (ret)
 		return ret;
-	return dax_iomap_rw(iocb, from, &famfs_iomap_ops);
+	ret = generic_write_checks(iocb, from);
+	if (ret > 0)
+		ret = famfs_modified(iocb, inode);
+	if (!ret && iov_iter_count(from))
+		ret = famfs_rw(iocb, from);
+	inode_unlock(inode);
+	return ret;
 }
 
 /**
@@ -130,14 +238,11 @@ static ssize_t famfs_write_locked(struct kiocb *iocb, struct iov_iter *from)
  */
 ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
-	struct inode *inode = file_inode(iocb->ki_filp);
 	ssize_t ret;
 
-	ret = famfs_lock(iocb, inode);
-	if (ret)
-		return ret;
-	ret = famfs_write_locked(iocb, from);
-	inode_unlock(inode);
+	do {
+		ret = famfs_write_locked(iocb, from);
+	} while (unlikely(ret == -ESTALE) && !(ret = famfs_remap(iocb)));
 
 	if (ret > 0)
 		ret = generic_write_sync(iocb, ret);
@@ -188,6 +293,26 @@ static const struct vm_operations_struct famfs_vm_ops = {
 	.pfn_mkwrite	= famfs_fault,
 };
 
+/* A map can become read-only later: then faults see it. */
+static int famfs_mmap_allowed(struct inode *inode, struct vm_area_struct *vma)
+{
+	const struct famfs_map *map;
+	int err = 0;
+
+	if (!(vma->vm_flags & VM_SHARED))
+		return 0;
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	map = famfs_inode_map(inode);
+	if (map && map->readonly) {
+		if (vma->vm_flags & VM_WRITE)
+			err = -EACCES;
+		else
+			vm_flags_clear(vma, VM_MAYWRITE);
+	}
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	return err;
+}
+
 /**
  * famfs_mmap() - map a mapped file into memory
  * @file: the file
@@ -195,14 +320,45 @@ static const struct vm_operations_struct famfs_vm_ops = {
  *
  * Leaves the flags that the user chose for @vma alone.
  *
- * Return: 0.
+ * Return: 0, -EACCES where memory that is read-only would be written, an error
+ * of famfs_fetch().
  */
 int famfs_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	struct inode *inode = file_inode(file);
+	int err = 0;
+
+	/* Not with FUSE_I_FMAP_FETCH: mmap_lock is held. */
+	if (famfs_must_fetch(inode))
+		err = famfs_fetch(inode);
+	if (err && err != -ESTALE)
+		return err;
+	err = famfs_mmap_allowed(inode, vma);
+	if (err)
+		return err;
 	file_accessed(file);
 	vma->vm_ops = &famfs_vm_ops;
 	return 0;
 }
+
+/* The result is copied to user space in between, which may fault. */
+static int famfs_report_begin(struct inode *inode, loff_t pos, loff_t length,
+			      unsigned int flags, struct iomap *iomap,
+			      struct iomap *srcmap)
+{
+	int err;
+
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	err = famfs_iomap_begin(inode, pos, length, flags, iomap, srcmap);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	return err;
+}
+
+static DEFINE_IOMAP_ITER_NEXT(famfs_report_next, famfs_report_begin);
+
+static const struct iomap_ops famfs_report_ops = {
+	.iomap_next	= famfs_report_next,
+};
 
 /**
  * famfs_fiemap() - report where a file's bytes are
@@ -227,7 +383,7 @@ int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 	size = i_size_read(inode);
 	if (start < size)
 		err = iomap_fiemap(inode, info, start, min(len, size - start),
-				   &famfs_iomap_ops);
+				   &famfs_report_ops);
 	inode_unlock_shared(inode);
 	return err;
 }

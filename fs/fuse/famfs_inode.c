@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Mapped files: how an inode gets its map, keeps it and loses it.
+ * Mapped files: how the server is asked for the map of a file.
  *
  * The map is fetched when a regular file is opened, before the server is sent
  * the open, or created.  Until then, and if the server says that the file has
@@ -14,19 +14,90 @@
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
-/*
- * Asks the server for the map.  NULL means that there is none: the file, or
- * with -ENOSYS every file, is ordinary.
- */
-static struct famfs_map *famfs_map_fetch(struct fuse_mount *fm, u64 nodeid)
+static struct famfs_map *famfs_map_read(struct inode *inode, const void *msg,
+					size_t size)
 {
 	struct famfs_fault fault = {};
 	struct famfs_map *map;
+
+	map = famfs_map_parse(msg, size, &fault);
+	if (fault.why)
+		pr_debug("fmap of node %llu refused at byte %zu: %s\n",
+			 get_fuse_inode(inode)->nodeid, fault.pos, fault.why);
+	if (IS_ERR(map))
+		trace_famfs_install(inode, NULL, PTR_ERR(map));
+	return map;
+}
+
+/* An inode that has been mapped once cannot be served any other way. */
+static int famfs_take_nothing(struct inode *inode, u32 seq)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	int err = 0;
+
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	if (seq != fi->famfs_seq)
+		err = -ESTALE;
+	else if (fuse_is_famfs(inode))
+		err = -EIO;
+	else
+		set_bit(FUSE_I_NO_FMAP, &fi->state);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	return err;
+}
+
+/**
+ * famfs_take() - give an inode the map that the server has sent
+ * @inode: a regular file
+ * @msg: the message
+ * @size: its length in bytes; a reply may be empty
+ * @seq: as for famfs_install(); a reply may bring up questions about devices
+ *
+ * Context: As famfs_install().
+ * Return: 0, an error of the map or of a device, -ESTALE for a reply that has
+ * been overtaken, -EIO for an empty reply about a mapped inode.
+ */
+int famfs_take(struct inode *inode, const void *msg, size_t size,
+	       const u32 *seq)
+{
+	struct famfs_map *map;
+	int err = 0;
+
+	if (!size && seq)
+		return famfs_take_nothing(inode, *seq);
+	map = famfs_map_read(inode, msg, size);
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	map->devs = get_fuse_conn(inode)->famfs->devs;
+	if (seq)
+		err = famfs_devs_get(get_fuse_mount(inode), map);
+	if (!err)
+		err = famfs_install(inode, map, seq);
+	if (err)
+		famfs_map_free(map);
+	return err;
+}
+
+/**
+ * famfs_fetch() - ask the server for the map of an inode
+ * @inode: a regular file
+ *
+ * Context: No lock held that the server could need; i_rwsem only if the inode
+ * is mapped.
+ * Return: 0 also where the file has no map, -EINTR, -ESTALE where the inode has
+ * been given a map or lost it meanwhile, an error of the server, of the map or
+ * of a device.
+ */
+int famfs_fetch(struct inode *inode)
+{
+	u32 seq = READ_ONCE(get_fuse_inode(inode)->famfs_seq);
+	struct fuse_mount *fm = get_fuse_mount(inode);
 	FUSE_ARGS(args);
 	ssize_t size;
+	int err;
 
 	args.opcode = FUSE_GET_FMAP;
-	args.nodeid = nodeid;
+	args.nodeid = get_node_id(inode);
 	args.out_numargs = 1;
 	args.out_argvar = true;
 	args.out_alloc = true;
@@ -35,118 +106,13 @@ static struct famfs_map *famfs_map_fetch(struct fuse_mount *fm, u64 nodeid)
 	size = fuse_simple_request(fm, &args);
 	if (size == -ENOSYS) {
 		fm->fc->dax_fmap = 0;
-		size = 0;
-	}
-	if (size > 0) {
-		map = famfs_map_parse(args.out_args[0].value, size, &fault);
-		if (fault.why)
-			pr_debug("fmap of node %llu refused at byte %zu: %s\n",
-				 nodeid, fault.pos, fault.why);
+		err = fuse_is_famfs(inode) ? -EIO : 0;
+	} else if (size < 0) {
+		err = size;
 	} else {
-		map = ERR_PTR(size);
+		err = famfs_take(inode, args.out_args[0].value, size, &seq);
 	}
 	kvfree(args.out_args[0].value);
-	return map;
-}
-
-static int famfs_check_alive(const struct famfs_range *range, void *data)
-{
-	struct famfs_daxdev **devs = data;
-
-	return READ_ONCE(devs[range->dev]->dead) ? -EIO : 0;
-}
-
-/*
- * An inode that was ordinary so far may have page cache, from NOTIFY_STORE for
- * one.  It goes before the first DAX entry comes.  Mappings of the page cache
- * would stay what they are, so there must be none.
- */
-static int famfs_drop_cache(struct inode *inode)
-{
-	struct address_space *mapping = inode->i_mapping;
-
-	if (mapping_mapped(mapping))
-		return -EBUSY;
-	truncate_inode_pages(mapping, 0);
-	return 0;
-}
-
-static void famfs_publish(struct inode *inode, struct famfs_map *map)
-{
-	struct fuse_inode *fi = get_fuse_inode(inode);
-
-	inode->i_data.a_ops = &famfs_aops;
-
-	/* Attributes from the server change i_flags under this lock alone. */
-	spin_lock(&fi->lock);
-	fi->attr_version = atomic64_inc_return(&get_fuse_conn(inode)->attr_version);
-	i_size_write(inode, map->file_size);
-	inode->i_flags |= S_DAX;
-	/* Times move here, not at the server, which sees no write. */
-	inode->i_flags &= ~S_NOCMTIME;
-	spin_unlock(&fi->lock);
-
-	/* Pairs with famfs_is_mapped(). */
-	smp_store_release(&fi->famfs_meta, map);
-}
-
-static int famfs_install(struct inode *inode, struct famfs_map *map)
-{
-	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
-	struct address_space *mapping = inode->i_mapping;
-	int err;
-
-	err = famfs_claim(conn, inode, map);
-	if (err)
-		return err;
-
-	inode_lock(inode);
-	/* May ask the server, so without the lock that faults take. */
-	err = filemap_write_and_wait(mapping);
-	filemap_invalidate_lock(mapping);
-	/* Pairs with famfs_try_revoke(), which looks for a map with the lock. */
-	if (!err)
-		err = famfs_map_walk(map, famfs_check_alive, map->devs);
-	if (!err)
-		err = famfs_drop_cache(inode);
-	if (!err)
-		famfs_publish(inode, map);
-	filemap_invalidate_unlock(mapping);
-	inode_unlock(inode);
-
-	if (err) {
-		famfs_unclaim(conn, map, NULL);
-		return err;
-	}
-	atomic_long_inc(&conn->nr_maps);
-	atomic_long_add(map->nr_extents + map->nr_strips, &conn->nr_extents);
-	return 0;
-}
-
-/* The caller is the only one who fetches for this inode. */
-static int famfs_fetch(struct inode *inode)
-{
-	struct fuse_mount *fm = get_fuse_mount(inode);
-	struct fuse_inode *fi = get_fuse_inode(inode);
-	struct famfs_map *map;
-	int err;
-
-	map = famfs_map_fetch(fm, fi->nodeid);
-	if (IS_ERR(map)) {
-		trace_famfs_install(inode, NULL, PTR_ERR(map));
-		return PTR_ERR(map);
-	}
-	if (!map) {
-		set_bit(FUSE_I_NO_FMAP, &fi->state);
-		return 0;
-	}
-
-	err = famfs_devs_get(fm, map);
-	if (!err)
-		err = famfs_install(inode, map);
-	trace_famfs_install(inode, map, err);
-	if (err)
-		famfs_map_free(map);
 	return err;
 }
 
@@ -156,7 +122,13 @@ static bool famfs_is_mapped(struct inode *inode)
 	return smp_load_acquire(&get_fuse_inode(inode)->famfs_meta);
 }
 
-static bool famfs_must_fetch(struct inode *inode)
+/**
+ * famfs_must_fetch() - has the server to be asked for a map?
+ * @inode: an inode of any kind
+ *
+ * Return: true if nothing is known about the file.
+ */
+bool famfs_must_fetch(struct inode *inode)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
@@ -166,8 +138,31 @@ static bool famfs_must_fetch(struct inode *inode)
 	       !test_bit(FUSE_I_NO_FMAP, &fi->state);
 }
 
-/* One opener asks, the others wait for what it gets. */
-static int famfs_fetch_once(struct inode *inode)
+/* What the server pushes meanwhile counts more than its reply. */
+static int famfs_fetch_known(struct inode *inode)
+{
+	int err = 0;
+
+	while (!err && famfs_must_fetch(inode)) {
+		err = famfs_fetch(inode);
+		if (err == -ESTALE)
+			err = 0;
+	}
+	return err;
+}
+
+/**
+ * famfs_fetch_once() - see to it that the map of an inode is known
+ * @inode: an inode of any kind
+ *
+ * One task asks, the others wait for what it gets.
+ *
+ * Context: No lock held that the server could need.
+ * Return: 0 also where the file has no map, -EINTR, -EIO for a mapped file
+ * that has lost its map for good, an error of the server, of the map or of a
+ * device.
+ */
+int famfs_fetch_once(struct inode *inode)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	int err;
@@ -176,7 +171,7 @@ static int famfs_fetch_once(struct inode *inode)
 		return 0;
 	if (wait_on_bit_lock(&fi->state, FUSE_I_FMAP_FETCH, TASK_KILLABLE))
 		return -EINTR;
-	err = famfs_must_fetch(inode) ? famfs_fetch(inode) : 0;
+	err = famfs_fetch_known(inode);
 	clear_and_wake_up_bit(FUSE_I_FMAP_FETCH, &fi->state);
 	return err;
 }
@@ -198,7 +193,8 @@ int famfs_open(struct inode *inode, struct file *file)
 	err = famfs_fetch_once(inode);
 	if (err || !fuse_is_famfs(inode))
 		return err;
-	if ((file->f_flags & O_TRUNC) && i_size_read(inode))
+	if ((file->f_flags & O_TRUNC) && i_size_read(inode) &&
+	    !famfs_may_grow(inode))
 		return -EPERM;
 	return 0;
 }
@@ -220,24 +216,4 @@ int famfs_created(struct inode *inode, struct file *file)
 	if (fuse_is_famfs(inode))
 		return famfs_open(inode, file);
 	return famfs_fetch_once(inode);
-}
-
-/**
- * famfs_evict() - take the map from an inode
- * @inode: an inode of any kind that nobody uses, its DAX entries gone
- */
-void famfs_evict(struct inode *inode)
-{
-	struct fuse_inode *fi = get_fuse_inode(inode);
-	struct famfs_map *map = fi->famfs_meta;
-	struct famfs_conn *conn;
-
-	if (!map)
-		return;
-	conn = get_fuse_conn(inode)->famfs;
-	WRITE_ONCE(fi->famfs_meta, NULL);
-	famfs_unclaim(conn, map, NULL);
-	atomic_long_dec(&conn->nr_maps);
-	atomic_long_sub(map->nr_extents + map->nr_strips, &conn->nr_extents);
-	famfs_map_free(map);
 }

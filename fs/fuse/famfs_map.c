@@ -15,14 +15,16 @@
  * @map: the map, or NULL
  *
  * Readers that found the map under rcu_read_lock() may go on until they leave
- * it.
+ * it.  Its claims are not for them.
  *
- * Context: Any but NMI.
+ * Context: May sleep.
  */
 void famfs_map_free(struct famfs_map *map)
 {
-	if (map)
-		kvfree_rcu(map, rcu);
+	if (!map)
+		return;
+	kvfree(map->claims);
+	kvfree_rcu(map, rcu);
 }
 
 /* @pos divided by @unit, with the remainder; @shift saves the division. */
@@ -249,4 +251,71 @@ int famfs_map_walk_at(const struct famfs_map *map,
 		}
 	}
 	return ret;
+}
+
+static u64 famfs_common_extents(const struct famfs_map *a,
+				const struct famfs_map *b)
+{
+	u32 i, nr = min(a->nr_extents, b->nr_extents);
+	u64 end_a, end_b;
+
+	for (i = 0; i < nr; i++) {
+		if (a->extents[i].dev != b->extents[i].dev ||
+		    a->extents[i].addr != b->extents[i].addr)
+			return a->extents[i].start;
+		end_a = famfs_extent_end(a, i);
+		end_b = famfs_extent_end(b, i);
+		if (end_a != end_b)
+			return min(end_a, end_b);
+	}
+	return min(a->mapped, b->mapped);
+}
+
+static bool famfs_same_strips(const struct famfs_map *a,
+			      const struct famfs_map *b,
+			      const struct famfs_stripe *stripe)
+{
+	u32 i;
+
+	for (i = stripe->first; i < stripe->first + stripe->nstrips; i++)
+		if (a->strips[i].dev != b->strips[i].dev ||
+		    a->strips[i].addr != b->strips[i].addr)
+			return false;
+	return true;
+}
+
+static u64 famfs_common_stripes(const struct famfs_map *a,
+				const struct famfs_map *b)
+{
+	u32 i, nr = min(a->nr_stripes, b->nr_stripes);
+
+	for (i = 0; i < nr; i++) {
+		const struct famfs_stripe *sa = &a->stripes[i];
+		const struct famfs_stripe *sb = &b->stripes[i];
+
+		if (sa->chunk_size != sb->chunk_size ||
+		    sa->nstrips != sb->nstrips || !famfs_same_strips(a, b, sa))
+			return sa->start;
+		if (sa->end != sb->end)
+			return min(sa->end, sb->end);
+	}
+	return min(a->mapped, b->mapped);
+}
+
+/**
+ * famfs_map_common() - how much of a file two maps agree about
+ * @a: a map
+ * @b: another map
+ *
+ * May stop early where the maps cut the same memory into other extents.
+ *
+ * Return: an offset below which both maps lead to the same places.
+ */
+u64 famfs_map_common(const struct famfs_map *a, const struct famfs_map *b)
+{
+	if (a->nr_stripes && b->nr_stripes)
+		return famfs_common_stripes(a, b);
+	if (!a->nr_stripes && !b->nr_stripes)
+		return famfs_common_extents(a, b);
+	return 0;
 }

@@ -13,6 +13,7 @@
 #include <linux/types.h>
 #include <linux/rcupdate.h>
 
+struct famfs_claims;
 struct famfs_daxdev;
 
 /**
@@ -70,6 +71,7 @@ struct famfs_stripe {
  * @rcu: for freeing
  * @devs: the connection's device table, indexed by the extents' device
  *	  indices; belongs to whoever installs the map
+ * @claims: what the map takes up on the devices; owned by the map
  * @file_size: size of the file in bytes
  * @mapped: bytes mapped, at least @file_size
  * @unit: length of every extent but the last, or 0 if they differ
@@ -77,6 +79,8 @@ struct famfs_stripe {
  * @nr_extents: number of @extents
  * @nr_stripes: number of @stripes
  * @nr_strips: number of @strips
+ * @grow: the server lets the file grow and shrink
+ * @readonly: a device does not let the file be written
  * @stripes: a striped map's stripes, in file order
  * @strips: their strips
  * @extents: a simple map's extents, in file order
@@ -87,6 +91,7 @@ struct famfs_stripe {
 struct famfs_map {
 	struct rcu_head rcu;
 	struct famfs_daxdev **devs;
+	struct famfs_claims *claims;
 	u64 file_size;
 	u64 mapped;
 	u64 unit;
@@ -94,6 +99,8 @@ struct famfs_map {
 	u32 nr_extents;
 	u32 nr_stripes;
 	u32 nr_strips;
+	bool grow;
+	bool readonly;
 	struct famfs_stripe *stripes;
 	struct famfs_strip *strips;
 	struct famfs_extent extents[];
@@ -140,6 +147,7 @@ void famfs_map_resolve(const struct famfs_map *map, u64 pos,
 		       struct famfs_range *range);
 int famfs_map_walk(const struct famfs_map *map, famfs_range_fn fn,
 		   void *data);
+u64 famfs_map_common(const struct famfs_map *a, const struct famfs_map *b);
 int famfs_map_walk_at(const struct famfs_map *map,
 		      const struct famfs_range *where,
 		      famfs_range_fn fn, void *data);

@@ -53,7 +53,7 @@ static int famfs_check_header(struct famfs_parser *p,
 		return famfs_refuse(p, 0, "unknown file type");
 	if (hdr->ext_type > FUSE_FMAP_EXT_STRIPED)
 		return famfs_refuse(p, 0, "unknown extent type");
-	if (hdr->flags)
+	if (hdr->flags & ~FUSE_FMAP_GROW)
 		return famfs_refuse(p, 0, "unknown flag");
 	if (hdr->reserved)
 		return famfs_refuse(p, 0, "reserved field is not zero");
@@ -304,6 +304,7 @@ static struct famfs_map *famfs_parse_body(struct famfs_parser *p,
 		return ERR_PTR(err);
 	}
 	map->file_size = hdr->file_size;
+	map->grow = hdr->flags & FUSE_FMAP_GROW;
 	return map;
 }
 

@@ -26,26 +26,36 @@ static int famfs_find_alive(const struct famfs_range *range, void *data)
 	return !READ_ONCE(alive->dev->dead);
 }
 
-/*
+/**
+ * famfs_map_alive() - a device that can write a map's dirty lines back
+ * @map: the map
+ *
  * One device that is alive stands for all: they have one driver.  What was on
  * dead ones has been written back before it was forgotten.
+ *
+ * Return: the device, or NULL if all are gone.
  */
+struct dax_device *famfs_map_alive(const struct famfs_map *map)
+{
+	struct famfs_alive alive = { .devs = map->devs };
+
+	if (!famfs_map_walk(map, famfs_find_alive, &alive))
+		return NULL;
+	return alive.dev->dax_dev;
+}
+
 static int famfs_writepages(struct address_space *mapping,
 			    struct writeback_control *wbc)
 {
 	const struct famfs_map *map;
-	struct famfs_alive alive;
+	struct dax_device *dax_dev;
 	int err = 0;
 
 	filemap_invalidate_lock_shared(mapping);
 	map = famfs_inode_map(mapping->host);
-	if (map) {
-		alive.devs = map->devs;
-		if (famfs_map_walk(map, famfs_find_alive, &alive))
-			err = dax_writeback_mapping_range(mapping,
-							  alive.dev->dax_dev,
-							  wbc);
-	}
+	dax_dev = map ? famfs_map_alive(map) : NULL;
+	if (dax_dev)
+		err = dax_writeback_mapping_range(mapping, dax_dev, wbc);
 	filemap_invalidate_unlock_shared(mapping);
 	return err;
 }

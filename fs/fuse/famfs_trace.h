@@ -14,7 +14,7 @@
 #include <linux/tracepoint.h>
 
 /* A map that was refused as a message has no extents here. */
-TRACE_EVENT(famfs_install,
+DECLARE_EVENT_CLASS(famfs_map,
 	TP_PROTO(const struct inode *inode, const struct famfs_map *map,
 		 int error),
 	TP_ARGS(inode, map, error),
@@ -40,6 +40,25 @@ TRACE_EVENT(famfs_install,
 		  MAJOR(__entry->sb_dev), MINOR(__entry->sb_dev),
 		  __entry->nodeid, __entry->size, __entry->nr_extents,
 		  __entry->nr_stripes, __entry->nr_strips, __entry->error)
+);
+
+DEFINE_EVENT(famfs_map, famfs_install,
+	TP_PROTO(const struct inode *inode, const struct famfs_map *map,
+		 int error),
+	TP_ARGS(inode, map, error)
+);
+
+DEFINE_EVENT(famfs_map, famfs_replace,
+	TP_PROTO(const struct inode *inode, const struct famfs_map *map,
+		 int error),
+	TP_ARGS(inode, map, error)
+);
+
+/* The map is the one that was taken away. */
+DEFINE_EVENT(famfs_map, famfs_revoke,
+	TP_PROTO(const struct inode *inode, const struct famfs_map *map,
+		 int error),
+	TP_ARGS(inode, map, error)
 );
 
 TRACE_EVENT(famfs_resolve,

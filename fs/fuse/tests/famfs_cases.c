@@ -84,7 +84,7 @@ const struct famfs_case famfs_bad_headers[] = {
 	{ "extent type", 0, { HEADER(ext_type, 2) }, 0, 0, WRONG_EXT_TYPE },
 	{ "extent type beyond 8 bits", 0, { HEADER(ext_type, 256) },
 	  0, 0, WRONG_EXT_TYPE },
-	{ "lowest flag", 0, { HEADER(flags, 1) }, 0, 0, WRONG_FLAG },
+	{ "second flag", 0, { HEADER(flags, 2) }, 0, 0, WRONG_FLAG },
 	{ "highest flag", 1, { HEADER(flags, 128) }, 0, 0, WRONG_FLAG },
 	{ "reserved", 0, { HEADER(reserved, 1) }, 0, 0, RESERVED },
 	{ "reserved, high bit", 1, { HEADER(reserved, 1ULL << 63) },

@@ -19,6 +19,7 @@
 #define famfs_map_resolve	famfs_test_map_resolve
 #define famfs_map_walk	famfs_test_map_for_each
 #define famfs_map_walk_at	famfs_test_map_for_each_at
+#define famfs_map_common	famfs_test_map_common
 
 #include "../famfs_map.h"
 

@@ -40,6 +40,8 @@ void *kvmalloc(size_t size, int flags)
 
 void kvfree(const void *ptr)
 {
+	if (!ptr)
+		return;
 	free((void *)ptr);
 	fuzz_allocated--;
 }

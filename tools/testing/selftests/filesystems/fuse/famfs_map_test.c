@@ -37,7 +37,7 @@ struct fault {
 /* The good one: two extents of 16 pages each. */
 static const struct fault simple_faults[] = {
 	{ "file type", HDR(file_type), 1, 3, EINVAL },
-	{ "flags", HDR(flags), 1, 1, EINVAL },
+	{ "flags", HDR(flags), 1, 2, EINVAL },
 	{ "version 0", HDR(version), 2, 0, EINVAL },
 	{ "version 2", HDR(version), 2, 2, EINVAL },
 	{ "extent type", HDR(ext_type), 4, 2, EINVAL },

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mapped files: how an inode is given a map, another one, or none any more.
+ *
+ * A server may change a map while the file is in use, and while it has requests
+ * of its own under way on the inode.  So nothing here waits for what the server
+ * could be keeping: whoever has i_rwsem may wait for the server, whoever has
+ * invalidate_lock does not.
+ */
+
+#include "famfs.h"
+#include "famfs_trace.h"
+
+#include <linux/dax.h>
+#include <linux/pagemap.h>
+
+static u64 famfs_map_size(struct inode *inode, const struct famfs_map *map)
+{
+	/* What has been written goes before what the server knew. */
+	if (map->grow &&
+	    test_bit(FUSE_I_FMAP_SIZE, &get_fuse_inode(inode)->state))
+		return min_t(u64, i_size_read(inode), map->mapped);
+	return map->file_size;
+}
+
+/*
+ * Makes an ordinary inode one of this kind.  What has its pages cached stays
+ * ordinary, and so does what somebody has open: its mappings would stay what
+ * they are.
+ */
+static int famfs_convert(struct inode *inode)
+{
+	struct address_space *mapping = inode->i_mapping;
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	truncate_inode_pages(mapping, 0);
+
+	/* Attributes from the server change i_flags under this lock alone. */
+	guard(spinlock)(&fi->lock);
+	if (fi->famfs_plain || !mapping_empty(mapping))
+		return -EBUSY;
+	inode->i_flags |= S_DAX;
+	/* Times move here, not at the server, which sees no write. */
+	inode->i_flags &= ~S_NOCMTIME;
+	mapping->a_ops = &famfs_aops;
+	return 0;
+}
+
+static void famfs_publish(struct inode *inode, struct famfs_map *map)
+{
+	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	spin_lock(&fi->lock);
+	fi->attr_version = atomic64_inc_return(&get_fuse_conn(inode)->attr_version);
+	i_size_write(inode, famfs_map_size(inode, map));
+	if (!map->grow)
+		clear_bit(FUSE_I_FMAP_SIZE, &fi->state);
+	spin_unlock(&fi->lock);
+
+	atomic_long_inc(&conn->nr_maps);
+	atomic_long_add(map->nr_extents + map->nr_strips, &conn->nr_extents);
+
+	/* Pairs with famfs_is_mapped(). */
+	smp_store_release(&fi->famfs_meta, map);
+}
+
+/* Frees a map that has been replaced, its claims given up. */
+static void famfs_retire(struct inode *inode, struct famfs_map *map)
+{
+	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
+
+	if (!map)
+		return;
+	atomic_long_dec(&conn->nr_maps);
+	atomic_long_sub(map->nr_extents + map->nr_strips, &conn->nr_extents);
+	famfs_map_free(map);
+}
+
+/*
+ * Takes all mappings away from @pos on, so that nobody reaches the memory any
+ * more unless it has pinned a page: then nothing is changed but that the others
+ * have to fault again.
+ */
+static int famfs_unmap(struct inode *inode, u64 pos)
+{
+	if (dax_layout_busy_page_range(inode->i_mapping, pos, LLONG_MAX)) {
+		pr_debug("node %llu has pinned pages and keeps its map\n",
+			 get_fuse_inode(inode)->nodeid);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+/* Dirty cache lines go to the memory that they belong to. */
+static void famfs_forget(struct inode *inode, const struct famfs_map *map,
+			 u64 pos)
+{
+	struct dax_device *dax_dev = famfs_map_alive(map);
+
+	if (dax_dev)
+		famfs_flush(inode->i_mapping, dax_dev);
+	dax_delete_mapping_range(inode->i_mapping, pos, LLONG_MAX);
+}
+
+/* From where on a new map changes what can be seen; huge entries go whole. */
+static u64 famfs_change_from(struct inode *inode, const struct famfs_map *map,
+			     const struct famfs_map *old)
+{
+	u64 pos = famfs_map_common(map, old);
+	u64 size = famfs_map_size(inode, map);
+
+	if (size < i_size_read(inode))
+		pos = min(pos, PAGE_ALIGN(size));
+	return round_down(pos, PMD_SIZE);
+}
+
+/*
+ * The old entries go before the old claims: others may claim these pages at
+ * once, and no page can have two entries.
+ */
+static int famfs_replace(struct inode *inode, struct famfs_map *map,
+			 struct famfs_map *old)
+{
+	int err = 0;
+	u64 from;
+
+	if (old) {
+		from = famfs_change_from(inode, map, old);
+		err = famfs_unmap(inode, from);
+		if (err)
+			return err;
+		famfs_forget(inode, old, from);
+	}
+	err = famfs_claim(get_fuse_conn(inode)->famfs, map, old);
+	if (!err)
+		famfs_publish(inode, map);
+	return err;
+}
+
+static int famfs_install_first(struct inode *inode, struct famfs_map *map)
+{
+	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
+	int err;
+
+	err = famfs_claim(conn, map, NULL);
+	if (err)
+		return err;
+	err = famfs_convert(inode);
+	if (err)
+		famfs_unclaim(conn, map);
+	else
+		famfs_publish(inode, map);
+	return err;
+}
+
+static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
+				const u32 *seq)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	struct famfs_map *old;
+	int err;
+
+	filemap_invalidate_lock(inode->i_mapping);
+	old = fi->famfs_meta;
+	if (seq && *seq != fi->famfs_seq)
+		err = -ESTALE;
+	else if (fuse_is_famfs(inode))
+		err = famfs_replace(inode, map, old);
+	else
+		err = famfs_install_first(inode, map);
+	if (!err)
+		fi->famfs_seq++;
+	filemap_invalidate_unlock(inode->i_mapping);
+
+	if (old)
+		trace_famfs_replace(inode, map, err);
+	else
+		trace_famfs_install(inode, map, err);
+	if (!err)
+		famfs_retire(inode, old);
+	return err;
+}
+
+/* Whatever the page cache of an ordinary inode has goes first. */
+static int famfs_install_ordinary(struct inode *inode, struct famfs_map *map,
+				  const u32 *seq)
+{
+	struct address_space *mapping = inode->i_mapping;
+	int err = 0;
+
+	if (seq) {
+		inode_lock(inode);
+		err = filemap_write_and_wait(mapping);
+	} else if (!inode_trylock(inode)) {
+		return -EBUSY;
+	} else if (mapping_tagged(mapping, PAGECACHE_TAG_DIRTY) ||
+		   mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK)) {
+		err = -EBUSY;
+	}
+	if (!err)
+		err = famfs_install_locked(inode, map, seq);
+	inode_unlock(inode);
+	return err;
+}
+
+/**
+ * famfs_install() - give an inode a map
+ * @inode: a regular file
+ * @map: the map; the inode's if this succeeds
+ * @seq: for a reply, fuse_inode.famfs_seq from before the request; NULL for
+ *	 what the server sends unasked
+ *
+ * The inode is ordinary, or has a map, which is replaced, or has lost it.
+ * Afterwards nobody sees the old map.
+ *
+ * Context: A reply may wait for the server, and wants i_rwsem free or the inode
+ * mapped.  A push waits for nothing that the server could be keeping.
+ * Return: 0, -EBUSY where pages are pinned, or claimed for another file, or the
+ * ordinary file is in use, -ESTALE for a reply that has been overtaken, or an
+ * error of famfs_claims_alloc().  After errors the inode is what it was.
+ */
+int famfs_install(struct inode *inode, struct famfs_map *map, const u32 *seq)
+{
+	int err;
+
+	err = famfs_claims_alloc(get_fuse_conn(inode)->famfs, inode, map);
+	if (err)
+		return err;
+	if (fuse_is_famfs(inode))
+		return famfs_install_locked(inode, map, seq);
+	return famfs_install_ordinary(inode, map, seq);
+}
+
+/**
+ * famfs_revoke() - forget what is known about the map of an inode
+ * @inode: a regular file
+ *
+ * Context: Waits for nothing that the server could be keeping.
+ * Return: 0, -EBUSY where pages are pinned.
+ */
+int famfs_revoke(struct inode *inode)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	struct famfs_map *old;
+	int err = 0;
+
+	filemap_invalidate_lock(inode->i_mapping);
+	old = fi->famfs_meta;
+	if (old)
+		err = famfs_unmap(inode, 0);
+	if (old && !err) {
+		famfs_forget(inode, old, 0);
+		WRITE_ONCE(fi->famfs_meta, NULL);
+		famfs_unclaim(get_fuse_conn(inode)->famfs, old);
+	}
+	if (!err) {
+		clear_bit(FUSE_I_NO_FMAP, &fi->state);
+		fi->famfs_seq++;
+	}
+	filemap_invalidate_unlock(inode->i_mapping);
+
+	trace_famfs_revoke(inode, old, err);
+	if (!err)
+		famfs_retire(inode, old);
+	return err;
+}
+
+/**
+ * famfs_evict() - take the map from an inode
+ * @inode: an inode of any kind that nobody uses, its DAX entries gone
+ */
+void famfs_evict(struct inode *inode)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	struct famfs_map *map = fi->famfs_meta;
+
+	if (!map)
+		return;
+	WRITE_ONCE(fi->famfs_meta, NULL);
+	famfs_unclaim(get_fuse_conn(inode)->famfs, map);
+	famfs_retire(inode, map);
+}
+
+/**
+ * famfs_open_plain() - count an open file that is ordinary
+ * @ff: the file
+ * @inode: its inode
+ *
+ * The inode stays ordinary until famfs_release_plain().
+ *
+ * Return: false if the inode is not ordinary.
+ */
+bool famfs_open_plain(struct fuse_file *ff, struct inode *inode)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	if (!get_fuse_conn(inode)->famfs)
+		return true;
+	guard(spinlock)(&fi->lock);
+	if (fuse_is_famfs(inode))
+		return false;
+	fi->famfs_plain++;
+	ff->famfs_plain = true;
+	return true;
+}
+
+/**
+ * famfs_release_plain() - an open file is gone
+ * @ff: a file, whether ordinary or not
+ * @inode: its inode
+ */
+void famfs_release_plain(struct fuse_file *ff, struct inode *inode)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	if (!ff->famfs_plain)
+		return;
+	guard(spinlock)(&fi->lock);
+	fi->famfs_plain--;
+	ff->famfs_plain = false;
+}
