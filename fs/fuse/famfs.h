@@ -44,6 +44,7 @@
 #include <linux/wait.h>
 
 struct dax_device;
+struct fuse_copy_state;
 
 /**
  * struct famfs_daxdev - a device of a connection
@@ -79,12 +80,30 @@ struct famfs_daxdev {
 };
 
 /**
+ * struct famfs_parts - a pushed message of which parts have arrived
+ * @list: in &famfs_conn.parts
+ * @nodeid: the file that it is about
+ * @size: its length in bytes
+ * @filled: bytes that have arrived
+ * @msg: the message
+ */
+struct famfs_parts {
+	struct list_head list;
+	u64 nodeid;
+	size_t size;
+	size_t filled;
+	u8 msg[] __aligned(8);
+};
+
+/**
  * struct famfs_conn - what a connection knows about dax devices
  * @fc: the connection
  * @ask_lock: held while the server is asked for a device
  * @register_lock: held while a device is entered into @devs or taken out
  * @lock: protects @claims, and entries of @devs against removal
  * @claims: what the maps take up, by device and page
+ * @parts_lock: protects @parts
+ * @parts: messages that are not complete yet
  * @claimed: woken when claims on a device are dropped
  * @nr_maps: files that have a map
  * @nr_extents: extents and strips of these maps
@@ -96,10 +115,28 @@ struct famfs_conn {
 	struct mutex register_lock;	/* protects @devs */
 	struct mutex lock;		/* protects @claims */
 	struct rb_root claims;
+	struct mutex parts_lock;	/* protects @parts */
+	struct list_head parts;
 	wait_queue_head_t claimed;
 	atomic_long_t nr_maps;
 	atomic_long_t nr_extents;
 	struct famfs_daxdev *devs[FUSE_DAXDEV_MAX];
+};
+
+/**
+ * struct famfs_trip - an open that may bring the map along
+ * @inode: the inode whose FUSE_I_FMAP_FETCH is held, or NULL
+ * @msg: what came with the reply
+ * @size: its length in bytes
+ * @seq: fuse_inode.famfs_seq from before the request
+ * @asks: the request asks for the map
+ */
+struct famfs_trip {
+	struct inode *inode;
+	void *msg;
+	size_t size;
+	u32 seq;
+	bool asks;
 };
 
 /* famfs_ctl.c */
@@ -184,10 +221,29 @@ void famfs_evict(struct inode *inode);
 bool famfs_open_plain(struct fuse_file *ff, struct inode *inode);
 void famfs_release_plain(struct fuse_file *ff, struct inode *inode);
 
+/* famfs_push.c */
+int famfs_notify(struct fuse_conn *fc, unsigned int size,
+		 struct fuse_copy_state *cs);
+
+/* famfs_trip.c */
+int famfs_trip_open(struct famfs_trip *trip, struct inode *inode,
+		    struct file *file);
+void famfs_trip_create(struct famfs_trip *trip, struct fuse_conn *fc);
+void famfs_trip_ask(struct famfs_trip *trip, struct fuse_args *args,
+		    u32 *open_flags);
+int famfs_trip_answer(struct famfs_trip *trip, struct fuse_args *args,
+		      ssize_t ret);
+int famfs_trip_opened(struct famfs_trip *trip, struct inode *inode,
+		      struct fuse_file *ff);
+int famfs_trip_created(struct famfs_trip *trip, struct inode *inode,
+		       struct file *file, struct fuse_file *ff);
+void famfs_trip_end(struct famfs_trip *trip);
+
 /* famfs_inode.c */
 int famfs_take(struct inode *inode, const void *msg, size_t size,
 	       const u32 *seq);
 int famfs_fetch(struct inode *inode);
+int famfs_fetch_known(struct inode *inode);
 bool famfs_must_fetch(struct inode *inode);
 int famfs_fetch_once(struct inode *inode);
 int famfs_open(struct inode *inode, struct file *file);
@@ -240,6 +296,51 @@ static inline int famfs_fsync(struct file *file, loff_t start, loff_t end,
 }
 
 static inline void famfs_sync_fs(struct super_block *sb)
+{
+}
+
+static inline int famfs_notify(struct fuse_conn *fc, unsigned int size,
+			       struct fuse_copy_state *cs)
+{
+	return -EINVAL;
+}
+
+static inline int famfs_trip_open(struct famfs_trip *trip, struct inode *inode,
+				  struct file *file)
+{
+	return 0;
+}
+
+static inline void famfs_trip_create(struct famfs_trip *trip,
+				     struct fuse_conn *fc)
+{
+}
+
+static inline void famfs_trip_ask(struct famfs_trip *trip,
+				  struct fuse_args *args, u32 *open_flags)
+{
+}
+
+static inline int famfs_trip_answer(struct famfs_trip *trip,
+				    struct fuse_args *args, ssize_t ret)
+{
+	return ret;
+}
+
+static inline int famfs_trip_opened(struct famfs_trip *trip,
+				    struct inode *inode, struct fuse_file *ff)
+{
+	return 0;
+}
+
+static inline int famfs_trip_created(struct famfs_trip *trip,
+				     struct inode *inode, struct file *file,
+				     struct fuse_file *ff)
+{
+	return 0;
+}
+
+static inline void famfs_trip_end(struct famfs_trip *trip)
 {
 }
 

@@ -45,6 +45,8 @@ bool famfs_conn_offer(struct fuse_mount *fm)
 	mutex_init(&conn->ask_lock);
 	mutex_init(&conn->register_lock);
 	mutex_init(&conn->lock);
+	mutex_init(&conn->parts_lock);
+	INIT_LIST_HEAD(&conn->parts);
 	init_waitqueue_head(&conn->claimed);
 	fm->fc->famfs = conn;
 	return true;
@@ -81,5 +83,11 @@ void famfs_conn_stop(struct fuse_conn *fc)
  */
 void famfs_conn_free(struct fuse_conn *fc)
 {
+	struct famfs_parts *parts, *next;
+
+	if (!fc->famfs)
+		return;
+	list_for_each_entry_safe(parts, next, &fc->famfs->parts, list)
+		kvfree(parts);
 	kvfree(fc->famfs);
 }

@@ -138,8 +138,16 @@ bool famfs_must_fetch(struct inode *inode)
 	       !test_bit(FUSE_I_NO_FMAP, &fi->state);
 }
 
-/* What the server pushes meanwhile counts more than its reply. */
-static int famfs_fetch_known(struct inode *inode)
+/**
+ * famfs_fetch_known() - ask the server until the map of an inode is known
+ * @inode: an inode of any kind
+ *
+ * What the server pushes meanwhile counts more than its reply.
+ *
+ * Context: As famfs_fetch().
+ * Return: As famfs_fetch(), but not -ESTALE.
+ */
+int famfs_fetch_known(struct inode *inode)
 {
 	int err = 0;
 

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mapped files: maps that the server sends unasked.
+ *
+ * FUSE_NOTIFY_FMAP installs a map, replaces it or takes it away.  A map that is
+ * larger than the server wants to send at once comes in parts, which are put
+ * together here and read when they are complete.
+ */
+
+#include "dev.h"
+#include "famfs.h"
+
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+static struct famfs_parts *famfs_parts_alloc(u64 nodeid, size_t size)
+{
+	struct famfs_parts *parts;
+
+	parts = kvmalloc_flex(*parts, msg, size, GFP_KERNEL_ACCOUNT);
+	if (!parts)
+		return ERR_PTR(-ENOMEM);
+	parts->nodeid = nodeid;
+	parts->size = size;
+	parts->filled = 0;
+	return parts;
+}
+
+/* Takes what has arrived so far for a file out of the list. */
+static struct famfs_parts *famfs_parts_take(struct famfs_conn *conn, u64 nodeid)
+{
+	struct famfs_parts *parts;
+
+	guard(mutex)(&conn->parts_lock);
+	list_for_each_entry(parts, &conn->parts, list) {
+		if (parts->nodeid == nodeid) {
+			list_del(&parts->list);
+			return parts;
+		}
+	}
+	return NULL;
+}
+
+static void famfs_parts_keep(struct famfs_conn *conn, struct famfs_parts *parts)
+{
+	guard(mutex)(&conn->parts_lock);
+	list_add(&parts->list, &conn->parts);
+}
+
+/* A new first part gives up what has come before. */
+static struct famfs_parts *
+famfs_parts_find(struct famfs_conn *conn,
+		 const struct fuse_notify_fmap_out *out)
+{
+	struct famfs_parts *parts = famfs_parts_take(conn, out->nodeid);
+
+	if (!out->offset) {
+		kvfree(parts);
+		return famfs_parts_alloc(out->nodeid, out->size);
+	}
+	if (parts && parts->size == out->size && parts->filled == out->offset)
+		return parts;
+	kvfree(parts);
+	pr_debug("fmap of node %llu: part at %llu is not the next one\n",
+		 out->nodeid, out->offset);
+	return ERR_PTR(-EINVAL);
+}
+
+static bool famfs_push_valid(const struct fuse_notify_fmap_out *out,
+			     unsigned int size)
+{
+	u64 flags = out->flags;
+
+	if (out->reserved)
+		return false;
+	if (flags == FUSE_NOTIFY_FMAP_PART)
+		return size && out->size <= FUSE_FMAP_PUSH_MAX &&
+		       out->offset < out->size &&
+		       size <= out->size - out->offset;
+	if (out->size || out->offset)
+		return false;
+	return flags == FUSE_NOTIFY_FMAP_REVOKE ? !size : !flags && size;
+}
+
+/* The caller holds fuse_conn.killsb for reading. */
+static int famfs_push_inode(struct fuse_conn *fc, u64 nodeid, const void *msg,
+			    size_t size)
+{
+	struct inode *inode;
+	int err = -EINVAL;
+
+	inode = fuse_ilookup(fc, nodeid, NULL);
+	if (!inode)
+		return -ENOENT;
+	if (S_ISREG(inode->i_mode) && nodeid != FUSE_ROOT_ID)
+		err = msg ? famfs_take(inode, msg, size, NULL) :
+			    famfs_revoke(inode);
+	iput(inode);
+	return err;
+}
+
+static int famfs_push(struct fuse_conn *fc, u64 nodeid, const void *msg,
+		      size_t size)
+{
+	guard(rwsem_read)(&fc->killsb);
+	return famfs_push_inode(fc, nodeid, msg, size);
+}
+
+/* What has arrived is kept until the rest is there. */
+static int famfs_push_part(struct fuse_conn *fc,
+			   const struct fuse_notify_fmap_out *out,
+			   unsigned int size, struct fuse_copy_state *cs)
+{
+	struct famfs_parts *parts = famfs_parts_find(fc->famfs, out);
+	int err;
+
+	if (IS_ERR(parts))
+		return PTR_ERR(parts);
+	err = fuse_copy_one(cs, parts->msg + parts->filled, size);
+	if (err) {
+		kvfree(parts);
+		return err;
+	}
+	parts->filled += size;
+	if (parts->filled < parts->size) {
+		famfs_parts_keep(fc->famfs, parts);
+		return 0;
+	}
+	fuse_copy_finish(cs);
+	err = famfs_push(fc, out->nodeid, parts->msg, parts->size);
+	kvfree(parts);
+	return err;
+}
+
+static int famfs_push_whole(struct fuse_conn *fc, u64 nodeid, unsigned int size,
+			    struct fuse_copy_state *cs)
+{
+	void *msg;
+	int err;
+
+	if (size > FUSE_FMAP_PUSH_MAX)
+		return -EINVAL;
+	msg = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!msg)
+		return -ENOMEM;
+	err = fuse_copy_one(cs, msg, size);
+	fuse_copy_finish(cs);
+	if (!err)
+		err = famfs_push(fc, nodeid, msg, size);
+	kvfree(msg);
+	return err;
+}
+
+/**
+ * famfs_notify() - FUSE_NOTIFY_FMAP
+ * @fc: the connection
+ * @size: length of the notification
+ * @cs: where to read it from
+ *
+ * Context: Waits for nothing that the server could be keeping.
+ * Return: 0 or what the server's write() is to fail with: -ENOENT for a file
+ * that the kernel does not know, -EINVAL for a malformed message, -EOPNOTSUPP
+ * where there are no maps, or an error of famfs_install().
+ */
+int famfs_notify(struct fuse_conn *fc, unsigned int size,
+		 struct fuse_copy_state *cs)
+{
+	struct fuse_notify_fmap_out out;
+	int err;
+
+	if (!fc->dax_fmap)
+		return -EOPNOTSUPP;
+	if (size < sizeof(out))
+		return -EINVAL;
+	err = fuse_copy_one(cs, &out, sizeof(out));
+	if (err)
+		return err;
+	size -= sizeof(out);
+	if (!famfs_push_valid(&out, size))
+		return -EINVAL;
+
+	if (out.flags & FUSE_NOTIFY_FMAP_PART)
+		return famfs_push_part(fc, &out, size, cs);
+	if (out.flags & FUSE_NOTIFY_FMAP_REVOKE) {
+		fuse_copy_finish(cs);
+		return famfs_push(fc, out.nodeid, NULL, 0);
+	}
+	return famfs_push_whole(fc, out.nodeid, size, cs);
+}
