@@ -170,6 +170,7 @@ int famfs_devs_get(struct fuse_mount *fm, struct famfs_map *map);
 void famfs_devs_put(struct famfs_conn *conn);
 int famfs_dev_register(struct famfs_conn *conn, u32 index, dev_t devt,
 		       const char *name, bool readonly);
+int famfs_dev_unregister(struct famfs_conn *conn, u32 index);
 void famfs_dev_complain(const char *name, u32 index, int err);
 void famfs_dev_put(struct famfs_daxdev *dev);
 
@@ -224,6 +225,10 @@ void famfs_release_plain(struct fuse_file *ff, struct inode *inode);
 /* famfs_push.c */
 int famfs_notify(struct fuse_conn *fc, unsigned int size,
 		 struct fuse_copy_state *cs);
+
+/* famfs_fd.c */
+int famfs_fd_open(struct fuse_conn *fc, void __user *argp);
+int famfs_fd_close(struct fuse_conn *fc, void __user *argp);
 
 /* famfs_trip.c */
 int famfs_trip_open(struct famfs_trip *trip, struct inode *inode,
@@ -303,6 +308,16 @@ static inline int famfs_notify(struct fuse_conn *fc, unsigned int size,
 			       struct fuse_copy_state *cs)
 {
 	return -EINVAL;
+}
+
+static inline int famfs_fd_open(struct fuse_conn *fc, void __user *argp)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int famfs_fd_close(struct fuse_conn *fc, void __user *argp)
+{
+	return -EOPNOTSUPP;
 }
 
 static inline int famfs_trip_open(struct famfs_trip *trip, struct inode *inode,

@@ -160,8 +160,8 @@ int famfs_dev_register(struct famfs_conn *conn, u32 index, dev_t devt,
 	guard(mutex)(&conn->register_lock);
 	dev = conn->devs[index];
 	if (dev)
-		return dev->devt == devt && dev->readonly == readonly ?
-		       0 : -EBUSY;
+		return dev->devt == devt && dev->readonly == readonly &&
+		       !READ_ONCE(dev->dead) ? 0 : -EBUSY;
 
 	dev = famfs_dev_alloc(conn, index, devt, name);
 	if (!dev)
@@ -174,6 +174,31 @@ int famfs_dev_register(struct famfs_conn *conn, u32 index, dev_t devt,
 	}
 	/* Pairs with famfs_dev_known(). */
 	smp_store_release(&conn->devs[index], dev);
+	return 0;
+}
+
+/**
+ * famfs_dev_unregister() - take a device out of the table of a connection
+ * @conn: the connection's devices
+ * @index: its index
+ *
+ * Return: 0, -ENOENT where there is none, -EBUSY where a map uses it.
+ */
+int famfs_dev_unregister(struct famfs_conn *conn, u32 index)
+{
+	struct famfs_daxdev *dev;
+
+	guard(mutex)(&conn->register_lock);
+	scoped_guard(mutex, &conn->lock) {
+		dev = conn->devs[index];
+		if (!dev)
+			return -ENOENT;
+		if (dev->nr_users)
+			return -EBUSY;
+		WRITE_ONCE(conn->devs[index], NULL);
+	}
+	famfs_release(dev);
+	famfs_dev_put(dev);
 	return 0;
 }
 
