@@ -139,6 +139,16 @@ struct famfs_trip {
 	bool asks;
 };
 
+/**
+ * struct famfs_resize - a change of size that the server is asked for
+ * @old: size of the file before
+ * @seq: fuse_inode.famfs_seq from before the request
+ */
+struct famfs_resize {
+	loff_t old;
+	u32 seq;
+};
+
 /* famfs_ctl.c */
 extern const struct file_operations famfs_ctl_ops;
 
@@ -190,13 +200,15 @@ void famfs_release(struct famfs_daxdev *dev);
 int famfs_avoid_bad(struct famfs_daxdev *dev, u64 pos,
 		    struct famfs_range *range);
 
-/* famfs_file.c */
+/* famfs_iomap.c */
 extern const struct iomap_ops famfs_iomap_ops;
+int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
+		 u64 start, u64 len);
+
+/* famfs_file.c */
 ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to);
 ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from);
 int famfs_mmap(struct file *file, struct vm_area_struct *vma);
-int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
-		 u64 start, u64 len);
 
 /* famfs_sync.c */
 int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
@@ -215,7 +227,27 @@ bool famfs_cache_begin(struct inode *inode);
 void famfs_cache_end(struct inode *inode);
 bool famfs_may_grow(struct inode *inode);
 
+/* famfs_grow.c */
+int famfs_extend_begin(struct kiocb *iocb, struct iov_iter *from,
+		       const struct famfs_map *map, int grown);
+void famfs_extend_end(struct inode *inode, loff_t size);
+int famfs_zero(struct inode *inode, loff_t start, loff_t end);
+u64 famfs_mapped(struct inode *inode);
+int famfs_grow(struct file *file, loff_t end);
+long famfs_fallocate(struct file *file, int mode, loff_t offset,
+		     loff_t length);
+u32 famfs_tell_size(struct inode *inode, u64 *size);
+void famfs_told_size(struct inode *inode, u32 valid, u64 size, int err);
+
+/* famfs_resize.c */
+int famfs_resize_begin(struct inode *inode, struct iattr *attr,
+		       struct famfs_resize *resize);
+int famfs_resize_end(struct inode *inode, const struct iattr *attr,
+		     const struct famfs_resize *resize, int err);
+
 /* famfs_install.c */
+bool famfs_try_forget(struct inode *inode, const struct famfs_map *map,
+		      u64 pos, struct page **busy);
 int famfs_install(struct inode *inode, struct famfs_map *map, const u32 *seq);
 int famfs_revoke(struct inode *inode);
 void famfs_evict(struct inode *inode);
@@ -377,6 +409,35 @@ static inline int famfs_file_io_open(struct inode *inode, struct file *file)
 static inline int famfs_setattr(struct inode *inode, struct iattr *attr)
 {
 	return 0;
+}
+
+static inline int famfs_resize_begin(struct inode *inode, struct iattr *attr,
+				     struct famfs_resize *resize)
+{
+	return 0;
+}
+
+static inline int famfs_resize_end(struct inode *inode,
+				   const struct iattr *attr,
+				   const struct famfs_resize *resize, int err)
+{
+	return err;
+}
+
+static inline long famfs_fallocate(struct file *file, int mode, loff_t offset,
+				   loff_t length)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline u32 famfs_tell_size(struct inode *inode, u64 *size)
+{
+	return 0;
+}
+
+static inline void famfs_told_size(struct inode *inode, u32 valid, u64 size,
+				   int err)
+{
 }
 
 static inline u32 famfs_cache_mask(struct inode *inode)

@@ -125,15 +125,17 @@ int famfs_file_io_open(struct inode *inode, struct file *file)
  * @inode: a mapped inode
  * @attr: the change; a size that is the file's already is taken out
  *
- * Return: 0, -EPERM if the size would change.
+ * Return: 0, -EPERM if the size would change and is fixed.
  */
 int famfs_setattr(struct inode *inode, struct iattr *attr)
 {
 	if (!(attr->ia_valid & ATTR_SIZE))
 		return 0;
+	/* O_TRUNC is not sent to the server, so it is truncated like this. */
+	attr->ia_valid &= ~ATTR_OPEN;
 	if (attr->ia_size != i_size_read(inode))
-		return -EPERM;
-	attr->ia_valid &= ~(ATTR_SIZE | ATTR_OPEN);
+		return famfs_may_grow(inode) ? 0 : -EPERM;
+	attr->ia_valid &= ~ATTR_SIZE;
 	return 0;
 }
 

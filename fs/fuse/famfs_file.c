@@ -7,56 +7,14 @@
  */
 
 #include "famfs.h"
-#include "famfs_trace.h"
 
 #include <linux/dax.h>
-#include <linux/fiemap.h>
-#include <linux/iomap.h>
 #include <linux/pagemap.h>
 #include <linux/sizes.h>
+#include <linux/uio.h>
 
 /* How often a buffer is made present in vain */
 #define FAMFS_FAULT_TRIES	64
-
-static int famfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
-			     unsigned int flags, struct iomap *iomap,
-			     struct iomap *srcmap)
-{
-	const struct famfs_map *map = famfs_inode_map(inode);
-	struct famfs_daxdev *dev;
-	struct famfs_range range;
-	int err;
-
-	if (unlikely(!map || pos >= map->mapped))
-		return -EIO;
-	if (unlikely(map->readonly && (flags & IOMAP_WRITE)))
-		return -EROFS;
-
-	famfs_map_resolve(map, pos, &range);
-	dev = map->devs[range.dev];
-	if (unlikely(READ_ONCE(dev->dead)))
-		return -EIO;
-	if (unlikely(!mtree_empty(&dev->bad))) {
-		err = famfs_avoid_bad(dev, pos, &range);
-		if (err)
-			return flags & IOMAP_FAULT ? err : -EIO;
-	}
-
-	/* iomap->flags stays 0: nothing is new, shared or dirty metadata. */
-	iomap->type = IOMAP_MAPPED;
-	iomap->offset = range.offset;
-	iomap->length = range.len;
-	iomap->addr = range.addr;
-	iomap->dax_dev = dev->dax_dev;
-	trace_famfs_resolve(inode, pos, &range);
-	return 0;
-}
-
-static DEFINE_IOMAP_ITER_NEXT(famfs_iomap_next, famfs_iomap_begin);
-
-const struct iomap_ops famfs_iomap_ops = {
-	.iomap_next	= famfs_iomap_next,
-};
 
 static int famfs_lock_shared(struct kiocb *iocb, struct inode *inode)
 {
@@ -83,41 +41,61 @@ static int famfs_lock_map(struct kiocb *iocb, struct address_space *mapping)
 }
 
 /*
- * What a write past the end of the file has room for.  dax_iomap_rw() does not
- * look at the size.
+ * Sees to it that there is room for a write past the end of the file.
+ * dax_iomap_rw() does not look at the size.
  */
-static int famfs_write_limit(struct kiocb *iocb, struct iov_iter *from)
+static int famfs_write_room(struct kiocb *iocb, struct iov_iter *from,
+			    const struct famfs_map *map, int grown)
 {
-	loff_t size = i_size_read(file_inode(iocb->ki_filp));
+	struct inode *inode = file_inode(iocb->ki_filp);
+	loff_t size = i_size_read(inode);
 
-	if (unlikely(iocb->ki_pos >= size))
+	if (likely(iocb->ki_pos + iov_iter_count(from) <= size))
+		return 0;
+	if (map->grow)
+		return famfs_extend_begin(iocb, from, map, grown);
+	if (iocb->ki_pos >= size)
 		return -EFBIG;
 	iov_iter_truncate(from, size - iocb->ki_pos);
 	return 0;
+}
+
+static ssize_t famfs_copy_locked(struct kiocb *iocb, struct iov_iter *iter,
+				 int grown)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	const struct famfs_map *map = famfs_inode_map(inode);
+	bool write = iov_iter_rw(iter) == WRITE;
+	ssize_t ret = 0;
+
+	if (unlikely(!map))
+		return -ESTALE;
+	if (write)
+		ret = famfs_write_room(iocb, iter, map, grown);
+	if (ret)
+		return ret;
+	pagefault_disable();
+	ret = dax_iomap_rw(iocb, iter, &famfs_iomap_ops);
+	pagefault_enable();
+	if (write && unlikely(ret > 0 && iocb->ki_pos > i_size_read(inode)))
+		famfs_extend_end(inode, iocb->ki_pos);
+	return ret;
 }
 
 /*
  * Copies as much as can be copied without faults: the buffer may be a mapping
  * of this file, or of one whose server waits for the lock.
  */
-static ssize_t famfs_copy(struct kiocb *iocb, struct iov_iter *iter)
+static ssize_t famfs_copy(struct kiocb *iocb, struct iov_iter *iter, int grown)
 {
-	struct inode *inode = file_inode(iocb->ki_filp);
+	struct address_space *mapping = iocb->ki_filp->f_mapping;
 	ssize_t ret;
 
-	ret = famfs_lock_map(iocb, inode->i_mapping);
+	ret = famfs_lock_map(iocb, mapping);
 	if (ret)
 		return ret;
-	if (unlikely(!famfs_inode_map(inode)))
-		ret = -ESTALE;
-	else if (iov_iter_rw(iter) == WRITE)
-		ret = famfs_write_limit(iocb, iter);
-	if (!ret) {
-		pagefault_disable();
-		ret = dax_iomap_rw(iocb, iter, &famfs_iomap_ops);
-		pagefault_enable();
-	}
-	filemap_invalidate_unlock_shared(inode->i_mapping);
+	ret = famfs_copy_locked(iocb, iter, grown);
+	filemap_invalidate_unlock_shared(mapping);
 	return ret;
 }
 
@@ -139,13 +117,13 @@ static bool famfs_fault_in(struct iov_iter *iter)
  * A buffer can be reclaimed again before it is copied, but memory of the file
  * that fails in the middle of a copy looks just the same.
  */
-static ssize_t famfs_rw(struct kiocb *iocb, struct iov_iter *iter)
+static ssize_t famfs_rw(struct kiocb *iocb, struct iov_iter *iter, int grown)
 {
 	int tries = FAMFS_FAULT_TRIES;
 	ssize_t ret, done = 0;
 
 	for (;;) {
-		ret = famfs_copy(iocb, iter);
+		ret = famfs_copy(iocb, iter, grown);
 		if (ret > 0) {
 			done += ret;
 			tries = FAMFS_FAULT_TRIES;
@@ -187,7 +165,7 @@ static ssize_t famfs_read_locked(struct kiocb *iocb, struct iov_iter *to)
 	if (ret)
 		return ret;
 	if (iocb->ki_pos < i_size_read(inode))
-		ret = famfs_rw(iocb, to);
+		ret = famfs_rw(iocb, to, 0);
 	inode_unlock_shared(inode);
 	return ret;
 }
@@ -211,7 +189,8 @@ ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	return ret;
 }
 
-static ssize_t famfs_write_locked(struct kiocb *iocb, struct iov_iter *from)
+static ssize_t famfs_write_locked(struct kiocb *iocb, struct iov_iter *from,
+				  int grown)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	ssize_t ret;
@@ -223,7 +202,7 @@ static ssize_t famfs_write_locked(struct kiocb *iocb, struct iov_iter *from)
 	if (ret > 0)
 		ret = famfs_modified(iocb, inode);
 	if (!ret && iov_iter_count(from))
-		ret = famfs_rw(iocb, from);
+		ret = famfs_rw(iocb, from, grown);
 	inode_unlock(inode);
 	return ret;
 }
@@ -233,16 +212,32 @@ static ssize_t famfs_write_locked(struct kiocb *iocb, struct iov_iter *from)
  * @iocb: where to
  * @from: where from
  *
- * Return: bytes written, fewer where the file ends, -EFBIG at and past the
- * end of the file, or another error.
+ * The server is asked for more memory with no lock held.  What it has grown
+ * the file by may be gone when the lock is there again, then it is asked once
+ * more; if it has not, what there is room for is written.
+ *
+ * Return: bytes written, fewer where the file or the memory ends, -EFBIG at and
+ * past the end of a file that does not grow, or another error.
  */
 ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
+	int err = 0, grown = 0;
 	ssize_t ret;
 
-	do {
-		ret = famfs_write_locked(iocb, from);
-	} while (unlikely(ret == -ESTALE) && !(ret = famfs_remap(iocb)));
+	for (;;) {
+		ret = famfs_write_locked(iocb, from, grown);
+		if (likely(ret != -ESTALE && ret != -EXFULL))
+			break;
+		if (ret == -ESTALE)
+			err = famfs_remap(iocb);
+		else if (iocb->ki_flags & IOCB_NOWAIT)
+			err = -EAGAIN;
+		else
+			grown = famfs_grow(iocb->ki_filp, iocb->ki_pos +
+					   iov_iter_count(from));
+		if (err)
+			return err;
+	}
 
 	if (ret > 0)
 		ret = generic_write_sync(iocb, ret);
@@ -339,51 +334,4 @@ int famfs_mmap(struct file *file, struct vm_area_struct *vma)
 	file_accessed(file);
 	vma->vm_ops = &famfs_vm_ops;
 	return 0;
-}
-
-/* The result is copied to user space in between, which may fault. */
-static int famfs_report_begin(struct inode *inode, loff_t pos, loff_t length,
-			      unsigned int flags, struct iomap *iomap,
-			      struct iomap *srcmap)
-{
-	int err;
-
-	filemap_invalidate_lock_shared(inode->i_mapping);
-	err = famfs_iomap_begin(inode, pos, length, flags, iomap, srcmap);
-	filemap_invalidate_unlock_shared(inode->i_mapping);
-	return err;
-}
-
-static DEFINE_IOMAP_ITER_NEXT(famfs_report_next, famfs_report_begin);
-
-static const struct iomap_ops famfs_report_ops = {
-	.iomap_next	= famfs_report_next,
-};
-
-/**
- * famfs_fiemap() - report where a file's bytes are
- * @inode: any regular FUSE file
- * @info: the request
- * @start: file offset
- * @len: bytes
- *
- * Addresses are offsets in devices; which device it is cannot be said here.
- *
- * Return: 0, -EOPNOTSUPP for a file that is not mapped, or another error.
- */
-int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
-		 u64 start, u64 len)
-{
-	u64 size;
-	int err = 0;
-
-	if (!fuse_is_famfs(inode))
-		return -EOPNOTSUPP;
-	inode_lock_shared(inode);
-	size = i_size_read(inode);
-	if (start < size)
-		err = iomap_fiemap(inode, info, start, min(len, size - start),
-				   &famfs_report_ops);
-	inode_unlock_shared(inode);
-	return err;
 }

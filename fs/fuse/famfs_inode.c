@@ -207,13 +207,23 @@ int famfs_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/* The server has truncated the file while it opened it. */
+static int famfs_truncated(struct inode *inode)
+{
+	int err;
+
+	clear_bit(FUSE_I_FMAP_SIZE, &get_fuse_inode(inode)->state);
+	err = famfs_fetch(inode);
+	return err == -ESTALE ? 0 : err;
+}
+
 /**
  * famfs_created() - get the map of a file that has just been created
  * @inode: the inode
  * @file: the file, which the server has open
  *
  * Nothing is truncated when the file is new.  Where it was there before, the
- * server may not have known that it must not be.
+ * server has truncated it, and may not have known that it must not be.
  *
  * Context: The directory is locked.  May wait for the server, killably until
  * it has read the request.
@@ -221,7 +231,9 @@ int famfs_open(struct inode *inode, struct file *file)
  */
 int famfs_created(struct inode *inode, struct file *file)
 {
-	if (fuse_is_famfs(inode))
-		return famfs_open(inode, file);
-	return famfs_fetch_once(inode);
+	if (!fuse_is_famfs(inode))
+		return famfs_fetch_once(inode);
+	if ((file->f_flags & O_TRUNC) && famfs_may_grow(inode))
+		return famfs_truncated(inode);
+	return famfs_open(inode, file);
 }

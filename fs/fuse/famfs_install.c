@@ -16,9 +16,11 @@
 
 static u64 famfs_map_size(struct inode *inode, const struct famfs_map *map)
 {
-	/* What has been written goes before what the server knew. */
-	if (map->grow &&
-	    test_bit(FUSE_I_FMAP_SIZE, &get_fuse_inode(inode)->state))
+	unsigned long *state = &get_fuse_inode(inode)->state;
+
+	/* What the server has yet to be told goes before what it knew. */
+	if (map->grow && (test_bit(FUSE_I_FMAP_SIZE, state) ||
+			  test_bit(FUSE_I_SIZE_UNSTABLE, state)))
 		return min_t(u64, i_size_read(inode), map->mapped);
 	return map->file_size;
 }
@@ -77,21 +79,6 @@ static void famfs_retire(struct inode *inode, struct famfs_map *map)
 	famfs_map_free(map);
 }
 
-/*
- * Takes all mappings away from @pos on, so that nobody reaches the memory any
- * more unless it has pinned a page: then nothing is changed but that the others
- * have to fault again.
- */
-static int famfs_unmap(struct inode *inode, u64 pos)
-{
-	if (dax_layout_busy_page_range(inode->i_mapping, pos, LLONG_MAX)) {
-		pr_debug("node %llu has pinned pages and keeps its map\n",
-			 get_fuse_inode(inode)->nodeid);
-		return -EBUSY;
-	}
-	return 0;
-}
-
 /* Dirty cache lines go to the memory that they belong to. */
 static void famfs_forget(struct inode *inode, const struct famfs_map *map,
 			 u64 pos)
@@ -103,7 +90,41 @@ static void famfs_forget(struct inode *inode, const struct famfs_map *map,
 	dax_delete_mapping_range(inode->i_mapping, pos, LLONG_MAX);
 }
 
-/* From where on a new map changes what can be seen; huge entries go whole. */
+/**
+ * famfs_try_forget() - take a file's mappings away
+ * @inode: the file
+ * @map: its map
+ * @pos: from where on; huge entries go whole
+ * @busy: set to a page that somebody has pinned
+ *
+ * Context: invalidate_lock is held for writing.
+ * Return: false if a page is pinned.  Then nothing has changed but that others
+ * have to fault again.
+ */
+bool famfs_try_forget(struct inode *inode, const struct famfs_map *map,
+		      u64 pos, struct page **busy)
+{
+	pos = round_down(pos, PMD_SIZE);
+	*busy = dax_layout_busy_page_range(inode->i_mapping, pos, LLONG_MAX);
+	if (*busy)
+		return false;
+	famfs_forget(inode, map, pos);
+	return true;
+}
+
+static int famfs_forget_old(struct inode *inode, const struct famfs_map *map,
+			    u64 pos)
+{
+	struct page *busy;
+
+	if (famfs_try_forget(inode, map, pos, &busy))
+		return 0;
+	pr_debug("node %llu has pinned pages and keeps its map\n",
+		 get_fuse_inode(inode)->nodeid);
+	return -EBUSY;
+}
+
+/* From where on a new map changes what can be seen. */
 static u64 famfs_change_from(struct inode *inode, const struct famfs_map *map,
 			     const struct famfs_map *old)
 {
@@ -112,7 +133,7 @@ static u64 famfs_change_from(struct inode *inode, const struct famfs_map *map,
 
 	if (size < i_size_read(inode))
 		pos = min(pos, PAGE_ALIGN(size));
-	return round_down(pos, PMD_SIZE);
+	return pos;
 }
 
 /*
@@ -122,17 +143,14 @@ static u64 famfs_change_from(struct inode *inode, const struct famfs_map *map,
 static int famfs_replace(struct inode *inode, struct famfs_map *map,
 			 struct famfs_map *old)
 {
+	u64 from = old ? famfs_change_from(inode, map, old) : 0;
 	int err = 0;
-	u64 from;
 
-	if (old) {
-		from = famfs_change_from(inode, map, old);
-		err = famfs_unmap(inode, from);
-		if (err)
-			return err;
-		famfs_forget(inode, old, from);
-	}
-	err = famfs_claim(get_fuse_conn(inode)->famfs, map, old);
+	/* Where the file only grows there is nothing to forget. */
+	if (old && from < old->mapped)
+		err = famfs_forget_old(inode, old, from);
+	if (!err)
+		err = famfs_claim(get_fuse_conn(inode)->famfs, map, old);
 	if (!err)
 		famfs_publish(inode, map);
 	return err;
@@ -248,9 +266,8 @@ int famfs_revoke(struct inode *inode)
 	filemap_invalidate_lock(inode->i_mapping);
 	old = fi->famfs_meta;
 	if (old)
-		err = famfs_unmap(inode, 0);
+		err = famfs_forget_old(inode, old, 0);
 	if (old && !err) {
-		famfs_forget(inode, old, 0);
 		WRITE_ONCE(fi->famfs_meta, NULL);
 		famfs_unclaim(get_fuse_conn(inode)->famfs, old);
 	}

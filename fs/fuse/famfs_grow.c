@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mapped files: files that grow.
+ *
+ * Where the server allows it a write goes on past the end of the file, into
+ * memory that the map has already or that the server is asked for.  The size
+ * moves here and the server is told later.
+ *
+ * The memory comes with whatever it held before.  So what lies between the old
+ * end and the data, and between the data and the end of its page, is zeroed
+ * before the size lets anyone see it.  Memory further behind the end is never
+ * seen.
+ */
+
+#include "famfs.h"
+
+#include <linux/dax.h>
+#include <linux/falloc.h>
+#include <linux/pagemap.h>
+#include <linux/uio.h>
+
+/**
+ * famfs_zero() - zero a part of a file, also past its end
+ * @inode: the file
+ * @start: first byte
+ * @end: byte after the last one
+ *
+ * Context: i_rwsem is held for writing, and invalidate_lock.
+ * Return: 0, -EIO where nothing is mapped, or another error.
+ */
+int famfs_zero(struct inode *inode, loff_t start, loff_t end)
+{
+	if (start >= end)
+		return 0;
+	return dax_zero_range(inode, start, end - start, NULL,
+			      &famfs_iomap_ops);
+}
+
+/**
+ * famfs_extend_begin() - prepare a write past the end of a file
+ * @iocb: the write
+ * @from: what to write; cut down to what there is room for
+ * @map: the file's map, which lets it grow
+ * @grown: 0, or why the server has not given more memory
+ *
+ * Context: i_rwsem is held for writing, and invalidate_lock.
+ * Return: 0, -EXFULL where the server is to be asked for memory, @grown where
+ * there is no room, or another error.
+ */
+int famfs_extend_begin(struct kiocb *iocb, struct iov_iter *from,
+		       const struct famfs_map *map, int grown)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	loff_t end = iocb->ki_pos + iov_iter_count(from);
+
+	if (end > map->mapped) {
+		if (!grown)
+			return -EXFULL;
+		if (iocb->ki_pos >= map->mapped)
+			return grown;
+		iov_iter_truncate(from, map->mapped - iocb->ki_pos);
+	}
+	return famfs_zero(inode, i_size_read(inode), iocb->ki_pos);
+}
+
+/**
+ * famfs_extend_end() - let what has been written past the end be seen
+ * @inode: the file
+ * @size: its new size, more than the old one
+ *
+ * Context: i_rwsem is held for writing, and invalidate_lock.
+ */
+void famfs_extend_end(struct inode *inode, loff_t size)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	/* The same page has just been written, so this does not fail. */
+	famfs_zero(inode, size, PAGE_ALIGN(size));
+	spin_lock(&fi->lock);
+	fi->attr_version = atomic64_inc_return(&get_fuse_conn(inode)->attr_version);
+	i_size_write(inode, size);
+	set_bit(FUSE_I_FMAP_SIZE, &fi->state);
+	spin_unlock(&fi->lock);
+	mark_inode_dirty_sync(inode);
+}
+
+/**
+ * famfs_mapped() - how far is a file mapped?
+ * @inode: a mapped inode
+ *
+ * Return: bytes, 0 where it has no map.
+ */
+u64 famfs_mapped(struct inode *inode)
+{
+	const struct famfs_map *map;
+	u64 mapped;
+
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	map = famfs_inode_map(inode);
+	mapped = map ? map->mapped : 0;
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	return mapped;
+}
+
+static int famfs_ask_memory(struct file *file, u64 start, u64 end)
+{
+	struct fuse_file *ff = file->private_data;
+	struct fuse_fallocate_in in = {
+		.fh	= ff->fh,
+		.offset	= start,
+		.length	= end - start,
+		.mode	= FALLOC_FL_KEEP_SIZE,
+	};
+	FUSE_ARGS(args);
+	int err;
+
+	if (ff->fm->fc->no_fallocate)
+		return -EOPNOTSUPP;
+	args.opcode = FUSE_FALLOCATE;
+	args.nodeid = ff->nodeid;
+	args.in_numargs = 1;
+	args.in_args[0].size = sizeof(in);
+	args.in_args[0].value = &in;
+	err = fuse_simple_request(ff->fm, &args);
+	if (err == -ENOSYS) {
+		ff->fm->fc->no_fallocate = 1;
+		err = -EOPNOTSUPP;
+	}
+	return err;
+}
+
+/**
+ * famfs_grow() - ask the server for memory at the end of a file
+ * @file: the file, open for writing
+ * @end: how far the file is to be mapped
+ *
+ * The server has mapped the memory by the time it replies, or is asked for the
+ * map again.
+ *
+ * Context: No lock held that the server could need.
+ * Return: 0, -ENOSPC where the server has not mapped as much, or its error.
+ */
+int famfs_grow(struct file *file, loff_t end)
+{
+	struct inode *inode = file_inode(file);
+	u64 mapped = famfs_mapped(inode);
+	int err = 0;
+
+	if (mapped >= end)
+		return 0;
+	err = famfs_ask_memory(file, mapped, end);
+	if (famfs_mapped(inode) >= end)
+		return 0;
+	if (!err)
+		err = famfs_fetch(inode);
+	if (err && err != -ESTALE)
+		return err;
+	return famfs_mapped(inode) >= end ? 0 : -ENOSPC;
+}
+
+/* Moves the end of the file, where the map reaches as far. */
+static int famfs_extend(struct inode *inode, loff_t size)
+{
+	const struct famfs_map *map;
+	int err = -ENOSPC;
+
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	map = famfs_inode_map(inode);
+	if (size <= i_size_read(inode))
+		err = 0;
+	else if (map && map->grow && size <= map->mapped)
+		err = famfs_zero(inode, i_size_read(inode), size);
+	if (!err && size > i_size_read(inode))
+		famfs_extend_end(inode, size);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	return err;
+}
+
+/**
+ * famfs_fallocate() - fallocate() of a mapped file
+ * @file: the file
+ * @mode: 0 or FALLOC_FL_KEEP_SIZE
+ * @offset: first byte
+ * @length: bytes
+ *
+ * Return: 0, -EOPNOTSUPP where the file does not grow or for other modes, or an
+ * error of famfs_grow().
+ */
+long famfs_fallocate(struct file *file, int mode, loff_t offset, loff_t length)
+{
+	struct inode *inode = file_inode(file);
+	loff_t end = offset + length;
+	int err;
+
+	if ((mode & ~FALLOC_FL_KEEP_SIZE) || !famfs_may_grow(inode))
+		return -EOPNOTSUPP;
+	err = inode_newsize_ok(inode, end);
+	if (!err)
+		err = famfs_grow(file, end);
+	if (err)
+		return err;
+
+	inode_lock(inode);
+	err = file_modified(file);
+	if (!err && !(mode & FALLOC_FL_KEEP_SIZE))
+		err = famfs_extend(inode, end);
+	inode_unlock(inode);
+	return err;
+}
+
+/**
+ * famfs_tell_size() - tell the server a size that has moved here
+ * @inode: an inode of any kind
+ * @size: set to the size
+ *
+ * Return: FATTR_SIZE, or 0 if there is nothing to tell, or truncate() is about
+ * to tell another size.
+ */
+u32 famfs_tell_size(struct inode *inode, u64 *size)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	guard(spinlock)(&fi->lock);
+	if (!test_bit(FUSE_I_FMAP_SIZE, &fi->state) ||
+	    test_bit(FUSE_I_SIZE_UNSTABLE, &fi->state))
+		return 0;
+	*size = i_size_read(inode);
+	return FATTR_SIZE;
+}
+
+/**
+ * famfs_told_size() - the server has replied
+ * @inode: an inode of any kind
+ * @valid: FATTR_* bits of the request
+ * @size: what it said
+ * @err: the server's error
+ */
+void famfs_told_size(struct inode *inode, u32 valid, u64 size, int err)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	if (err || !(valid & FATTR_SIZE))
+		return;
+	guard(spinlock)(&fi->lock);
+	if (i_size_read(inode) == size)
+		clear_bit(FUSE_I_FMAP_SIZE, &fi->state);
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mapped files: from a place in a file to a place on a device.
+ */
+
+#include "famfs.h"
+#include "famfs_trace.h"
+
+#include <linux/dax.h>
+#include <linux/fiemap.h>
+#include <linux/iomap.h>
+#include <linux/pagemap.h>
+
+static int famfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
+			     unsigned int flags, struct iomap *iomap,
+			     struct iomap *srcmap)
+{
+	const struct famfs_map *map = famfs_inode_map(inode);
+	struct famfs_daxdev *dev;
+	struct famfs_range range;
+	int err;
+
+	if (unlikely(!map || pos >= map->mapped))
+		return -EIO;
+	if (unlikely(map->readonly && (flags & (IOMAP_WRITE | IOMAP_ZERO))))
+		return -EROFS;
+
+	famfs_map_resolve(map, pos, &range);
+	dev = map->devs[range.dev];
+	if (unlikely(READ_ONCE(dev->dead)))
+		return -EIO;
+	if (unlikely(!mtree_empty(&dev->bad))) {
+		err = famfs_avoid_bad(dev, pos, &range);
+		if (err)
+			return flags & IOMAP_FAULT ? err : -EIO;
+	}
+
+	/* iomap->flags stays 0: nothing is new, shared or dirty metadata. */
+	iomap->type = IOMAP_MAPPED;
+	iomap->offset = range.offset;
+	iomap->length = range.len;
+	iomap->addr = range.addr;
+	iomap->dax_dev = dev->dax_dev;
+	trace_famfs_resolve(inode, pos, &range);
+	return 0;
+}
+
+static DEFINE_IOMAP_ITER_NEXT(famfs_iomap_next, famfs_iomap_begin);
+
+/* The caller holds invalidate_lock for as long as it uses the result. */
+const struct iomap_ops famfs_iomap_ops = {
+	.iomap_next	= famfs_iomap_next,
+};
+
+/* The result is copied to user space in between, which may fault. */
+static int famfs_report_begin(struct inode *inode, loff_t pos, loff_t length,
+			      unsigned int flags, struct iomap *iomap,
+			      struct iomap *srcmap)
+{
+	int err;
+
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	err = famfs_iomap_begin(inode, pos, length, flags, iomap, srcmap);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	return err;
+}
+
+static DEFINE_IOMAP_ITER_NEXT(famfs_report_next, famfs_report_begin);
+
+static const struct iomap_ops famfs_report_ops = {
+	.iomap_next	= famfs_report_next,
+};
+
+/**
+ * famfs_fiemap() - report where a file's bytes are
+ * @inode: any regular FUSE file
+ * @info: the request
+ * @start: file offset
+ * @len: bytes
+ *
+ * Addresses are offsets in devices; which device it is cannot be said here.
+ *
+ * Return: 0, -EOPNOTSUPP for a file that is not mapped, or another error.
+ */
+int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
+		 u64 start, u64 len)
+{
+	u64 size;
+	int err = 0;
+
+	if (!fuse_is_famfs(inode))
+		return -EOPNOTSUPP;
+	inode_lock_shared(inode);
+	size = i_size_read(inode);
+	if (start < size)
+		err = iomap_fiemap(inode, info, start, min(len, size - start),
+				   &famfs_report_ops);
+	inode_unlock_shared(inode);
+	return err;
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mapped files: truncate().
+ *
+ * FUSE_SETATTR goes to the server as for any file.  What differs is what has to
+ * happen around it: memory that the server takes back must not be reached any
+ * more when it learns of it, and memory that it gives must not be seen before
+ * it is zeroed.  Meanwhile the size is ours (FUSE_I_SIZE_UNSTABLE), whatever
+ * maps the server sends.
+ */
+
+#include "famfs.h"
+
+#include <linux/dax.h>
+#include <linux/pagemap.h>
+#include <linux/wait_bit.h>
+
+static void famfs_resize_size(struct inode *inode, loff_t size)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	spin_lock(&fi->lock);
+	fi->attr_version = atomic64_inc_return(&get_fuse_conn(inode)->attr_version);
+	i_size_write(inode, size);
+	spin_unlock(&fi->lock);
+}
+
+/* Nothing is reached from @pos on when this returns true. */
+static bool famfs_cut_once(struct inode *inode, u64 pos, loff_t size,
+			   struct page **busy)
+{
+	const struct famfs_map *map;
+	bool done = true;
+
+	filemap_invalidate_lock(inode->i_mapping);
+	map = famfs_inode_map(inode);
+	if (map)
+		done = famfs_try_forget(inode, map, pos, busy);
+	if (done)
+		famfs_resize_size(inode, size);
+	filemap_invalidate_unlock(inode->i_mapping);
+	return done;
+}
+
+/* Who has pinned a page may have to fault before it lets go. */
+static int famfs_cut(struct inode *inode, loff_t size)
+{
+	struct page *busy;
+	int err = 0;
+
+	while (!err && !famfs_cut_once(inode, PAGE_ALIGN(size), size, &busy))
+		err = wait_var_event_killable(busy, dax_page_is_idle(busy));
+	return err;
+}
+
+/* What the server has taken back must not be written, so this gives up never. */
+static void famfs_drop_map(struct inode *inode, loff_t size)
+{
+	struct page *busy;
+
+	while (famfs_revoke(inode))
+		while (!famfs_cut_once(inode, 0, size, &busy))
+			wait_var_event(busy, dax_page_is_idle(busy));
+}
+
+static int famfs_zero_to(struct inode *inode, loff_t start, loff_t end)
+{
+	int err;
+
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	err = famfs_zero(inode, start, end);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	return err;
+}
+
+static bool famfs_resizes(struct inode *inode, const struct iattr *attr)
+{
+	return fuse_is_famfs(inode) && (attr->ia_valid & ATTR_SIZE);
+}
+
+/**
+ * famfs_resize_begin() - before the server is asked to change a size
+ * @inode: an inode of any kind
+ * @attr: the change, after famfs_setattr()
+ * @resize: for famfs_resize_end(), which is due if this returns 0
+ *
+ * Waits for pages that are pinned behind the new end.
+ *
+ * Context: i_rwsem is held for writing.
+ * Return: 0, an error of telling the server the old size, -EINTR or
+ * -ERESTARTSYS.
+ */
+int famfs_resize_begin(struct inode *inode, struct iattr *attr,
+		       struct famfs_resize *resize)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	int err;
+
+	if (!famfs_resizes(inode, attr))
+		return 0;
+	/* What is being told must not reach the server after this. */
+	err = write_inode_now(inode, 1);
+	if (err)
+		return err;
+
+	resize->old = i_size_read(inode);
+	resize->seq = READ_ONCE(fi->famfs_seq);
+	attr->ia_valid |= ATTR_MTIME | ATTR_CTIME;
+	set_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
+	if (attr->ia_size < resize->old)
+		err = famfs_cut(inode, attr->ia_size);
+	if (err)
+		clear_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
+	return err;
+}
+
+/* The server has the memory back, so a map that has it is of no use. */
+static void famfs_shrunk(struct inode *inode, loff_t size, u32 seq)
+{
+	int err = 0;
+
+	if (seq == READ_ONCE(get_fuse_inode(inode)->famfs_seq))
+		err = famfs_fetch(inode);
+	if (err && err != -ESTALE)
+		famfs_drop_map(inode, size);
+	famfs_zero_to(inode, size, PAGE_ALIGN(size));
+}
+
+/* The new end is not seen before everything up to it is zeroed. */
+static int famfs_grew(struct inode *inode, loff_t old, loff_t size)
+{
+	int err = 0;
+
+	if (famfs_mapped(inode) < size)
+		err = famfs_fetch(inode);
+	if (err && err != -ESTALE)
+		return err;
+	err = famfs_zero_to(inode, old, PAGE_ALIGN(size));
+	if (!err)
+		famfs_resize_size(inode, size);
+	return err;
+}
+
+/* The server may have mapped less meanwhile. */
+static void famfs_resize_undo(struct inode *inode, loff_t old)
+{
+	u64 mapped = famfs_mapped(inode);
+
+	famfs_resize_size(inode, mapped ? min_t(u64, old, mapped) : old);
+}
+
+/**
+ * famfs_resize_end() - after the server has been asked to change a size
+ * @inode: an inode of any kind
+ * @attr: the change
+ * @resize: what famfs_resize_begin() has left
+ * @err: the server's error
+ *
+ * Return: @err, or an error of the map that the server has given.
+ */
+int famfs_resize_end(struct inode *inode, const struct iattr *attr,
+		     const struct famfs_resize *resize, int err)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	loff_t size = attr->ia_size;
+
+	if (!famfs_resizes(inode, attr))
+		return err;
+	if (!err && size > resize->old)
+		err = famfs_grew(inode, resize->old, size);
+	else if (!err)
+		famfs_shrunk(inode, size, resize->seq);
+	else if (size < resize->old)
+		famfs_resize_undo(inode, resize->old);
+
+	if (!err)
+		clear_bit(FUSE_I_FMAP_SIZE, &fi->state);
+	clear_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
+	return err;
+}
