@@ -244,6 +244,24 @@ int famfs_remount(struct famfs_env *env)
 	return famfs_mount_fork(env);
 }
 
+/* A second server, on a folder of its own, with a file "f" on device 0. */
+int famfs_mount_other(struct famfs_env *env, struct famfs_env *other,
+		      __u64 size)
+{
+	int err;
+
+	*other = *env;
+	snprintf(other->dir, sizeof(other->dir), "/tmp/famfs_XXXXXX");
+	if (!mkdtemp(other->dir))
+		return -errno;
+	err = famfs_server_init(&other->srv);
+	if (err)
+		return err;
+	famfs_name_devs(other, &other->srv);
+	famfs_add_simple(other, "f", size, 0, 0);
+	return famfs_mount_fork(other);
+}
+
 int famfs_open(struct famfs_env *env, const char *name, int flags)
 {
 	char path[128];
