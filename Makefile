@@ -7,7 +7,8 @@
 help:
 	@echo 'make demo     from nothing to files on a dax device, read, written and mapped'
 	@echo 'make test     KUnit, kselftests and user-space tests; T=PATTERN picks,'
-	@echo '              BACKEND=hmem|hmem-multi|pmem|nvdimm|cxl, VARIANT=debug, FULL=1 choose'
+	@echo '              BACKEND=hmem|hmem-multi|pmem|nvdimm|cxl, VARIANT=debug,'
+	@echo '              TRANSPORT=fuse|clone|uring, FULL=1 choose'
 	@echo 'make check    static gates over the series and the scripts; FULL=1: all of them'
 	@echo 'make series   build/series/linux/*.patch and build/series/libfuse/*.patch'
 	@echo 'make bench    instructions of reads, writes, faults and opens beside ext4 and xfs'

@@ -8,8 +8,12 @@
 #   T=PATTERN       only programs and suites whose names match
 #   BACKEND=NAME    what offers the dax devices: hmem (default), hmem-multi,
 #                   pmem, nvdimm or cxl
+#   TRANSPORT=NAME  how requests reach the test server: fuse (/dev/fuse), clone
+#                   or uring; without it all programs over fuse, and some over
+#                   the others
 #   VARIANT=debug   with KASAN, lockdep, kmemleak and more
-#   FULL=1          all backends, and longer fuzzing
+#   FULL=1          all backends, all programs over each transport, and longer
+#                   fuzzing
 #
 # Ends with `N passed, N failed, N skipped`; build/test has what was printed.
 
@@ -43,13 +47,37 @@ wanted()
 	[[ $1 =~ $pattern ]]
 }
 
-# The programs to run, by path.
+# What to run over the transports that are not the usual one: the programs
+# where the server's context, its replies or its end matter.
+some='famfs_(device|init|io|map|open|pair|race|reply|teardown|unbind)_test'
+
+# transports PROGRAM BACKEND: over which it is run.
+transports()
+{
+	if [[ $1 != famfs_* ]]; then
+		echo fuse
+	elif [ -n "${TRANSPORT:-}" ]; then
+		echo "$TRANSPORT"
+	elif [ "$2" != "${backends[0]}" ]; then
+		echo fuse
+	elif [ -n "$full" ] || [[ $1 =~ $some ]]; then
+		echo fuse clone uring
+	else
+		echo fuse
+	fi
+}
+
+# programs BACKEND: those to run, by path, with their transports.
 programs()
 {
-	local program
+	local program transport name
 
 	for program in "$BUILD"/selftests/*_test; do
-		! wanted "${program##*/}" || echo "$program"
+		for transport in $(transports "${program##*/}" "$1"); do
+			name=${program##*/}@$transport
+			wanted "${name%@*}" || wanted "$name" || continue
+			echo "${program%/*}/${name%@fuse}"
+		done
 	done
 }
 
@@ -58,7 +86,7 @@ in_guest()
 {
 	local backend=$1 dir=$out/$1 code=0 kunit=() list line
 
-	mapfile -t list < <(programs)
+	mapfile -t list < <(programs "$backend")
 	! wanted kunit || kunit=(-k)
 	[ ${#list[@]} -gt 0 ] || [ ${#kunit[@]} -gt 0 ] || return 0
 	rm -rf "$dir"
@@ -95,6 +123,8 @@ here()
 	count "$name" "${results[@]}" $((SECONDS - start))
 }
 
+[[ ${TRANSPORT:-fuse} =~ ^(fuse|clone|uring)$ ]] ||
+	die "no transport '$TRANSPORT'" "fuse, clone or uring"
 "$TOP/scripts/prepare.sh" "$variant"
 "$TOP/scripts/selftests.sh"
 

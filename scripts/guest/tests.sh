@@ -3,13 +3,14 @@
 #
 # Runs tests in the guest and says how they went.
 #
-# Usage: tests.sh OUT [-k] PROGRAM...
+# Usage: tests.sh OUT [-k] PROGRAM[@TRANSPORT]...
 #
 # Each program prints TAP; what it prints goes to OUT/NAME.tap. With -k the
-# KUnit suites of fs/fuse are run as well.
+# KUnit suites of fs/fuse are run as well. TRANSPORT says how requests reach the
+# server of a program that has its own: fuse (default), clone or uring.
 # Prints one line a program:
 #
-#   result NAME PASSED FAILED SKIPPED SECONDS
+#   result NAME[@TRANSPORT] PASSED FAILED SKIPPED SECONDS
 #
 # A program that prints no plan, or other than as many results as it planned,
 # has failed once more.
@@ -55,8 +56,22 @@ if [ "${1:-}" = -k ]; then
 	done
 fi
 
+# offer_uring TRANSPORT: elsewhere the kernel stays as it comes.
+offer_uring()
+{
+	local switch=/sys/module/fuse/parameters/enable_uring on=N
+
+	[ "$1" != uring ] || on=Y
+	[ ! -e $switch ] || echo $on > $switch
+}
+
 for program; do
 	name=$(basename "$program")
+	export FAMFS_TRANSPORT=fuse
+	case $name in *@*)
+		FAMFS_TRANSPORT=${name#*@} program=${program%@*} ;;
+	esac
+	offer_uring "$FAMFS_TRANSPORT"
 	start=$SECONDS
 	(cd "${program%/*}" && timeout -k 5 "$(limit "$program")" "$program") \
 		> "$out/$name.tap" 2>&1

@@ -285,29 +285,12 @@ TEST_F(famfs_device, D3_device_bound_to_another_driver)
 	EXPECT_EQ(0, open_close(&self->env, "f"));
 }
 
-/* A second server, mounted on a folder of its own. */
-static int mount_other(struct famfs_env *env, struct famfs_env *other)
-{
-	int err;
-
-	*other = *env;
-	snprintf(other->dir, sizeof(other->dir), "/tmp/famfs_XXXXXX");
-	if (!mkdtemp(other->dir))
-		return -errno;
-	err = famfs_server_init(&other->srv);
-	if (err)
-		return err;
-	famfs_name_devs(other, &other->srv);
-	famfs_add_simple(other, "f", SIZE, 0, 0);
-	return famfs_mount_fork(other);
-}
-
 TEST_F(famfs_device, D3_device_held_by_another_mount)
 {
 	struct famfs_env other;
 
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	ASSERT_EQ(0, mount_other(&self->env, &other));
+	ASSERT_EQ(0, famfs_mount_other(&self->env, &other, SIZE));
 	EXPECT_EQ(0, open_close(&self->env, "f"));
 	EXPECT_EQ(-EBUSY, open_close(&other, "f"));
 	EXPECT_EQ(-EBUSY, open_close(&other, "f"));
@@ -329,7 +312,7 @@ TEST_F(famfs_device, D5_free_after_umount_while_dev_fuse_is_open)
 	ASSERT_GE(kept, 0);
 	ASSERT_EQ(0, umount2(self->env.dir, 0));
 	self->env.mounted = false;
-	ASSERT_EQ(0, mount_other(&self->env, &other));
+	ASSERT_EQ(0, famfs_mount_other(&self->env, &other, SIZE));
 	EXPECT_EQ(0, open_close(&other, "f"));
 	EXPECT_EQ(0, famfs_umount(&other));
 	/* Nor is it in the way of a change of drivers. */
@@ -360,7 +343,7 @@ TEST_F(famfs_device, D5_held_until_the_last_file_of_a_lazy_umount)
 	fd = ASSERT_OPEN("f", O_RDWR);
 	ASSERT_EQ(0, umount2(self->env.dir, MNT_DETACH));
 	self->env.mounted = false;
-	ASSERT_EQ(0, mount_other(&self->env, &other));
+	ASSERT_EQ(0, famfs_mount_other(&self->env, &other, SIZE));
 	EXPECT_EQ(-EBUSY, open_close(&other, "f"));
 	EXPECT_EQ(1, pwrite(fd, &c, 1, 0));
 	close(fd);

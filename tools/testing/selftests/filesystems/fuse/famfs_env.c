@@ -95,20 +95,26 @@ void famfs_name_devs(struct famfs_env *env, struct famfs_server *srv)
 }
 
 /* Mounts once to see what the kernel offers. */
-static bool kernel_maps(struct famfs_env *env)
+static const char *kernel_lacks(struct famfs_env *env)
 {
-	bool offered = false;
+	bool uring = env->srv.transport == FAMFS_URING;
+	__u64 offered = 0;
 
 	if (!famfs_mount_fork(env)) {
-		offered = env->srv.st->offered & FUSE_DAX_FMAP;
+		offered = env->srv.st->offered;
 		famfs_umount(env);
 	}
 	famfs_server_exit(&env->srv);
-	return offered;
+	if (!(offered & FUSE_DAX_FMAP))
+		return "need CONFIG_FUSE_FAMFS_DAX";
+	if (uring && !(offered & FUSE_OVER_IO_URING))
+		return "need CONFIG_FUSE_IO_URING and fuse.enable_uring=1";
+	return NULL;
 }
 
 static const char *env_init(struct famfs_env *env, int devs)
 {
+	const char *lacks;
 	int i;
 
 	if (geteuid() != 0)
@@ -131,9 +137,10 @@ static const char *env_init(struct famfs_env *env, int devs)
 		return "need /tmp";
 	}
 	if (famfs_server_init(&env->srv))
-		return "need /dev/fuse";
-	if (!kernel_maps(env))
-		return "need CONFIG_FUSE_FAMFS_DAX";
+		return "need /dev/fuse, and a FAMFS_TRANSPORT that exists";
+	lacks = kernel_lacks(env);
+	if (lacks)
+		return lacks;
 	if (famfs_server_init(&env->srv))
 		return "need memory";
 	famfs_name_devs(env, &env->srv);
@@ -242,6 +249,24 @@ int famfs_remount(struct famfs_env *env)
 		return err;
 	famfs_name_devs(env, &env->srv);
 	return famfs_mount_fork(env);
+}
+
+/* A second server, on a folder of its own, with a file "f" on device 0. */
+int famfs_mount_other(struct famfs_env *env, struct famfs_env *other,
+		      __u64 size)
+{
+	int err;
+
+	*other = *env;
+	snprintf(other->dir, sizeof(other->dir), "/tmp/famfs_XXXXXX");
+	if (!mkdtemp(other->dir))
+		return -errno;
+	err = famfs_server_init(&other->srv);
+	if (err)
+		return err;
+	famfs_name_devs(other, &other->srv);
+	famfs_add_simple(other, "f", size, 0, 0);
+	return famfs_mount_fork(other);
 }
 
 int famfs_open(struct famfs_env *env, const char *name, int flags)

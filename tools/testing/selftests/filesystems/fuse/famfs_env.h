@@ -38,6 +38,8 @@ int famfs_mount_thread(struct famfs_env *env);
 int famfs_mount_fork(struct famfs_env *env);
 int famfs_umount(struct famfs_env *env);
 int famfs_remount(struct famfs_env *env);
+int famfs_mount_other(struct famfs_env *env, struct famfs_env *other,
+		      __u64 size);
 void famfs_name_devs(struct famfs_env *env, struct famfs_server *srv);
 
 int famfs_open(struct famfs_env *env, const char *name, int flags);

@@ -204,23 +204,6 @@ TEST_F(famfs_pair, N1_not_offered_to_a_context_of_a_user_namespace)
 	close(c->fs);
 }
 
-/* A second server, mounted on a folder of its own. */
-static int mount_other(struct famfs_env *env, struct famfs_env *other)
-{
-	int err;
-
-	*other = *env;
-	snprintf(other->dir, sizeof(other->dir), "/tmp/famfs_XXXXXX");
-	if (!mkdtemp(other->dir))
-		return -errno;
-	err = famfs_server_init(&other->srv);
-	if (err)
-		return err;
-	famfs_name_devs(other, &other->srv);
-	famfs_add_simple(other, "f", SIZE, 0, 0);
-	return famfs_mount_fork(other);
-}
-
 /* Unbinding took it from the first mount, whose end must not harm the second. */
 TEST_F(famfs_pair, X3_lost_device_is_left_to_its_new_holder)
 {
@@ -233,7 +216,7 @@ TEST_F(famfs_pair, X3_lost_device_is_left_to_its_new_holder)
 	old = ASSERT_OPEN("f", O_RDWR);
 	ASSERT_EQ(0, famfs_unbind(dev));
 	ASSERT_EQ(0, famfs_bind(dev, "fsdev_dax"));
-	ASSERT_EQ(0, mount_other(&self->env, &other));
+	ASSERT_EQ(0, famfs_mount_other(&self->env, &other, SIZE));
 	new = famfs_open(&other, "f", O_RDWR);
 	ASSERT_GE(new, 0);
 	EXPECT_ERRNO(EIO, pread(old, &c, 1, 0));

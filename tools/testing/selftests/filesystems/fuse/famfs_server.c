@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The device loop of the test server: requests in, rules, counts, replies and
- * notifications out.
+ * The loop of the test server: requests, rules, counts, and notifications; and
+ * the thread or process that it runs in.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "famfs_server.h"
@@ -22,7 +21,6 @@
 /* Address space for maps and file data; memory is used as it is touched. */
 #define STATE_SIZE	(256UL << 20)
 
-#define HELD_MAX	16
 #define WAIT_MS		10000
 
 /* Bytes in the wake pipe. */
@@ -34,6 +32,9 @@ int famfs_server_init(struct famfs_server *srv)
 {
 	memset(srv, 0, sizeof(*srv));
 	srv->fd = -1;
+	memset(srv->clones, -1, sizeof(srv->clones));
+	if (famfs_transport_choose(srv))
+		return -EINVAL;
 	srv->st = mmap(NULL, STATE_SIZE, PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (srv->st == MAP_FAILED) {
@@ -44,6 +45,8 @@ int famfs_server_init(struct famfs_server *srv)
 	srv->st->arena_used = 64;
 	srv->st->want = FUSE_DAX_FMAP | FUSE_ATOMIC_O_TRUNC | FUSE_MAX_PAGES |
 			FUSE_BIG_WRITES;
+	if (srv->transport == FAMFS_URING)
+		srv->st->want |= FUSE_OVER_IO_URING;
 	srv->st->valid = 3600;
 	srv->root_mode = S_IFDIR | 0777;
 	if (pipe2(srv->wake, O_CLOEXEC) < 0)
@@ -55,27 +58,6 @@ int famfs_server_init(struct famfs_server *srv)
 static void count_add(__u64 *count, __s64 n)
 {
 	__atomic_add_fetch(count, n, __ATOMIC_SEQ_CST);
-}
-
-static void set_reply_errno(const struct famfs_req *req, ssize_t written)
-{
-	__u32 opcode = req->ih->opcode;
-
-	if (opcode < FAMFS_OPCODES)
-		req->srv->st->reply_errno[opcode] = written < 0 ? errno : 0;
-}
-
-void famfs_reply(const struct famfs_req *req, int error, const void *data,
-		 size_t len)
-{
-	struct fuse_out_header oh = {
-		.len = sizeof(oh) + len,
-		.error = error,
-		.unique = req->ih->unique,
-	};
-	struct iovec iov[2] = { { &oh, sizeof(oh) }, { (void *)data, len } };
-
-	set_reply_errno(req, writev(req->srv->fd, iov, len ? 2 : 1));
 }
 
 static void send_note(struct famfs_server *srv)
@@ -171,54 +153,83 @@ static bool serve(const struct famfs_req *req)
 	return false;
 }
 
-static void request(struct famfs_server *srv, const void *buf, size_t len,
-		    void **held)
+static void request(const struct famfs_req *req, struct famfs_req *held)
+{
+	int i;
+
+	if (!serve(req)) {
+		famfs_uring_done(req);
+		return;
+	}
+	for (i = 0; i < FAMFS_MAX_HELD; i++) {
+		void *copy;
+
+		if (held[i].ih)
+			continue;
+		copy = malloc(req->ih->len);
+		if (!copy)
+			abort();
+		held[i] = *req;
+		held[i].ih = memcpy(copy, req->ih, req->ih->len);
+		held[i].in = copy + sizeof(*req->ih);
+		count_add(&req->srv->st->held, 1);
+		return;
+	}
+	famfs_reply(req, -EIO, NULL, 0);
+}
+
+static void serve_held(struct famfs_server *srv, struct famfs_req *held)
+{
+	struct famfs_req again[FAMFS_MAX_HELD];
+	int i;
+
+	memcpy(again, held, sizeof(again));
+	memset(held, 0, sizeof(again));
+	for (i = 0; i < FAMFS_MAX_HELD; i++) {
+		if (!again[i].ih)
+			continue;
+		count_add(&srv->st->held, -1);
+		request(&again[i], held);
+		free((void *)again[i].ih);
+	}
+}
+
+/* A request that is new. */
+static void serve_new(struct famfs_server *srv, const void *buf, size_t len,
+		      int fd, int entry, struct famfs_req *held)
 {
 	struct famfs_req req = {
 		.srv = srv,
 		.ih = buf,
 		.in = buf + sizeof(struct fuse_in_header),
 		.in_len = len - sizeof(struct fuse_in_header),
+		.fd = fd,
+		.entry = entry,
 	};
-	int i;
 
-	if (!serve(&req))
-		return;
-	for (i = 0; i < HELD_MAX; i++) {
-		if (held[i])
-			continue;
-		held[i] = malloc(len);
-		if (!held[i])
-			abort();
-		memcpy(held[i], buf, len);
-		count_add(&srv->st->held, 1);
-		return;
-	}
-	famfs_reply(&req, -EIO, NULL, 0);
+	if (req.ih->opcode < FAMFS_OPCODES)
+		count_add(&srv->st->count[req.ih->opcode], 1);
+	request(&req, held);
 }
 
-static void serve_held(struct famfs_server *srv, void **held)
+static void serve_ring(struct famfs_server *srv, void *buf,
+		       struct famfs_req *held)
 {
-	void *again[HELD_MAX];
-	int i;
+	size_t len;
+	int entry;
 
-	memcpy(again, held, sizeof(again));
-	memset(held, 0, sizeof(again));
-	for (i = 0; i < HELD_MAX; i++) {
-		if (!again[i])
-			continue;
-		count_add(&srv->st->held, -1);
-		request(srv, again[i],
-			((struct fuse_in_header *)again[i])->len, held);
-		free(again[i]);
+	while ((len = famfs_uring_next(srv, buf, &entry))) {
+		count_add(&srv->st->ring_requests, 1);
+		serve_new(srv, buf, len, -1, entry, held);
 	}
 }
 
 /* Returns false when there is nothing more to serve. */
-static bool serve_device(struct famfs_server *srv, void *buf, void **held)
+static bool serve_device(struct famfs_server *srv, int fd, void *buf,
+			 struct famfs_req *held)
 {
-	struct fuse_in_header *ih = buf;
-	ssize_t n = read(srv->fd, buf, FAMFS_REQ_SIZE);
+	ssize_t n = read(fd, buf, FAMFS_REQ_SIZE);
+	int i;
 
 	if (n < 0) {
 		if (errno == EINTR || errno == EAGAIN || errno == ENOENT)
@@ -226,47 +237,60 @@ static bool serve_device(struct famfs_server *srv, void *buf, void **held)
 		srv->st->last_errno = errno;
 		return false;	/* the mount is gone */
 	}
-	if (n < (ssize_t)sizeof(*ih))
+	if (n < (ssize_t)sizeof(struct fuse_in_header))
 		return true;
-	if (ih->opcode < FAMFS_OPCODES)
-		count_add(&srv->st->count[ih->opcode], 1);
-	request(srv, buf, n, held);
+	for (i = 0; i < FAMFS_CLONES; i++)
+		if (fd == srv->clones[i])
+			count_add(&srv->st->clone_requests[i], 1);
+	serve_new(srv, buf, n, fd, -1, held);
 	return true;
+}
+
+static bool serve_wake(struct famfs_server *srv, struct famfs_req *held)
+{
+	char c;
+
+	if (read(srv->wake[0], &c, 1) != 1 || c == WAKE_STOP)
+		return false;
+	if (c == WAKE_RELEASE)
+		serve_held(srv, held);
+	else
+		send_note(srv);
+	return true;
+}
+
+/* Returns false when there is nothing more to serve. */
+static bool serve_next(struct famfs_server *srv, void *buf,
+		       struct famfs_req *held)
+{
+	struct pollfd fds[FAMFS_POLL_FDS];
+	int i;
+
+	famfs_transport_fds(srv, fds);
+	if (poll(fds, FAMFS_POLL_FDS, -1) < 0)
+		return errno == EINTR;
+	if (fds[FAMFS_POLL_RING].revents)
+		serve_ring(srv, buf, held);
+	for (i = FAMFS_POLL_DEVS; i < FAMFS_POLL_FDS; i++)
+		if (fds[i].revents &&
+		    !serve_device(srv, fds[i].fd, buf, held))
+			return false;
+	return !fds[FAMFS_POLL_WAKE].revents || serve_wake(srv, held);
 }
 
 static void *loop(void *arg)
 {
+	struct famfs_req held[FAMFS_MAX_HELD] = {};
 	struct famfs_server *srv = arg;
-	struct pollfd fds[2] = {
-		{ .fd = srv->fd, .events = POLLIN },
-		{ .fd = srv->wake[0], .events = POLLIN },
-	};
-	void *held[HELD_MAX] = {};
 	void *buf = malloc(FAMFS_REQ_SIZE);
 	int i;
 
-	while (buf) {
-		char c;
-
-		if (poll(fds, 2, -1) < 0) {
-			if (errno == EINTR)
-				continue;
-			break;
-		}
-		if (fds[0].revents && !serve_device(srv, buf, held))
-			break;
-		if (!fds[1].revents)
-			continue;
-		if (read(srv->wake[0], &c, 1) != 1 || c == WAKE_STOP)
-			break;
-		if (c == WAKE_RELEASE)
-			serve_held(srv, held);
-		else
-			send_note(srv);
-	}
-	for (i = 0; i < HELD_MAX; i++)
-		free(held[i]);
+	while (buf && serve_next(srv, buf, held))
+		;
+	for (i = 0; i < FAMFS_MAX_HELD; i++)
+		free((void *)held[i].ih);
 	free(buf);
+	famfs_transport_close(srv);
 	return NULL;
 }
 
@@ -277,10 +301,14 @@ static void *loop(void *arg)
  */
 int famfs_server_thread(struct famfs_server *srv)
 {
-	int err = pthread_create(&srv->thread, NULL, loop, srv);
+	int err = famfs_transport_open(srv);
 
+	if (!err)
+		err = -pthread_create(&srv->thread, NULL, loop, srv);
 	srv->threaded = !err;
-	return -err;
+	if (err)
+		famfs_transport_close(srv);
+	return err;
 }
 
 /* Files of the test that were open at the fork are not the server's. */
@@ -307,9 +335,10 @@ int famfs_server_fork(struct famfs_server *srv)
 	if (!pid) {
 		/* An assertion that fails in the test must not leave it. */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != test || (srv->prepare && srv->prepare()))
-			_exit(1);
 		close_others(srv);
+		if (getppid() != test || famfs_transport_open(srv) ||
+		    (srv->prepare && srv->prepare()))
+			_exit(1);
 		loop(srv);
 		_exit(0);
 	}

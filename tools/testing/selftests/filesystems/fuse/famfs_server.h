@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A small FUSE server over raw /dev/fuse for tests of files that are mapped
- * onto dax devices.
+ * A small FUSE server over raw /dev/fuse or io_uring for tests of files that
+ * are mapped onto dax devices.
  *
  * It serves one directory of files.  Each file may have a map: any bytes, so
  * that they can be wrong on purpose.  Rules make it answer single requests
@@ -15,6 +15,7 @@
 #ifndef FAMFS_SERVER_H
 #define FAMFS_SERVER_H
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,8 +26,12 @@
 #define FAMFS_MAX_FILES		32
 #define FAMFS_MAX_DEVS		8
 #define FAMFS_MAX_RULES		16
+#define FAMFS_MAX_HELD		16
 #define FAMFS_OPCODES		64
 #define FAMFS_NAME_LEN		32
+
+/* Clones of the device that a server uses. */
+#define FAMFS_CLONES		2
 
 /* The server reads requests of at most this size. */
 #define FAMFS_MAX_WRITE		(128 * 1024)
@@ -89,6 +94,13 @@ struct famfs_state {
 	__u32 setattr_valid;		/* every FATTR_* that SETATTR sent */
 	__u64 retrieved;		/* bytes that NOTIFY_REPLY brought */
 	int last_errno;			/* why the server ended */
+	__u64 ring_requests;		/* that came over io_uring */
+	__u64 clone_requests[FAMFS_CLONES];	/* over each clone */
+
+	/* One reply that says it is longer, or shorter, than it is. */
+	__u32 skew_opcode;
+	__s64 skew;			/* 0: none, or sent */
+	int skew_errno;			/* what the kernel said to it */
 
 	/* A notification that the test has the server process send. */
 	size_t note_len;		/* 0 when it has been sent */
@@ -99,10 +111,21 @@ struct famfs_state {
 	unsigned char arena[];
 };
 
+/* How requests come, chosen by FAMFS_TRANSPORT in the environment. */
+enum famfs_transport {
+	FAMFS_FUSE,		/* by reading /dev/fuse */
+	FAMFS_CLONE,		/* the same from clones of it */
+	FAMFS_URING,		/* over io_uring, where the kernel does that */
+};
+
 /* The test's handle. */
 struct famfs_server {
 	struct famfs_state *st;
 	int fd;				/* /dev/fuse, or -1 */
+	enum famfs_transport transport;
+	int clones[FAMFS_CLONES];	/* of fd, or -1 */
+	struct famfs_uring *uring;	/* of the server, once it has one */
+	size_t payload;			/* of the ring's entries, or 0 */
 	unsigned int user;		/* whom the mount is for */
 	unsigned int root_mode;		/* of the mount's root */
 	int wake[2];			/* tells the server to look again */
@@ -118,9 +141,11 @@ struct famfs_req {
 	const struct fuse_in_header *ih;
 	const void *in;			/* what follows the header */
 	size_t in_len;
+	int fd;				/* where it was read, ... */
+	int entry;			/* ... or its entry in the ring, or -1 */
 };
 
-/* famfs_server.c: the device loop. */
+/* famfs_server.c: the loop. */
 int famfs_server_init(struct famfs_server *srv);
 int famfs_server_thread(struct famfs_server *srv);
 int famfs_server_fork(struct famfs_server *srv);
@@ -128,11 +153,34 @@ void famfs_server_stop(struct famfs_server *srv);
 void famfs_server_exit(struct famfs_server *srv);
 int famfs_server_signal(struct famfs_server *srv, int sig);
 
-void famfs_reply(const struct famfs_req *req, int error, const void *data,
-		 size_t len);
 int famfs_notify(struct famfs_server *srv, int code, const void *out,
 		 size_t len, const void *data, size_t data_len);
 void famfs_release(struct famfs_server *srv);
+
+/* famfs_transport.c: the ways of requests and replies. */
+enum {
+	FAMFS_POLL_WAKE,
+	FAMFS_POLL_RING,
+	FAMFS_POLL_DEVS,
+	FAMFS_POLL_FDS = FAMFS_POLL_DEVS + FAMFS_CLONES,
+};
+
+int famfs_transport_choose(struct famfs_server *srv);
+int famfs_transport_open(struct famfs_server *srv);
+void famfs_transport_close(struct famfs_server *srv);
+void famfs_transport_fds(struct famfs_server *srv, struct pollfd *fds);
+void famfs_reply(const struct famfs_req *req, int error, const void *data,
+		 size_t len);
+
+/* famfs_uring.c: the transport of that name. */
+int famfs_uring_start(struct famfs_server *srv);
+void famfs_uring_stop(struct famfs_server *srv);
+int famfs_uring_fd(const struct famfs_server *srv);
+size_t famfs_uring_next(struct famfs_server *srv, void *buf, int *entry);
+void famfs_uring_reply(const struct famfs_req *req,
+		       const struct fuse_out_header *oh, const void *data,
+		       size_t len, __u32 payload_sz);
+void famfs_uring_done(const struct famfs_req *req);
 
 /* famfs_rules.c: orders and counts. */
 struct famfs_rule *famfs_rule(struct famfs_server *srv, __u32 opcode,

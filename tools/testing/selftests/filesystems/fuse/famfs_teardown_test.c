@@ -234,6 +234,7 @@ TEST_F(famfs_teardown, X3_forced_lazy_umount_under_load)
 static void *reopen(void *arg)
 {
 	struct famfs_env *env = arg;
+	unsigned int i = 0;
 	char c;
 
 	while (!__atomic_load_n(&stop_load, __ATOMIC_SEQ_CST)) {
@@ -245,7 +246,7 @@ static void *reopen(void *arg)
 			return "read";
 		close(fd);
 		/* There must be moments when nobody has it open. */
-		usleep(2000);
+		usleep(2000 << i++ % 5);
 	}
 	return NULL;
 }
