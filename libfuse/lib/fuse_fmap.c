@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: LGPL-2.0-only */
+/*
+  FUSE: Filesystem in Userspace
+
+  Maps of files onto dax devices: composing and checking the message.
+
+  This program can be distributed under the terms of the GNU LGPLv2.
+  See the file LGPL2.txt
+*/
+
+#include "fuse_config.h"
+#include "fuse_lowlevel.h"
+#include "fuse_kernel.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct fuse_fmap {
+	/* The message as it is sent: a header and what follows it */
+	unsigned char *msg;
+	size_t size;
+	size_t capacity;
+
+	/* Bytes of the file that are mapped, in whole pages */
+	uint64_t mapped;
+
+	/* Only the last stripe may end inside a page */
+	int ends_in_page;
+
+	/* The first thing that was wrong, as a negative errno */
+	int error;
+};
+
+static uint64_t page_mask(void)
+{
+	return (uint64_t)sysconf(_SC_PAGESIZE) - 1;
+}
+
+static struct fuse_fmap_header *fmap_header(const struct fuse_fmap *fmap)
+{
+	return (struct fuse_fmap_header *)fmap->msg;
+}
+
+/*
+ * Makes room for more bytes at the end; they are zero.
+ */
+static void *fmap_append(struct fuse_fmap *fmap, size_t bytes)
+{
+	size_t need = fmap->size + bytes;
+	size_t capacity = fmap->capacity;
+	unsigned char *msg;
+	void *tail;
+
+	while (capacity < need)
+		capacity = capacity ? capacity * 2 : 256;
+	if (capacity != fmap->capacity) {
+		msg = realloc(fmap->msg, capacity);
+		if (msg == NULL)
+			return NULL;
+		fmap->msg = msg;
+		fmap->capacity = capacity;
+	}
+	tail = fmap->msg + fmap->size;
+	memset(tail, 0, bytes);
+	fmap->size = need;
+	return tail;
+}
+
+/*
+ * Appends an extent or a stripe with its strips, as one thing of the header's
+ * count.
+ */
+static int fmap_append_item(struct fuse_fmap *fmap, uint32_t ext_type,
+			    size_t bytes, void **item)
+{
+	struct fuse_fmap_header *hdr = fmap_header(fmap);
+
+	if (hdr->nextents && hdr->ext_type != ext_type)
+		return -EINVAL;
+	if (bytes > FUSE_FMAP_PUSH_MAX - fmap->size)
+		return -E2BIG;
+	*item = fmap_append(fmap, bytes);
+	if (*item == NULL)
+		return -ENOMEM;
+
+	hdr = fmap_header(fmap);
+	hdr->ext_type = ext_type;
+	hdr->nextents++;
+	hdr->size = fmap->size;
+	return 0;
+}
+
+static int check_range(uint32_t devindex, uint64_t offset, uint64_t len)
+{
+	if (devindex >= FUSE_DAXDEV_MAX || len == 0 ||
+	    (offset | len) & page_mask())
+		return -EINVAL;
+	if (offset > INT64_MAX || len > INT64_MAX - offset)
+		return -EOVERFLOW;
+	return 0;
+}
+
+/*
+ * How much the map would map with so many bytes more
+ */
+static int check_growth(const struct fuse_fmap *fmap, uint64_t bytes,
+			uint64_t *mapped)
+{
+	if (fmap->ends_in_page)
+		return -EINVAL;
+	if (bytes > INT64_MAX - page_mask() ||
+	    fmap->mapped > INT64_MAX - page_mask() - bytes)
+		return -EOVERFLOW;
+	*mapped = (fmap->mapped + bytes + page_mask()) & ~page_mask();
+	return 0;
+}
+
+/*
+ * How many bytes of a strip its chunks take up
+ */
+static uint64_t strip_need(uint64_t nbytes, uint32_t chunk_size,
+			   uint32_t nstrips, uint32_t strip)
+{
+	uint64_t chunks = nbytes / chunk_size;
+	uint64_t rest = nbytes % chunk_size;
+	uint64_t need = (chunks / nstrips) * chunk_size;
+
+	if (strip < chunks % nstrips)
+		need += chunk_size;
+	else if (strip == chunks % nstrips)
+		need += rest;
+	return need;
+}
+
+static int check_stripe(uint64_t nbytes, uint32_t chunk_size,
+			const struct fuse_dax_range *strips, uint32_t nstrips)
+{
+	uint64_t whole;
+	uint32_t i;
+	int err;
+
+	if (nbytes == 0 || nstrips == 0 || chunk_size == 0 ||
+	    chunk_size & page_mask())
+		return -EINVAL;
+
+	whole = (nbytes + page_mask()) & ~page_mask();
+	for (i = 0; i < nstrips; i++) {
+		err = check_range(strips[i].devindex, strips[i].offset,
+				  strips[i].len);
+		if (err)
+			return err;
+		if (strips[i].len < strip_need(whole, chunk_size, nstrips, i))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static void fill_extent(struct fuse_fmap_extent *ext,
+			const struct fuse_dax_range *range)
+{
+	ext->devindex = range->devindex;
+	ext->offset = range->offset;
+	ext->len = range->len;
+}
+
+static int add_extent(struct fuse_fmap *fmap,
+		      const struct fuse_dax_range *range)
+{
+	uint64_t mapped;
+	void *item;
+	int err;
+
+	err = check_range(range->devindex, range->offset, range->len);
+	if (err)
+		return err;
+	err = check_growth(fmap, range->len, &mapped);
+	if (err)
+		return err;
+	err = fmap_append_item(fmap, FUSE_FMAP_EXT_SIMPLE,
+			       sizeof(struct fuse_fmap_extent), &item);
+	if (err)
+		return err;
+
+	fill_extent(item, range);
+	fmap->mapped = mapped;
+	return 0;
+}
+
+static int add_stripe(struct fuse_fmap *fmap, uint64_t nbytes,
+		      uint32_t chunk_size, const struct fuse_dax_range *strips,
+		      uint32_t nstrips)
+{
+	struct fuse_fmap_stripe *stripe;
+	struct fuse_fmap_extent *ext;
+	uint64_t mapped;
+	uint32_t i;
+	void *item;
+	int err;
+
+	/* First, as it bounds nbytes for what follows */
+	err = check_growth(fmap, nbytes, &mapped);
+	if (err)
+		return err;
+	err = check_stripe(nbytes, chunk_size, strips, nstrips);
+	if (err)
+		return err;
+	if (nstrips > FUSE_FMAP_PUSH_MAX / sizeof(*ext))
+		return -E2BIG;
+	err = fmap_append_item(fmap, FUSE_FMAP_EXT_STRIPED,
+			       sizeof(*stripe) + nstrips * sizeof(*ext), &item);
+	if (err)
+		return err;
+
+	stripe = item;
+	stripe->nstrips = nstrips;
+	stripe->chunk_size = chunk_size;
+	stripe->nbytes = nbytes;
+	ext = (struct fuse_fmap_extent *)(stripe + 1);
+	for (i = 0; i < nstrips; i++)
+		fill_extent(&ext[i], &strips[i]);
+	fmap->mapped = mapped;
+	fmap->ends_in_page = (nbytes & page_mask()) != 0;
+	return 0;
+}
+
+struct fuse_fmap *fuse_fmap_create(uint64_t file_size, unsigned int flags)
+{
+	struct fuse_fmap *fmap = calloc(1, sizeof(*fmap));
+	struct fuse_fmap_header *hdr;
+
+	if (fmap == NULL)
+		return NULL;
+	hdr = fmap_append(fmap, sizeof(*hdr));
+	if (hdr == NULL) {
+		free(fmap);
+		return NULL;
+	}
+
+	hdr->file_type = FUSE_FMAP_FILE_REG;
+	hdr->version = FUSE_FMAP_VERSION;
+	hdr->size = sizeof(*hdr);
+	hdr->file_size = file_size;
+	if (flags & FUSE_LL_FMAP_GROW)
+		hdr->flags = FUSE_FMAP_GROW;
+	if (flags & ~FUSE_LL_FMAP_GROW)
+		fmap->error = -EINVAL;
+	else if (file_size > INT64_MAX)
+		fmap->error = -EOVERFLOW;
+	return fmap;
+}
+
+void fuse_fmap_destroy(struct fuse_fmap *fmap)
+{
+	if (fmap == NULL)
+		return;
+	free(fmap->msg);
+	free(fmap);
+}
+
+int fuse_fmap_add_extent(struct fuse_fmap *fmap, uint32_t devindex,
+			 uint64_t offset, uint64_t len)
+{
+	const struct fuse_dax_range range = {
+		.devindex = devindex,
+		.offset = offset,
+		.len = len,
+	};
+
+	if (!fmap->error)
+		fmap->error = add_extent(fmap, &range);
+	return fmap->error;
+}
+
+int fuse_fmap_add_stripe(struct fuse_fmap *fmap, uint64_t nbytes,
+			 uint32_t chunk_size,
+			 const struct fuse_dax_range *strips, uint32_t nstrips)
+{
+	if (!fmap->error)
+		fmap->error = add_stripe(fmap, nbytes, chunk_size, strips,
+					 nstrips);
+	return fmap->error;
+}
+
+int fuse_fmap_message(const struct fuse_fmap *fmap, const void **msg,
+		      size_t *size)
+{
+	const struct fuse_fmap_header *hdr = fmap_header(fmap);
+
+	if (fmap->error)
+		return fmap->error;
+	if (hdr->nextents == 0 || hdr->file_size > fmap->mapped)
+		return -EINVAL;
+	*msg = fmap->msg;
+	*size = fmap->size;
+	return 0;
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+  FUSE: Filesystem in Userspace
+
+  Mapped files, as test_fmap_mount.c: devices by file descriptor, maps larger
+  than a message, and files that grow.
+
+  This program can be distributed under the terms of the GNU GPLv2.
+  See the file GPL2.txt.
+*/
+
+#include "fmap_test.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Enough extents for more than a ring's buffer of 1 MiB, and than one part */
+#define MANY 50000
+
+/* The pages of a range, the last one first */
+static struct fuse_fmap *many_pages(void)
+{
+	struct fuse_fmap *fmap = fuse_fmap_create(MANY * page, 0);
+	uint64_t i;
+
+	for (i = MANY; i > 0; i--)
+		fuse_fmap_add_extent(fmap, 0, PLACE_MANY + (i - 1) * page,
+				     page);
+	return fmap;
+}
+
+/* Writes through the pages, and looks at them through a map of one extent */
+static void use_many_pages(int fd)
+{
+	struct fuse_fmap *plain = map_at(PLACE_MANY, MANY * page);
+	uint64_t i, word;
+
+	for (i = 0; i < MANY; i += 100)
+		CHECK_EQ(pwrite(fd, &i, sizeof(i), i * page), sizeof(i));
+	CHECK_EQ(fuse_lowlevel_notify_fmap(srv.se, SRV_FILE, plain), 0);
+	for (i = 0; i < MANY; i += 100) {
+		CHECK_EQ(pread(fd, &word, sizeof(word), (MANY - 1 - i) * page),
+			 sizeof(word));
+		CHECK_EQ(word, i);
+	}
+	CHECK_EQ(srv.reads + srv.writes, 0);
+	fuse_fmap_destroy(plain);
+}
+
+static void test_large(void)
+{
+	int fd;
+
+	register_device(0, O_RDWR);
+	serve(many_pages(), MANY * page);
+	fd = open_file(O_RDWR);
+	use_many_pages(fd);
+	close(fd);
+	CHECK_EQ(srv.fmaps, 1);
+	CHECK_EQ(srv.daxdevs, 0);
+}
+
+/* Where it does not fit into the reply to the open, get_fmap follows */
+static void test_large_open(void)
+{
+	int fd;
+
+	register_device(0, O_RDWR);
+	srv.in_open = true;
+	serve(many_pages(), MANY * page);
+	fd = open_file(O_RDWR);
+	use_many_pages(fd);
+	close(fd);
+	CHECK_EQ(srv.fmaps, srv.uring ? 1 : 0);
+}
+
+/* Over io-uring such a map is pushed, and a push asks for no device */
+static void test_large_unregistered(void)
+{
+	int fd;
+
+	serve(many_pages(), MANY * page);
+	fd = open_name(SRV_FILE_NAME, O_RDWR);
+	if (srv.uring) {
+		CHECK(fd < 0);
+		CHECK_EQ(errno, ENODEV);
+		CHECK_EQ(srv.reply_error, -ENODEV);
+		return;
+	}
+	CHECK(fd >= 0);
+	CHECK_EQ(srv.daxdevs, 1);
+	close(fd);
+}
+
+static void test_large_push(void)
+{
+	struct fuse_fmap *many = many_pages();
+	int fd;
+
+	serve(map_at(PLACE_A, FILE_SIZE), FILE_SIZE);
+	fd = open_file(O_RDWR);
+	CHECK_EQ(fuse_lowlevel_notify_fmap(srv.se, SRV_FILE, many), 0);
+	CHECK_EQ(lseek(fd, 0, SEEK_END), MANY * page);
+	use_many_pages(fd);
+	close(fd);
+	fuse_fmap_destroy(many);
+}
+
+static void *push_many(void *data)
+{
+	int i;
+
+	for (i = 0; i < 5; i++)
+		CHECK_EQ(fuse_lowlevel_notify_fmap(srv.se, SRV_FILE, data), 0);
+	return NULL;
+}
+
+/* Parts of two pushes that mixed would make a map of both, or none */
+static void test_large_race(void)
+{
+	struct fuse_fmap *many = many_pages();
+	pthread_t threads[4];
+	int i, fd;
+
+	serve(map_at(PLACE_A, FILE_SIZE), FILE_SIZE);
+	fd = open_file(O_RDWR);
+	for (i = 0; i < 4; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, push_many, many), 0);
+	for (i = 0; i < 4; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	use_many_pages(fd);
+	close(fd);
+	fuse_fmap_destroy(many);
+}
+
+static void test_daxdev_errors(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int dev = open(srv.device, O_RDWR | O_CLOEXEC);
+	int fd;
+
+	CHECK(null >= 0 && dev >= 0);
+	CHECK_EQ(fuse_session_daxdev_open(srv.se, -1, 0), -EBADF);
+	CHECK_EQ(fuse_session_daxdev_open(srv.se, null, 0), -ENODEV);
+	CHECK_EQ(fuse_session_daxdev_open(srv.se, dev, 1024), -EINVAL);
+	CHECK_EQ(fuse_session_daxdev_close(srv.se, 0), -ENOENT);
+
+	CHECK_EQ(fuse_session_daxdev_open(srv.se, dev, 0), 0);
+	CHECK_EQ(fuse_session_daxdev_open(srv.se, dev, 0), 0);
+	CHECK_EQ(fuse_session_daxdev_close(srv.se, 0), 0);
+	CHECK_EQ(fuse_session_daxdev_close(srv.se, 0), -ENOENT);
+
+	CHECK_EQ(fuse_session_daxdev_open(srv.se, dev, 0), 0);
+	serve(map_at(PLACE_A, FILE_SIZE), FILE_SIZE);
+	fd = open_file(O_RDWR);
+	CHECK_EQ(fuse_session_daxdev_close(srv.se, 0), -EBUSY);
+	use_file(fd);
+	CHECK_EQ(srv.daxdevs, 0);
+	close(fd);
+	close(dev);
+	close(null);
+}
+
+/* Registered while the kernel asks, which is then told no path */
+static void test_daxdev_in_request(void)
+{
+	int fd;
+
+	srv.by_fd = true;
+	serve(map_at(PLACE_A, FILE_SIZE), FILE_SIZE);
+	fd = open_file(O_RDWR);
+	use_file(fd);
+	close(fd);
+	CHECK_EQ(srv.daxdevs, 1);
+}
+
+static void test_daxdev_read_only(void)
+{
+	char byte;
+	int fd;
+
+	register_device(0, O_RDONLY);
+	serve(map_at(PLACE_A, FILE_SIZE), FILE_SIZE);
+	fd = open_file(O_RDWR);
+	CHECK_EQ(pread(fd, &byte, 1, 0), 1);
+	CHECK_EQ(pwrite(fd, &byte, 1, 0), -1);
+	CHECK_EQ(errno, EROFS);
+	CHECK(mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) ==
+	      MAP_FAILED);
+	CHECK_EQ(errno, EACCES);
+	close(fd);
+}
+
+static struct fuse_fmap *growing(uint64_t size, uint64_t room)
+{
+	struct fuse_fmap *fmap = fuse_fmap_create(size, FUSE_LL_FMAP_GROW);
+
+	fuse_fmap_add_extent(fmap, 0, PLACE_A, (room + page - 1) / page * page);
+	return fmap;
+}
+
+static int grow_by_push(struct server *s, fuse_ino_t ino, uint64_t end)
+{
+	struct fuse_fmap *fmap = growing(s->size, end);
+	int err = fuse_lowlevel_notify_fmap(s->se, ino, fmap);
+
+	fuse_fmap_destroy(fmap);
+	return -err;
+}
+
+static int grow_by_get_fmap(struct server *s, fuse_ino_t ino, uint64_t end)
+{
+	(void)ino;
+	srv_set_map(s, growing(s->size, end));
+	return 0;
+}
+
+/* What is written past the mapped end is there, and the server knows of it */
+static void use_growing_file(void)
+{
+	uint64_t i;
+	int fd;
+
+	serve(growing(0, page), 0);
+	fd = open_file(O_RDWR | O_APPEND);
+	for (i = 0; i < 20 * 512; i++)
+		CHECK_EQ(write(fd, &i, sizeof(i)), sizeof(i));
+	CHECK_EQ(fsync(fd), 0);
+	CHECK_EQ(srv.size, 20 * 4096);
+	for (i = 0; i < 20 * 512; i++) {
+		uint64_t word;
+
+		CHECK_EQ(pread(fd, &word, sizeof(word), i * 8), sizeof(word));
+		CHECK_EQ(word, i);
+	}
+	CHECK(srv.fallocates > 0);
+	CHECK_EQ(srv.reads + srv.writes, 0);
+	close(fd);
+}
+
+static void test_grow_by_push(void)
+{
+	srv.grow = grow_by_push;
+	use_growing_file();
+	CHECK_EQ(srv.fmaps, 1);
+}
+
+static void test_grow_by_get_fmap(void)
+{
+	srv.grow = grow_by_get_fmap;
+	use_growing_file();
+	CHECK_EQ(srv.fmaps, 1 + srv.fallocates);
+}
+
+static const struct fmap_test tests[] = {
+	{ "large", test_large },
+	{ "large-open", test_large_open },
+	{ "large-unregistered", test_large_unregistered },
+	{ "large-push", test_large_push },
+	{ "large-race", test_large_race },
+	{ "daxdev-errors", test_daxdev_errors },
+	{ "daxdev-in-request", test_daxdev_in_request },
+	{ "daxdev-read-only", test_daxdev_read_only },
+	{ "grow-by-push", test_grow_by_push },
+	{ "grow-by-get-fmap", test_grow_by_get_fmap },
+	{ NULL, NULL },
+};
+
+int main(int argc, char **argv)
+{
+	return run_tests(argc, argv, tests);
+}
