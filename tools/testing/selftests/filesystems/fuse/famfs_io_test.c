@@ -233,8 +233,9 @@ TEST_F(famfs_io, I1_open_files_go_on_after_the_server_was_killed)
 	EXPECT_EQ(0, use_file(fd));
 	/* A ring gives the device up later than its process ends. */
 	err = famfs_open(&self->env, "f", O_RDWR);
-	EXPECT_TRUE(err == -ENOTCONN || (err == -ECONNABORTED &&
-		    self->env.srv.transport == FAMFS_URING));
+	EXPECT_TRUE(err == -ENOTCONN ||
+		    (err == -ECONNABORTED &&
+		     self->env.srv.transport == FAMFS_URING));
 	EXPECT_EQ(0, use_file(fd));
 	close(fd);
 	EXPECT_EQ(0, famfs_umount(&self->env));
