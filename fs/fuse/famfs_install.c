@@ -172,6 +172,20 @@ static int famfs_install_first(struct inode *inode, struct famfs_map *map)
 	return err;
 }
 
+/*
+ * Whoever has this lock of an ordinary inode may wait for the server, which
+ * fills the page cache.  So what the server sends unasked does not wait for it.
+ */
+static bool famfs_lock_unasked(struct inode *inode)
+{
+	struct address_space *mapping = inode->i_mapping;
+
+	if (!fuse_is_famfs(inode))
+		return down_write_trylock(&mapping->invalidate_lock);
+	filemap_invalidate_lock(mapping);
+	return true;
+}
+
 static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 				const u32 *seq)
 {
@@ -179,7 +193,10 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 	struct famfs_map *old;
 	int err;
 
-	filemap_invalidate_lock(inode->i_mapping);
+	if (seq)
+		filemap_invalidate_lock(inode->i_mapping);
+	else if (!famfs_lock_unasked(inode))
+		return -EBUSY;
 	old = fi->famfs_meta;
 	if (seq && *seq != fi->famfs_seq)
 		err = -ESTALE;
@@ -255,7 +272,7 @@ int famfs_install(struct inode *inode, struct famfs_map *map, const u32 *seq)
  * @inode: a regular file
  *
  * Context: Waits for nothing that the server could be keeping.
- * Return: 0, -EBUSY where pages are pinned.
+ * Return: 0, -EBUSY where pages are pinned, or the file is ordinary and in use.
  */
 int famfs_revoke(struct inode *inode)
 {
@@ -263,7 +280,8 @@ int famfs_revoke(struct inode *inode)
 	struct famfs_map *old;
 	int err = 0;
 
-	filemap_invalidate_lock(inode->i_mapping);
+	if (!famfs_lock_unasked(inode))
+		return -EBUSY;
 	old = fi->famfs_meta;
 	if (old)
 		err = famfs_forget_old(inode, old, 0);
