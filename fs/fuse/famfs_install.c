@@ -35,11 +35,14 @@ static int famfs_convert(struct inode *inode)
 	struct address_space *mapping = inode->i_mapping;
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
+	/* This stays so: opening waits for invalidate_lock. */
+	if (READ_ONCE(fi->famfs_plain))
+		return -EBUSY;
 	truncate_inode_pages(mapping, 0);
 
 	/* Attributes from the server change i_flags under this lock alone. */
 	guard(spinlock)(&fi->lock);
-	if (fi->famfs_plain || !mapping_empty(mapping))
+	if (!mapping_empty(mapping))
 		return -EBUSY;
 	inode->i_flags |= S_DAX;
 	/* Times move here, not at the server, which sees no write. */
@@ -332,11 +335,13 @@ bool famfs_open_plain(struct fuse_file *ff, struct inode *inode)
 
 	if (!get_fuse_conn(inode)->famfs)
 		return true;
-	guard(spinlock)(&fi->lock);
-	if (fuse_is_famfs(inode))
+	if (!famfs_cache_begin(inode))
 		return false;
+	spin_lock(&fi->lock);
 	fi->famfs_plain++;
+	spin_unlock(&fi->lock);
 	ff->famfs_plain = true;
+	famfs_cache_end(inode);
 	return true;
 }
 
