@@ -28,7 +28,8 @@ static DEFINE_MUTEX(famfs_held_lock);
  * @dev: a device whose dax_dev has been found
  *
  * The device stands in the list before it is held: its driver may be unbound
- * at any time from then on.
+ * at any time from then on.  It stands last, so that who already holds it for
+ * the connection is found instead.
  *
  * Return: 0, or the error of fs_dax_get().
  */
@@ -37,7 +38,7 @@ int famfs_hold(struct famfs_daxdev *dev)
 	int err;
 
 	scoped_guard(mutex, &famfs_held_lock)
-		list_add(&dev->held, &famfs_held);
+		list_add_tail(&dev->held, &famfs_held);
 	err = fs_dax_get(dev->dax_dev, dev->conn, &famfs_holder_ops);
 	if (err) {
 		guard(mutex)(&famfs_held_lock);
@@ -71,7 +72,8 @@ static struct famfs_daxdev *famfs_held_get(struct dax_device *dax_dev,
 
 	guard(mutex)(&famfs_held_lock);
 	list_for_each_entry(dev, &famfs_held, held) {
-		if (dev->dax_dev != dax_dev || dax_holder(dax_dev) != dev->conn)
+		if (dev->dead || dev->dax_dev != dax_dev ||
+		    dax_holder(dax_dev) != dev->conn)
 			continue;
 		if (mf_flags & MF_MEM_PRE_REMOVE)
 			WRITE_ONCE(dev->dead, true);
