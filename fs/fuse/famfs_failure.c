@@ -92,6 +92,19 @@ static void famfs_held_put(struct famfs_daxdev *dev)
 	fuse_conn_put(fc);
 }
 
+/*
+ * The file's map, if @dev is what it means by the index.  The server may have
+ * closed a device that no map used any more, and opened another.  The caller
+ * holds invalidate_lock.
+ */
+static struct famfs_map *famfs_map_of(struct inode *inode,
+				      const struct famfs_daxdev *dev)
+{
+	struct famfs_map *map = get_fuse_inode(inode)->famfs_meta;
+
+	return map && map->devs[dev->index] == dev ? map : NULL;
+}
+
 /* A walk over the pieces of a file that lie on a device which is going. */
 struct famfs_revoke {
 	struct address_space *mapping;
@@ -132,7 +145,7 @@ static struct page *famfs_try_revoke(struct inode *inode,
 	struct famfs_map *map;
 
 	filemap_invalidate_lock(inode->i_mapping);
-	map = get_fuse_inode(inode)->famfs_meta;
+	map = famfs_map_of(inode, dev);
 	/* A map that is not there yet will not be: the device is dead. */
 	if (map && !famfs_map_walk_at(map, &all, famfs_unmap_range, &revoke)) {
 		famfs_flush(inode->i_mapping, dev->dax_dev);
@@ -198,6 +211,7 @@ static int famfs_poison_range(const struct famfs_range *range, void *data)
 }
 
 static int famfs_poison_inode(struct inode *inode,
+			      const struct famfs_daxdev *dev,
 			      const struct famfs_range *where, int mf_flags)
 {
 	struct famfs_poison poison = {
@@ -209,7 +223,7 @@ static int famfs_poison_inode(struct inode *inode,
 
 	/* Faults that have not seen the bad page are through after this. */
 	filemap_invalidate_lock(inode->i_mapping);
-	map = famfs_inode_map(inode);
+	map = famfs_map_of(inode, dev);
 	if (map)
 		err = famfs_map_walk_at(map, where, famfs_poison_range,
 					&poison);
@@ -240,7 +254,7 @@ static int famfs_poison(struct famfs_daxdev *dev, u64 offset, u64 len,
 		inode = famfs_next_owner(dev, &page, end);
 		if (!inode)
 			break;
-		err = famfs_poison_inode(inode, &where, mf_flags);
+		err = famfs_poison_inode(inode, dev, &where, mf_flags);
 		iput(inode);
 	}
 	up_read(&fc->killsb);
