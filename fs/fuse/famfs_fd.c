@@ -26,10 +26,6 @@ static int famfs_fd_register(struct fuse_conn *fc, u32 index,
 	if (!name)
 		return -ENOMEM;
 
-	/* After the last unmount nobody would give the device back. */
-	guard(rwsem_read)(&fc->killsb);
-	if (list_empty(&fc->mounts))
-		return -ENOTCONN;
 	err = famfs_dev_register(fc->famfs, index, inode->i_rdev, name,
 				 !(file->f_mode & FMODE_WRITE));
 	if (err)
