@@ -254,7 +254,7 @@ int famfs_install(struct inode *inode, struct famfs_map *map, const u32 *seq);
 int famfs_revoke(struct inode *inode);
 void famfs_evict(struct inode *inode);
 bool famfs_open_plain(struct fuse_file *ff, struct inode *inode);
-void famfs_release_plain(struct fuse_file *ff, struct inode *inode);
+void famfs_release_plain(struct fuse_file *ff);
 
 /* famfs_push.c */
 int famfs_notify(struct fuse_conn *fc, unsigned int size,
@@ -470,8 +470,7 @@ static inline bool famfs_open_plain(struct fuse_file *ff, struct inode *inode)
 	return true;
 }
 
-static inline void famfs_release_plain(struct fuse_file *ff,
-				       struct inode *inode)
+static inline void famfs_release_plain(struct fuse_file *ff)
 {
 }
 

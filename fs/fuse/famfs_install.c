@@ -340,23 +340,26 @@ bool famfs_open_plain(struct fuse_file *ff, struct inode *inode)
 	spin_lock(&fi->lock);
 	fi->famfs_plain++;
 	spin_unlock(&fi->lock);
-	ff->famfs_plain = true;
+	ihold(inode);
+	ff->famfs_plain = inode;
 	famfs_cache_end(inode);
 	return true;
 }
 
 /**
- * famfs_release_plain() - an open file is gone
+ * famfs_release_plain() - an open file is gone, and its last request
  * @ff: a file, whether ordinary or not
- * @inode: its inode
  */
-void famfs_release_plain(struct fuse_file *ff, struct inode *inode)
+void famfs_release_plain(struct fuse_file *ff)
 {
-	struct fuse_inode *fi = get_fuse_inode(inode);
+	struct inode *inode = ff->famfs_plain;
+	struct fuse_inode *fi;
 
-	if (!ff->famfs_plain)
+	if (!inode)
 		return;
-	guard(spinlock)(&fi->lock);
+	fi = get_fuse_inode(inode);
+	spin_lock(&fi->lock);
 	fi->famfs_plain--;
-	ff->famfs_plain = false;
+	spin_unlock(&fi->lock);
+	iput(inode);
 }
