@@ -102,6 +102,7 @@ struct famfs_parts {
  * @register_lock: held while a device is entered into @devs or taken out
  * @lock: protects @claims, and entries of @devs against removal
  * @claims: what the maps take up, by device and page
+ * @stopped: the last mount has gone, under @register_lock
  * @parts_lock: protects @parts
  * @parts: messages that are not complete yet
  * @claimed: woken when claims on a device are dropped
@@ -115,6 +116,7 @@ struct famfs_conn {
 	struct mutex register_lock;	/* protects @devs */
 	struct mutex lock;		/* protects @claims */
 	struct rb_root claims;
+	bool stopped;
 	struct mutex parts_lock;	/* protects @parts */
 	struct list_head parts;
 	wait_queue_head_t claimed;
@@ -252,7 +254,7 @@ int famfs_install(struct inode *inode, struct famfs_map *map, const u32 *seq);
 int famfs_revoke(struct inode *inode);
 void famfs_evict(struct inode *inode);
 bool famfs_open_plain(struct fuse_file *ff, struct inode *inode);
-void famfs_release_plain(struct fuse_file *ff, struct inode *inode);
+void famfs_release_plain(struct fuse_file *ff);
 
 /* famfs_push.c */
 int famfs_notify(struct fuse_conn *fc, unsigned int size,
@@ -468,8 +470,7 @@ static inline bool famfs_open_plain(struct fuse_file *ff, struct inode *inode)
 	return true;
 }
 
-static inline void famfs_release_plain(struct fuse_file *ff,
-				       struct inode *inode)
+static inline void famfs_release_plain(struct fuse_file *ff)
 {
 }
 

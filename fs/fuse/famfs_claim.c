@@ -381,7 +381,8 @@ struct inode *famfs_next_owner(struct famfs_daxdev *dev, u64 *page, u64 end)
 	struct inode *inode;
 
 	guard(mutex)(&conn->lock);
-	while (*page < end) {
+	/* What was closed has no files; its index may mean another device. */
+	while (conn->devs[dev->index] == dev && *page < end) {
 		claim = famfs_claim_find(conn, base + *page);
 		if (!claim || claim->first >= base + end)
 			break;

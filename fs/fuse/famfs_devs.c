@@ -149,7 +149,8 @@ static int famfs_dev_acquire(struct famfs_daxdev *dev)
  * Entering the same one again is fine, changing what an index means is not.
  *
  * Return: 0, -EBUSY where the index or the device is taken, -ENODEV for what
- * is no dax device, -EOPNOTSUPP where it has another driver, -ENOMEM.
+ * is no dax device, -EOPNOTSUPP where it has another driver, -ENOTCONN after the
+ * last unmount, -ENOMEM.
  */
 int famfs_dev_register(struct famfs_conn *conn, u32 index, dev_t devt,
 		       const char *name, bool readonly)
@@ -158,6 +159,9 @@ int famfs_dev_register(struct famfs_conn *conn, u32 index, dev_t devt,
 	int err;
 
 	guard(mutex)(&conn->register_lock);
+	/* Nobody would give the device back. */
+	if (conn->stopped)
+		return -ENOTCONN;
 	dev = conn->devs[index];
 	if (dev)
 		return dev->devt == devt && dev->readonly == readonly &&
@@ -310,7 +314,7 @@ int famfs_devs_get(struct fuse_mount *fm, struct famfs_map *map)
 }
 
 /**
- * famfs_devs_put() - release all devices of a connection
+ * famfs_devs_put() - release all devices of a connection, for good
  * @conn: the connection's devices; no inode has a map any more
  */
 void famfs_devs_put(struct famfs_conn *conn)
@@ -318,6 +322,7 @@ void famfs_devs_put(struct famfs_conn *conn)
 	u32 i;
 
 	guard(mutex)(&conn->register_lock);
+	conn->stopped = true;
 	for (i = 0; i < ARRAY_SIZE(conn->devs); i++) {
 		struct famfs_daxdev *dev = conn->devs[i];
 

@@ -28,7 +28,8 @@ static DEFINE_MUTEX(famfs_held_lock);
  * @dev: a device whose dax_dev has been found
  *
  * The device stands in the list before it is held: its driver may be unbound
- * at any time from then on.
+ * at any time from then on.  It stands last, so that who already holds it for
+ * the connection is found instead.
  *
  * Return: 0, or the error of fs_dax_get().
  */
@@ -37,7 +38,7 @@ int famfs_hold(struct famfs_daxdev *dev)
 	int err;
 
 	scoped_guard(mutex, &famfs_held_lock)
-		list_add(&dev->held, &famfs_held);
+		list_add_tail(&dev->held, &famfs_held);
 	err = fs_dax_get(dev->dax_dev, dev->conn, &famfs_holder_ops);
 	if (err) {
 		guard(mutex)(&famfs_held_lock);
@@ -71,7 +72,8 @@ static struct famfs_daxdev *famfs_held_get(struct dax_device *dax_dev,
 
 	guard(mutex)(&famfs_held_lock);
 	list_for_each_entry(dev, &famfs_held, held) {
-		if (dev->dax_dev != dax_dev || dax_holder(dax_dev) != dev->conn)
+		if (dev->dead || dev->dax_dev != dax_dev ||
+		    dax_holder(dax_dev) != dev->conn)
 			continue;
 		if (mf_flags & MF_MEM_PRE_REMOVE)
 			WRITE_ONCE(dev->dead, true);
@@ -88,6 +90,19 @@ static void famfs_held_put(struct famfs_daxdev *dev)
 
 	famfs_dev_put(dev);
 	fuse_conn_put(fc);
+}
+
+/*
+ * The file's map, if @dev is what it means by the index.  The server may have
+ * closed a device that no map used any more, and opened another.  The caller
+ * holds invalidate_lock.
+ */
+static struct famfs_map *famfs_map_of(struct inode *inode,
+				      const struct famfs_daxdev *dev)
+{
+	struct famfs_map *map = get_fuse_inode(inode)->famfs_meta;
+
+	return map && map->devs[dev->index] == dev ? map : NULL;
 }
 
 /* A walk over the pieces of a file that lie on a device which is going. */
@@ -130,7 +145,7 @@ static struct page *famfs_try_revoke(struct inode *inode,
 	struct famfs_map *map;
 
 	filemap_invalidate_lock(inode->i_mapping);
-	map = get_fuse_inode(inode)->famfs_meta;
+	map = famfs_map_of(inode, dev);
 	/* A map that is not there yet will not be: the device is dead. */
 	if (map && !famfs_map_walk_at(map, &all, famfs_unmap_range, &revoke)) {
 		famfs_flush(inode->i_mapping, dev->dax_dev);
@@ -196,6 +211,7 @@ static int famfs_poison_range(const struct famfs_range *range, void *data)
 }
 
 static int famfs_poison_inode(struct inode *inode,
+			      const struct famfs_daxdev *dev,
 			      const struct famfs_range *where, int mf_flags)
 {
 	struct famfs_poison poison = {
@@ -207,7 +223,7 @@ static int famfs_poison_inode(struct inode *inode,
 
 	/* Faults that have not seen the bad page are through after this. */
 	filemap_invalidate_lock(inode->i_mapping);
-	map = famfs_inode_map(inode);
+	map = famfs_map_of(inode, dev);
 	if (map)
 		err = famfs_map_walk_at(map, where, famfs_poison_range,
 					&poison);
@@ -238,7 +254,7 @@ static int famfs_poison(struct famfs_daxdev *dev, u64 offset, u64 len,
 		inode = famfs_next_owner(dev, &page, end);
 		if (!inode)
 			break;
-		err = famfs_poison_inode(inode, &where, mf_flags);
+		err = famfs_poison_inode(inode, dev, &where, mf_flags);
 		iput(inode);
 	}
 	up_read(&fc->killsb);

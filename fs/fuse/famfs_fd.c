@@ -13,34 +13,23 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-static int famfs_fd_enter(struct fuse_conn *fc, u32 index, struct file *file,
-			  const char *name)
-{
-	int err;
-
-	/* After the last unmount nobody would give the device back. */
-	guard(rwsem_read)(&fc->killsb);
-	if (list_empty(&fc->mounts))
-		return -ENOTCONN;
-	err = famfs_dev_register(fc->famfs, index, file_inode(file)->i_rdev,
-				 name, !(file->f_mode & FMODE_WRITE));
-	if (err)
-		famfs_dev_complain(name, index, err);
-	return err;
-}
-
 static int famfs_fd_register(struct fuse_conn *fc, u32 index,
 			     struct file *file)
 {
+	struct inode *inode = file_inode(file);
 	char *name;
 	int err;
 
-	if (!S_ISCHR(file_inode(file)->i_mode))
+	if (!S_ISCHR(inode->i_mode))
 		return -ENODEV;
 	name = kasprintf(GFP_KERNEL, "%pD4", file);
 	if (!name)
 		return -ENOMEM;
-	err = famfs_fd_enter(fc, index, file, name);
+
+	err = famfs_dev_register(fc->famfs, index, inode->i_rdev, name,
+				 !(file->f_mode & FMODE_WRITE));
+	if (err)
+		famfs_dev_complain(name, index, err);
 	kfree(name);
 	return err;
 }

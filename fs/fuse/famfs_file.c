@@ -68,6 +68,9 @@ static ssize_t famfs_copy_locked(struct kiocb *iocb, struct iov_iter *iter,
 	bool write = iov_iter_rw(iter) == WRITE;
 	ssize_t ret = 0;
 
+	/* A file may shrink with its map while this waits for the lock. */
+	if (!write && iocb->ki_pos >= i_size_read(inode))
+		return 0;
 	if (unlikely(!map))
 		return -ESTALE;
 	if (write)
@@ -164,8 +167,7 @@ static ssize_t famfs_read_locked(struct kiocb *iocb, struct iov_iter *to)
 	ret = famfs_lock_shared(iocb, inode);
 	if (ret)
 		return ret;
-	if (iocb->ki_pos < i_size_read(inode))
-		ret = famfs_rw(iocb, to, 0);
+	ret = famfs_rw(iocb, to, 0);
 	inode_unlock_shared(inode);
 	return ret;
 }

@@ -35,11 +35,14 @@ static int famfs_convert(struct inode *inode)
 	struct address_space *mapping = inode->i_mapping;
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
+	/* This stays so: opening waits for invalidate_lock. */
+	if (READ_ONCE(fi->famfs_plain))
+		return -EBUSY;
 	truncate_inode_pages(mapping, 0);
 
 	/* Attributes from the server change i_flags under this lock alone. */
 	guard(spinlock)(&fi->lock);
-	if (fi->famfs_plain || !mapping_empty(mapping))
+	if (!mapping_empty(mapping))
 		return -EBUSY;
 	inode->i_flags |= S_DAX;
 	/* Times move here, not at the server, which sees no write. */
@@ -172,6 +175,20 @@ static int famfs_install_first(struct inode *inode, struct famfs_map *map)
 	return err;
 }
 
+/*
+ * Whoever has this lock of an ordinary inode may wait for the server, which
+ * fills the page cache.  So what the server sends unasked does not wait for it.
+ */
+static bool famfs_lock_unasked(struct inode *inode)
+{
+	struct address_space *mapping = inode->i_mapping;
+
+	if (!fuse_is_famfs(inode))
+		return down_write_trylock(&mapping->invalidate_lock);
+	filemap_invalidate_lock(mapping);
+	return true;
+}
+
 static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 				const u32 *seq)
 {
@@ -179,7 +196,10 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 	struct famfs_map *old;
 	int err;
 
-	filemap_invalidate_lock(inode->i_mapping);
+	if (seq)
+		filemap_invalidate_lock(inode->i_mapping);
+	else if (!famfs_lock_unasked(inode))
+		return -EBUSY;
 	old = fi->famfs_meta;
 	if (seq && *seq != fi->famfs_seq)
 		err = -ESTALE;
@@ -255,7 +275,7 @@ int famfs_install(struct inode *inode, struct famfs_map *map, const u32 *seq)
  * @inode: a regular file
  *
  * Context: Waits for nothing that the server could be keeping.
- * Return: 0, -EBUSY where pages are pinned.
+ * Return: 0, -EBUSY where pages are pinned, or the file is ordinary and in use.
  */
 int famfs_revoke(struct inode *inode)
 {
@@ -263,7 +283,8 @@ int famfs_revoke(struct inode *inode)
 	struct famfs_map *old;
 	int err = 0;
 
-	filemap_invalidate_lock(inode->i_mapping);
+	if (!famfs_lock_unasked(inode))
+		return -EBUSY;
 	old = fi->famfs_meta;
 	if (old)
 		err = famfs_forget_old(inode, old, 0);
@@ -314,26 +335,31 @@ bool famfs_open_plain(struct fuse_file *ff, struct inode *inode)
 
 	if (!get_fuse_conn(inode)->famfs)
 		return true;
-	guard(spinlock)(&fi->lock);
-	if (fuse_is_famfs(inode))
+	if (!famfs_cache_begin(inode))
 		return false;
+	spin_lock(&fi->lock);
 	fi->famfs_plain++;
-	ff->famfs_plain = true;
+	spin_unlock(&fi->lock);
+	ihold(inode);
+	ff->famfs_plain = inode;
+	famfs_cache_end(inode);
 	return true;
 }
 
 /**
- * famfs_release_plain() - an open file is gone
+ * famfs_release_plain() - an open file is gone, and its last request
  * @ff: a file, whether ordinary or not
- * @inode: its inode
  */
-void famfs_release_plain(struct fuse_file *ff, struct inode *inode)
+void famfs_release_plain(struct fuse_file *ff)
 {
-	struct fuse_inode *fi = get_fuse_inode(inode);
+	struct inode *inode = ff->famfs_plain;
+	struct fuse_inode *fi;
 
-	if (!ff->famfs_plain)
+	if (!inode)
 		return;
-	guard(spinlock)(&fi->lock);
+	fi = get_fuse_inode(inode);
+	spin_lock(&fi->lock);
 	fi->famfs_plain--;
-	ff->famfs_plain = false;
+	spin_unlock(&fi->lock);
+	iput(inode);
 }

@@ -63,16 +63,6 @@ static void famfs_drop_map(struct inode *inode, loff_t size)
 			wait_var_event(busy, dax_page_is_idle(busy));
 }
 
-static int famfs_zero_to(struct inode *inode, loff_t start, loff_t end)
-{
-	int err;
-
-	filemap_invalidate_lock_shared(inode->i_mapping);
-	err = famfs_zero(inode, start, end);
-	filemap_invalidate_unlock_shared(inode->i_mapping);
-	return err;
-}
-
 static bool famfs_resizes(struct inode *inode, const struct iattr *attr)
 {
 	return fuse_is_famfs(inode) && (attr->ia_valid & ATTR_SIZE);
@@ -123,11 +113,17 @@ static void famfs_shrunk(struct inode *inode, loff_t size, u32 seq)
 		err = famfs_fetch(inode);
 	if (err && err != -ESTALE)
 		famfs_drop_map(inode, size);
-	famfs_zero_to(inode, size, PAGE_ALIGN(size));
+
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	famfs_zero(inode, size, PAGE_ALIGN(size));
+	filemap_invalidate_unlock_shared(inode->i_mapping);
 }
 
-/* The new end is not seen before everything up to it is zeroed. */
-static int famfs_grew(struct inode *inode, loff_t old, loff_t size)
+/*
+ * The new end is not seen before everything up to it is zeroed, in the map that
+ * is there when it is seen.  The old one may have come down with a map.
+ */
+static int famfs_grew(struct inode *inode, loff_t size)
 {
 	int err = 0;
 
@@ -135,18 +131,24 @@ static int famfs_grew(struct inode *inode, loff_t old, loff_t size)
 		err = famfs_fetch(inode);
 	if (err && err != -ESTALE)
 		return err;
-	err = famfs_zero_to(inode, old, PAGE_ALIGN(size));
+
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	err = famfs_zero(inode, i_size_read(inode), PAGE_ALIGN(size));
 	if (!err)
 		famfs_resize_size(inode, size);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
 	return err;
 }
 
 /* The server may have mapped less meanwhile. */
 static void famfs_resize_undo(struct inode *inode, loff_t old)
 {
-	u64 mapped = famfs_mapped(inode);
+	const struct famfs_map *map;
 
-	famfs_resize_size(inode, mapped ? min_t(u64, old, mapped) : old);
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	map = famfs_inode_map(inode);
+	famfs_resize_size(inode, map ? min_t(u64, old, map->mapped) : old);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
 }
 
 /**
@@ -167,7 +169,7 @@ int famfs_resize_end(struct inode *inode, const struct iattr *attr,
 	if (!famfs_resizes(inode, attr))
 		return err;
 	if (!err && size > resize->old)
-		err = famfs_grew(inode, resize->old, size);
+		err = famfs_grew(inode, size);
 	else if (!err)
 		famfs_shrunk(inode, size, resize->seq);
 	else if (size < resize->old)
