@@ -1,10 +1,10 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0
 /*
-  FUSE: Filesystem in Userspace
-
-  This program can be distributed under the terms of the GNU GPLv2.
-  See the file GPL2.txt.
-*/
+ * FUSE: Filesystem in Userspace
+ *
+ * This program can be distributed under the terms of the GNU GPLv2.
+ * See the file GPL2.txt.
+ */
 
 /** @file
  *
@@ -263,7 +263,7 @@ int main(int argc, char *argv[])
 	    fuse_parse_cmdline(&args, &opts) != 0)
 		return 1;
 	if (opts.show_help || !opts.mountpoint || !device) {
-		printf("usage: %s [options] -o dev=<device> [-o file=<name>:<bytes>]... <mountpoint>\n\n",
+		printf("usage: %s [options] -o dev=<device> -o file=<name>:<bytes> ... <mountpoint>\n\n",
 		       argv[0]);
 		fuse_cmdline_help();
 		fuse_lowlevel_help();

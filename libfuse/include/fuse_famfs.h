@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.0-only */
 /*
-  FUSE: Filesystem in Userspace
-
-  The names that famfs uses for what other filesystems know as struct
-  fuse_fmap_header and its kin. A new filesystem needs none of them: it
-  composes maps with fuse_fmap_create().
-
-  This program can be distributed under the terms of the GNU LGPLv2.
-  See the file LGPL2.txt
-*/
+ * FUSE: Filesystem in Userspace
+ *
+ * The names that famfs uses for what other filesystems know as struct
+ * fuse_fmap_header and its kin. A new filesystem needs none of them: it
+ * composes maps with fuse_fmap_create().
+ *
+ * This program can be distributed under the terms of the GNU LGPLv2.
+ * See the file LGPL2.txt
+ */
 
 #ifndef FUSE_FAMFS_H_
 #define FUSE_FAMFS_H_

@@ -1,12 +1,12 @@
-/* SPDX-License-Identifier: LGPL-2.0-only */
+// SPDX-License-Identifier: LGPL-2.0-only
 /*
-  FUSE: Filesystem in Userspace
-
-  Maps of files onto dax devices: composing and checking the message.
-
-  This program can be distributed under the terms of the GNU LGPLv2.
-  See the file LGPL2.txt
-*/
+ * FUSE: Filesystem in Userspace
+ *
+ * Maps of files onto dax devices: composing and checking the message.
+ *
+ * This program can be distributed under the terms of the GNU LGPLv2.
+ * See the file LGPL2.txt
+ */
 
 #include "fuse_config.h"
 #include "fuse_lowlevel.h"

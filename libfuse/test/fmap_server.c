@@ -1,12 +1,12 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0
 /*
-  FUSE: Filesystem in Userspace
-
-  A filesystem of mapped files that counts what reaches it, for the tests.
-
-  This program can be distributed under the terms of the GNU GPLv2.
-  See the file GPL2.txt.
-*/
+ * FUSE: Filesystem in Userspace
+ *
+ * A filesystem of mapped files that counts what reaches it, for the tests.
+ *
+ * This program can be distributed under the terms of the GNU GPLv2.
+ * See the file GPL2.txt.
+ */
 
 #include "fmap_server.h"
 
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 static struct server *get_server(fuse_req_t req)
@@ -229,26 +230,30 @@ static void *srv_run(void *data)
 	return NULL;
 }
 
-/* The ring takes over a moment after the mount */
-static void srv_wait_uring(struct server *srv)
+/*
+ * A request waits until the connection is up, which is some time after the
+ * mount; the ring takes over later still.
+ */
+static void srv_wait(struct server *srv)
 {
 	struct stat st;
 	char path[PATH_MAX];
 	int i;
 
-	for (i = 0; i < 1000 && !srv->over_uring; i++) {
+	for (i = 0; i < 1000; i++) {
 		snprintf(path, sizeof(path), "%s/absent%d", srv->mnt, i);
-		if (stat(path, &st) == 0)
-			errx(1, "%s is there", path);
+		if (stat(path, &st) == 0 || errno != ENOENT)
+			errx(1, "%s: not ENOENT", path);
+		if (!srv->uring || srv->over_uring)
+			return;
 		usleep(10000);
 	}
-	if (!srv->over_uring)
-		errx(1, "no request came over io-uring");
+	errx(1, "no request came over io-uring");
 }
 
 void srv_start(struct server *srv, const char *mnt, const char *device)
 {
-	char *argv[] = { (char *)"fmap_server", NULL };
+	char name[] = "fmap_server", *argv[] = { name, NULL };
 	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
 	const char *uring = getenv("FUSE_URING_ENABLE");
 
@@ -263,14 +268,16 @@ void srv_start(struct server *srv, const char *mnt, const char *device)
 		errx(1, "cannot mount at %s", mnt);
 	if (pthread_create(&srv->thread, NULL, srv_run, srv) != 0)
 		errx(1, "no thread for the server");
-	if (srv->uring)
-		srv_wait_uring(srv);
+	srv_wait(srv);
 }
 
 void srv_stop(struct server *srv)
 {
-	fuse_session_unmount(srv->se);
+	/* The library would close the descriptor while the thread reads it */
+	if (umount2(srv->mnt, 0) != 0)
+		err(1, "cannot unmount %s", srv->mnt);
 	pthread_join(srv->thread, NULL);
+	fuse_session_unmount(srv->se);
 	fuse_session_destroy(srv->se);
 	fuse_fmap_destroy(srv->fmap);
 	pthread_mutex_destroy(&srv->lock);
@@ -282,4 +289,15 @@ void srv_set_map(struct server *srv, struct fuse_fmap *fmap)
 	fuse_fmap_destroy(srv->fmap);
 	srv->fmap = fmap;
 	pthread_mutex_unlock(&srv->lock);
+}
+
+/* The requester may know of a reply before the function that sent it returns */
+int srv_reply_error(struct server *srv)
+{
+	int err;
+
+	pthread_mutex_lock(&srv->lock);
+	err = srv->reply_error;
+	pthread_mutex_unlock(&srv->lock);
+	return err;
 }

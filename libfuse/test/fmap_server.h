@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
-  FUSE: Filesystem in Userspace
-
-  A filesystem of mapped files that counts what reaches it, for the tests.
-
-  This program can be distributed under the terms of the GNU GPLv2.
-  See the file GPL2.txt.
-*/
+ * FUSE: Filesystem in Userspace
+ *
+ * A filesystem of mapped files that counts what reaches it, for the tests.
+ *
+ * This program can be distributed under the terms of the GNU GPLv2.
+ * See the file GPL2.txt.
+ */
 
 #ifndef FMAP_SERVER_H_
 #define FMAP_SERVER_H_
@@ -50,11 +50,12 @@ struct server {
 	/* What has been asked */
 	atomic_int opens, creates, fmaps, daxdevs, reads, writes, releases;
 	atomic_int fallocates, over_uring;
-	atomic_int reply_error;	/* of the last reply that had a map */
+	int reply_error;	/* of the last reply that had a map */
 };
 
 void srv_start(struct server *srv, const char *mnt, const char *device);
 void srv_stop(struct server *srv);
 void srv_set_map(struct server *srv, struct fuse_fmap *fmap);
+int srv_reply_error(struct server *srv);
 
 #endif /* FMAP_SERVER_H_ */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
-  FUSE: Filesystem in Userspace
-
-  What the tests of mapped files share: one server, and uses of its file.
-
-  This program can be distributed under the terms of the GNU GPLv2.
-  See the file GPL2.txt.
-*/
+ * FUSE: Filesystem in Userspace
+ *
+ * What the tests of mapped files share: one server, and uses of its file.
+ *
+ * This program can be distributed under the terms of the GNU GPLv2.
+ * See the file GPL2.txt.
+ */
 
 #ifndef FMAP_TEST_H_
 #define FMAP_TEST_H_

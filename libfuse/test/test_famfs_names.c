@@ -1,15 +1,15 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0
 /*
-  FUSE: Filesystem in Userspace
-
-  A server as it was written for famfs, before maps had names of their own:
-  it includes what such a server includes, uses every name that it uses, and
-  packs its messages by hand. That it compiles is most of the test; the rest is
-  that its messages are those of the kernel's header.
-
-  This program can be distributed under the terms of the GNU GPLv2.
-  See the file GPL2.txt.
-*/
+ * FUSE: Filesystem in Userspace
+ *
+ * A server as it was written for famfs, before maps had names of their own:
+ * it includes what such a server includes, uses every name that it uses, and
+ * packs its messages by hand. That it compiles is most of the test; the rest is
+ * that its messages are those of the kernel's header.
+ *
+ * This program can be distributed under the terms of the GNU GPLv2.
+ * See the file GPL2.txt.
+ */
 
 #define FUSE_USE_VERSION FUSE_MAKE_VERSION(3, 17)
 
@@ -160,7 +160,7 @@ static void test_messages(void)
 /* Asking for the capability must survive what the library does about flags */
 static void test_init(void)
 {
-	char *argv[] = { (char *)"test", NULL };
+	char name[] = "test", *argv[] = { name, NULL };
 	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
 	struct fuse_session *se;
 

@@ -1,13 +1,13 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0
 /*
-  FUSE: Filesystem in Userspace
-
-  Composing maps of files: what is accepted has the shape that the kernel's
-  header describes, and what the kernel would refuse is refused here.
-
-  This program can be distributed under the terms of the GNU GPLv2.
-  See the file GPL2.txt.
-*/
+ * FUSE: Filesystem in Userspace
+ *
+ * Composing maps of files: what is accepted has the shape that the kernel's
+ * header describes, and what the kernel would refuse is refused here.
+ *
+ * This program can be distributed under the terms of the GNU GPLv2.
+ * See the file GPL2.txt.
+ */
 
 #define FUSE_USE_VERSION FUSE_MAKE_VERSION(3, 18)
 

@@ -1,13 +1,13 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0
 /*
-  FUSE: Filesystem in Userspace
-
-  Mapped files, as test_fmap_mount.c: devices by file descriptor, maps larger
-  than a message, and files that grow.
-
-  This program can be distributed under the terms of the GNU GPLv2.
-  See the file GPL2.txt.
-*/
+ * FUSE: Filesystem in Userspace
+ *
+ * Mapped files, as test_fmap_mount.c: devices by file descriptor, maps larger
+ * than a message, and files that grow.
+ *
+ * This program can be distributed under the terms of the GNU GPLv2.
+ * See the file GPL2.txt.
+ */
 
 #include "fmap_test.h"
 
@@ -87,7 +87,7 @@ static void test_large_unregistered(void)
 	if (srv.uring) {
 		CHECK(fd < 0);
 		CHECK_EQ(errno, ENODEV);
-		CHECK_EQ(srv.reply_error, -ENODEV);
+		CHECK_EQ(srv_reply_error(&srv), -ENODEV);
 		return;
 	}
 	CHECK(fd >= 0);

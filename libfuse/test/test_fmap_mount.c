@@ -1,13 +1,13 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0
 /*
-  FUSE: Filesystem in Userspace
-
-  Files that the kernel maps onto a dax device, from the server's view: each
-  function of the library does what it says, and no data request is sent.
-
-  This program can be distributed under the terms of the GNU GPLv2.
-  See the file GPL2.txt.
-*/
+ * FUSE: Filesystem in Userspace
+ *
+ * Files that the kernel maps onto a dax device, from the server's view: each
+ * function of the library does what it says, and no data request is sent.
+ *
+ * This program can be distributed under the terms of the GNU GPLv2.
+ * See the file GPL2.txt.
+ */
 
 #include "fmap_test.h"
 
@@ -51,12 +51,12 @@ static void test_get_bad_map(void)
 	fuse_fmap_add_extent(srv.fmap, 0, 1, page);
 	CHECK(open_name(SRV_FILE_NAME, O_RDONLY) < 0);
 	CHECK_EQ(errno, EINVAL);
-	CHECK_EQ(srv.reply_error, -EINVAL);
+	CHECK_EQ(srv_reply_error(&srv), -EINVAL);
 
 	/* No map of the file is remembered: the next open asks again */
 	srv_set_map(&srv, map_at(PLACE_A, FILE_SIZE));
 	close(open_file(O_RDONLY));
-	CHECK_EQ(srv.reply_error, 0);
+	CHECK_EQ(srv_reply_error(&srv), 0);
 	CHECK_EQ(srv.fmaps, 2);
 }
 
@@ -96,7 +96,7 @@ static void test_open_bad_map(void)
 	fuse_fmap_add_extent(srv.fmap, 0, 1, page);
 	CHECK(open_name(SRV_FILE_NAME, O_RDONLY) < 0);
 	CHECK_EQ(errno, EINVAL);
-	CHECK_EQ(srv.reply_error, -EINVAL);
+	CHECK_EQ(srv_reply_error(&srv), -EINVAL);
 	CHECK_EQ(srv.releases, 0);
 }
 

@@ -35,14 +35,15 @@ suite()
 	local status=0 passed failed
 
 	shift 3
+	# What a failed test leaves is of use outside.
+	rm -rf "$out/libfuse-$name"
 	"$suite/test/run-tests.py" --build-dir "$build" -j1 \
-		--run-dir "/run/libfuse-$name" "$@" > "$log" 2>&1 || status=$?
+		--run-dir "$out/libfuse-$name" "$@" > "$log" 2>&1 || status=$?
 	passed=$(of passed "$log")
 	failed=$(of failed "$log")
 	[ "$failed" -gt 0 ] || { [ $status -eq 0 ] && [ "$passed" -gt 0 ]; } ||
 		failed=1
 	echo "result libfuse/$name $passed $failed $(of skipped "$log") $((SECONDS - start))"
-	[ "$failed" = 0 ] || cp -r "/run/libfuse-$name" "$out/" 2>/dev/null
 }
 
 suite dev "$source" "$builds/libfuse-asan" -g fmap
