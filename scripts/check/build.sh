@@ -7,6 +7,7 @@
 #   build_config DIR TOGGLE...   a configuration in o/check-DIR of the cache
 #   build_targets COMMIT [DIR]   what the series touches, as make takes it
 #   build_make DIR ARGS...       make there
+#   build_linked DIR             what it compiled there of FUSE also links
 #   build_worktree COMMIT        BUILD_TREE is a tree of its own, at a commit
 #
 # BUILD_TREE is the source, BUILD_ARCH and BUILD_CROSS the machine it is for;
@@ -83,6 +84,24 @@ build_config()
 			grep -qx "CONFIG_$toggle" "$out/.config" || ignored "$dir" "$toggle"
 		fi
 	done
+}
+
+# build_linked DIR: FUSE calls no function of its own that is not there yet,
+# which compiling a directory does not show.
+build_linked()
+{
+	local fuse missing
+
+	fuse=$(build_out "$1")/fs/fuse
+	if grep -qx CONFIG_FUSE_FS=m "$(build_out "$1")/.config"; then
+		fuse+=/fuse.o
+	else
+		fuse+=/built-in.a
+	fi
+	missing=$(nm --print-file-name "$fuse" |
+		  awk '$(NF - 1) == "U" { used[$NF] } $(NF - 1) ~ /^[TDRB]$/ { there[$NF] }
+		       END { for (s in used) if (s ~ /^famfs_/ && !(s in there)) print s }')
+	[ -z "$missing" ] || { echo "not there yet: $missing"; return 1; }
 }
 
 # build_targets COMMIT [DIR]: less the files that the configuration in DIR leaves

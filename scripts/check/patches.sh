@@ -33,7 +33,7 @@ one()
 	build_config "$dir" "$@"
 	build_make "$dir" prepare
 	# shellcheck disable=SC2046 # words they are
-	build_make "$dir" $(build_targets "$commit" "$dir") ||
+	{ build_make "$dir" $(build_targets "$commit" "$dir") && build_linked "$dir"; } ||
 		{ echo "does not build with $*: $subject"; return 1; }
 	mkdir -p "$(dirname "$stamp")"
 	touch "$stamp"
