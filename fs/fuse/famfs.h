@@ -9,8 +9,6 @@
  *				create
  *   FUSE_I_PRIVS_FETCH		bit lock: one opener asks the server for the
  *				privileges; as above
- *   famfs_conn.ask_lock	one GET_DAXDEV at a time; never taken by the
- *				server
  *   famfs_conn.register_lock	device table; taken by the server's tasks
  *   device_lock of a device	unbinding holds it, and dax_srcu for reading,
  *				while it tells us
@@ -19,12 +17,17 @@
  *   inode->i_rwsem		read and write hold it; whoever holds it may
  *				wait for the server
  *   mmap_lock, sb_pagefault	held by faults
+ *   famfs_conn.ask_lock	one GET_DAXDEV at a time; never taken by the
+ *				server
  *   mapping->invalidate_lock	faults, read and write hold it, changing the map
- *				takes it for writing; whoever holds it does not
- *				wait for the server, and does not fault
+ *				takes it for writing; whoever holds that of a
+ *				mapped file does not wait for the server, and
+ *				does not fault
  *   famfs_conn.lock		claims; taken in reclaim, so whoever holds it
  *				allocates nothing
  *   famfs_held_lock		which devices are held, by whom; innermost
+ *
+ * famfs_conn.parts_lock	pushes in parts; nothing is locked inside it
  *
  * fuse_inode.famfs_meta changes with invalidate_lock held for writing: holding
  * it in any way is enough to use the map.  A server may therefore change a map
