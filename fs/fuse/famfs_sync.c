@@ -94,6 +94,9 @@ int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 	struct fuse_conn *fc = get_fuse_conn(inode);
 	int err;
 
+	/* If telling the size has failed before, the inode is clean. */
+	if (test_bit(FUSE_I_FMAP_SIZE, &get_fuse_inode(inode)->state))
+		mark_inode_dirty_sync(inode);
 	err = file_write_and_wait_range(file, start, end);
 	if (!err)
 		err = sync_inode_metadata(inode, 1);
