@@ -16,8 +16,9 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # In the order of what they cost, so that a slip shows early.
-GATES=(spdx private shellcheck spelling size series checkpatch maintainers
-       kernel-doc machinery uapi sparse warnings configs exports patches)
+GATES=(spdx private shellcheck spelling size series checkpatch
+       libfuse-checkpatch maintainers libfuse-header libfuse-abi kernel-doc
+       machinery uapi libfuse-patches sparse warnings configs exports patches)
 [ -z "${FULL:-}" ] || GATES+=(machines)
 
 # gate_about NAME: the first sentence of what the gate says of itself.
@@ -48,20 +49,20 @@ run_gate()
 	case $status in
 	0)
 		PASSED=$((PASSED + 1))
-		printf 'PASS    %-12s %s %s\n' "$name" "$(gate_about "$name")" "$took" ;;
+		printf 'PASS    %-18s %s %s\n' "$name" "$(gate_about "$name")" "$took" ;;
 	77)
 		SKIPPED=$((SKIPPED + 1))
-		printf 'SKIPPED %-12s %s\n' "$name" "$(tail -n 1 "$log")" ;;
+		printf 'SKIPPED %-18s %s\n' "$name" "$(tail -n 1 "$log")" ;;
 	*)
 		FAILED=$((FAILED + 1))
-		printf 'FAIL    %-12s %s %s\n' "$name" "$(gate_about "$name")" "$took"
+		printf 'FAIL    %-18s %s %s\n' "$name" "$(gate_about "$name")" "$took"
 		excerpt "$log" ;;
 	esac
 }
 
 if [ "${1:-}" = --list ]; then
 	for gate in "${GATES[@]}"; do
-		printf '%-12s %s\n' "$gate" "$(gate_about "$gate")"
+		printf '%-18s %s\n' "$gate" "$(gate_about "$gate")"
 	done
 	exit 0
 fi

@@ -53,7 +53,7 @@ build()
 	[ "$name" != base ] || source=$(base_source)
 	# The second option lets a library leave the sanitizer's symbols open.
 	[ "$name" != asan ] ||
-		options+=(-Db_sanitize=address,undefined -Db_lundef=false)
+		options+=("-Db_sanitize=address,undefined" -Db_lundef=false)
 	[ -e "$out/build.ninja" ] ||
 		meson setup "${options[@]}" "$out" "$source" || return
 	# shellcheck disable=SC2086 # words they are

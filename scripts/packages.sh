@@ -18,14 +18,14 @@ PACKAGES=(
 	rsync
 	# mainline's kselftests of fs/fuse
 	libfuse-dev libfuse3-dev
-	# building libfuse
-	meson ninja-build pkg-config
+	# building libfuse, with io-uring
+	meson ninja-build pkg-config liburing-dev libnuma-dev
 	# the guest
 	qemu-system-x86 busybox-static cpio
 	# devices, tools and file systems used inside the guest
 	ndctl daxctl fio strace e2fsprogs xfsprogs
 	# make check
-	codespell shellcheck g++
+	codespell shellcheck g++ abigail-tools
 )
 # make check FULL=1 builds for other machines.
 [ -z "${FULL:-}" ] || PACKAGES+=(gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu)

@@ -36,6 +36,9 @@ count()
 # details DIR NAME: what failed, and why what was skipped was.
 details()
 {
+	[ ! -e "$1/libfuse-$2.log" ] ||
+		sed -nE 's/^\+ *[0-9.]+s (FAIL|SKIP) /    \1 /p' "$1/libfuse-$2.log"
+	[ -e "$1/$2.tap" ] || return 0
 	grep -hE '^not ok|# SKIP' "$1/$2.tap" | sed 's/^/    /' || :
 	grep -q '^not ok' "$1/$2.tap" || return 0
 	grep -hE '^# .*(Expected|test failed|terminated|[a-z_]+\.c:[0-9]+)' \
@@ -84,7 +87,7 @@ programs()
 # in_guest BACKEND: KUnit and kselftests on one backend.
 in_guest()
 {
-	local backend=$1 dir=$out/$1 code=0 kunit=() list line
+	local backend=$1 dir=$out/$1 code=0 kunit=() list
 
 	mapfile -t list < <(programs "$backend")
 	! wanted kunit || kunit=(-k)
@@ -95,16 +98,41 @@ in_guest()
 		-w "$dir" -o "$dir/guest" -- \
 		bash "$TOP/scripts/guest/tests.sh" "$dir" "${kunit[@]}" "${list[@]}" \
 		> "$dir/results" || code=$?
+	account "guest/$backend" "$dir" "$code"
+}
+
+# account NAME DIR CODE: the results that a guest, which ended with CODE, left.
+account()
+{
+	local dir=$2 line
+
 	while read -r _ line; do
 		# shellcheck disable=SC2086 # five words
 		count $line
 		details "$dir" "$(basename "${line%% *}")"
 	done < <(grep '^result ' "$dir/results")
-	if [ "$code" != 0 ] || ! grep -q '^result ' "$dir/results"; then
-		count "guest/$backend" 0 1 0 0
+	if [ "$3" != 0 ] || ! grep -q '^result ' "$dir/results"; then
+		count "$1" 0 1 0 0
 		tail -n 30 "$dir/results"
-		say "the guest failed with $code; its log: ${dir#"$TOP/"}/guest/console.log"
+		say "the guest failed with $3; its log: ${dir#"$TOP/"}/guest/console.log"
 	fi
+}
+
+# libfuse BACKEND: the tests of maps that libfuse has.
+libfuse()
+{
+	local dir=$out/libfuse code=0
+
+	wanted libfuse || return 0
+	"$TOP/scripts/apply.sh" libfuse
+	"$TOP/scripts/libfuse.sh" base plain asan
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	"$TOP/scripts/guest.sh" -b "$1" -c "$variant" -t 1500 \
+		-s "$FAMFS_CACHE/o" -s "$LIBFUSE" -w "$dir" -o "$dir/guest" -- \
+		bash "$TOP/scripts/guest/libfuse.sh" "$dir" "$LIBFUSE" \
+		"$FAMFS_CACHE/o" > "$dir/results" || code=$?
+	account guest/libfuse "$dir" "$code"
 }
 
 # here NAME COMMAND...: a test of its own that runs on this machine.
@@ -133,6 +161,7 @@ backends=("${BACKEND:-hmem}")
 for backend in "${backends[@]}"; do
 	in_guest "$backend"
 done
+libfuse "${backends[0]}"
 here fuzz "$TOP/scripts/fuzz.sh"
 here series "$TOP/scripts/series-selftest.sh"
 here guest "$TOP/scripts/guest/selftest.sh"

@@ -263,8 +263,9 @@ int main(int argc, char *argv[])
 	    fuse_parse_cmdline(&args, &opts) != 0)
 		return 1;
 	if (opts.show_help || !opts.mountpoint || !device) {
-		printf("usage: %s [options] -o dev=<device> -o file=<name>:<bytes> ... <mountpoint>\n\n",
-		       argv[0]);
+		printf("usage: %s [options] <mountpoint>\n\n", argv[0]);
+		printf("    -o dev=<path>          dax device\n"
+		       "    -o file=<name>:<bytes> file, may be repeated\n");
 		fuse_cmdline_help();
 		fuse_lowlevel_help();
 		ret = opts.show_help ? 0 : -1;

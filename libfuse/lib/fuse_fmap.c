@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.0-only
+// SPDX-License-Identifier: LGPL-2.0
 /*
  * FUSE: Filesystem in Userspace
  *

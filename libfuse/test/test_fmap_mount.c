@@ -123,7 +123,7 @@ static void test_push_stripes(void)
 	};
 	struct fuse_fmap *striped = fuse_fmap_create(8 * page, 0);
 	struct fuse_fmap *plain = fuse_fmap_create(8 * page, 0);
-	const char order[] = "aaccbbdd";
+	static const char order[] = "aaccbbdd";
 	unsigned char *buf = malloc(8 * page);
 	int i, fd;
 

@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# libfuse's own checkpatch has nothing to say about any patch of its series.
+
+. "$(dirname "$0")/common.sh"
+
+# What libfuse does otherwise throughout, so that it says it in vain: a FUSE
+# server says ENOSYS of a request that it does not know, headers have ruled-off
+# headings, printcap's table begins with spaces, and the change log begins with
+# the newest release. There are no MAINTAINERS and no ARRAY_SIZE().
+EXEMPT='ENOSYS|FILE_PATH_CHANGES|ARRAY_SIZE'
+EXEMPT+='|BLOCK_COMMENT_STYLE.*---------- \*/'
+EXEMPT+='|LEADING_SPACE.*example/printcap\.c'
+EXEMPT+='|SPDX_LICENSE_TAG.*ChangeLog\.rst'
+
+"$TOP/scripts/series.sh" libfuse >/dev/null
+bad=0
+for patch in "$BUILD"/series/libfuse/00*.patch; do
+	case $patch in
+	*/0000-*) continue ;;
+	esac
+	status=0
+	# On its standard error it says that it has no dictionary.
+	said=$(cd "$LIBFUSE" && perl checkpatch.pl --no-tree --no-signoff \
+		--quiet --show-types --no-summary --color=never "$patch" \
+		2>/dev/null) || status=$?
+	[ $status -le 1 ] || said+="checkpatch ends with $status"
+	# A paragraph each, as one line to look at and as it was to print.
+	found=$(awk -v exempt="$EXEMPT" '
+		BEGIN { RS = ""; ORS = "\n\n" }
+		{ line = $0; gsub(/\n/, " ", line); if (line !~ exempt) print }' <<< "$said")
+	[ -z "$found" ] || { printf '== %s\n%s\n' "$(basename "$patch")" "$found"; bad=1; }
+done
+exit $bad
