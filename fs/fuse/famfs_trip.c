@@ -147,6 +147,8 @@ int famfs_trip_opened(struct famfs_trip *trip, struct inode *inode,
 
 	if (!trip->asks)
 		return appended && get_fuse_conn(inode)->dax_fmap ? -EIO : 0;
+	/* Says nothing about how the file is read and written. */
+	ff->open_flags &= ~FOPEN_FMAP;
 	if (trip->size && !appended)
 		return -EIO;
 	if (!trip->inode)
