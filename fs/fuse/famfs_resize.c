@@ -111,7 +111,7 @@ static void famfs_shrunk(struct inode *inode, loff_t size, u32 seq)
 
 	if (seq == READ_ONCE(get_fuse_inode(inode)->famfs_seq))
 		err = famfs_fetch(inode);
-	if (err && err != -ESTALE)
+	if (err && err != -EOPENSTALE)
 		famfs_drop_map(inode, size);
 
 	filemap_invalidate_lock_shared(inode->i_mapping);
@@ -129,7 +129,7 @@ static int famfs_grew(struct inode *inode, loff_t size)
 
 	if (famfs_mapped(inode) < size)
 		err = famfs_fetch(inode);
-	if (err && err != -ESTALE)
+	if (err && err != -EOPENSTALE)
 		return err;
 
 	filemap_invalidate_lock_shared(inode->i_mapping);
