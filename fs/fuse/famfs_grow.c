@@ -143,17 +143,21 @@ static int famfs_ask_memory(struct file *file, u64 start, u64 end)
 int famfs_grow(struct file *file, loff_t end)
 {
 	struct inode *inode = file_inode(file);
-	u64 mapped = famfs_mapped(inode);
-	int err = 0;
+	u64 mapped;
+	int err;
 
-	if (mapped >= end)
-		return 0;
-	err = famfs_ask_memory(file, mapped, end);
-	if (famfs_mapped(inode) >= end)
-		return 0;
-	if (!err)
-		err = famfs_fetch(inode);
-	if (err && err != -EOPENSTALE)
+	/* What truncate() has overtaken is not what there is room for. */
+	do {
+		mapped = famfs_mapped(inode);
+		if (mapped >= end)
+			return 0;
+		err = famfs_ask_memory(file, mapped, end);
+		if (famfs_mapped(inode) >= end)
+			return 0;
+		if (!err)
+			err = famfs_fetch(inode);
+	} while (err == -EOPENSTALE);
+	if (err)
 		return err;
 	return famfs_mapped(inode) >= end ? 0 : -ENOSPC;
 }
