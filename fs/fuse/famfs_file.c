@@ -73,6 +73,9 @@ static ssize_t famfs_copy_locked(struct kiocb *iocb, struct iov_iter *iter,
 		return 0;
 	if (unlikely(!map))
 		return -EOPENSTALE;
+	/* The file may have become shorter since the caller looked. */
+	if (!write && unlikely(iocb->ki_pos >= i_size_read(inode)))
+		return 0;
 	if (write)
 		ret = famfs_write_room(iocb, iter, map, grown);
 	if (ret)
