@@ -11,9 +11,13 @@
 #   TRANSPORT=NAME  how requests reach the test server: fuse (/dev/fuse), clone
 #                   or uring; without it all programs over fuse, and some over
 #                   the others
+#   MANNER=NAME     how the test server gives maps: old (only when asked),
+#                   onetrip (with the replies to opens) or noopen (it has no
+#                   opens); without it all programs in the old manner, and some
+#                   in the others
 #   VARIANT=debug   with KASAN, lockdep, kmemleak and more
-#   FULL=1          all backends, all programs over each transport, and longer
-#                   fuzzing
+#   FULL=1          all backends, all programs over each transport and in each
+#                   manner, and longer fuzzing
 #
 # Ends with `N passed, N failed, N skipped`; build/test has what was printed.
 
@@ -70,16 +74,43 @@ transports()
 	fi
 }
 
-# programs BACKEND: those to run, by path, with their transports.
+# Programs that show soon whether a manner works at all.
+quick='famfs_(io|map|open|pair)_test'
+
+# manners PROGRAM BACKEND: the ones that are not the old one, in which it is
+# run.
+manners()
+{
+	if [[ $1 != famfs_* ]] || [ -n "${TRANSPORT:-}" ] ||
+	   [ "$2" != "${backends[0]}" ]; then
+		:
+	elif [ -n "$full" ] || [[ $1 =~ $quick ]]; then
+		echo onetrip noopen
+	fi
+}
+
+# ways PROGRAM BACKEND: over which transports, and in which manners, it is run.
+ways()
+{
+	if [ -n "${MANNER:-}" ] && [[ $1 == famfs_* ]]; then
+		echo "$MANNER"
+	else
+		transports "$@"
+		manners "$@"
+	fi
+}
+
+# programs BACKEND: those to run, by path, with their transports or manners.
 programs()
 {
-	local program transport name
+	local program way name
 
 	for program in "$BUILD"/selftests/*_test; do
-		for transport in $(transports "${program##*/}" "$1"); do
-			name=${program##*/}@$transport
+		for way in $(ways "${program##*/}" "$1"); do
+			name=${program##*/}@$way
 			wanted "${name%@*}" || wanted "$name" || continue
-			echo "${program%/*}/${name%@fuse}"
+			name=${name%@fuse}
+			echo "${program%/*}/${name%@old}"
 		done
 	done
 }
@@ -96,7 +127,7 @@ in_guest()
 	mkdir -p "$dir"
 	"$TOP/scripts/guest.sh" -b "$backend" -c "$variant" -t 3000 \
 		-w "$dir" -o "$dir/guest" -- \
-		bash "$TOP/scripts/guest/tests.sh" "$dir" "${kunit[@]}" "${list[@]}" \
+		env ${full:+FAMFS_FULL=1} bash "$TOP/scripts/guest/tests.sh" "$dir" "${kunit[@]}" "${list[@]}" \
 		> "$dir/results" || code=$?
 	account "guest/$backend" "$dir" "$code"
 }

@@ -147,11 +147,9 @@ struct famfs_trip {
 /**
  * struct famfs_resize - a change of size that the server is asked for
  * @old: size of the file before
- * @seq: fuse_inode.famfs_seq from before the request
  */
 struct famfs_resize {
 	loff_t old;
-	u32 seq;
 };
 
 /* famfs_ctl.c */

@@ -72,7 +72,10 @@ static ssize_t famfs_copy_locked(struct kiocb *iocb, struct iov_iter *iter,
 	if (!write && iocb->ki_pos >= i_size_read(inode))
 		return 0;
 	if (unlikely(!map))
-		return -ESTALE;
+		return -EOPENSTALE;
+	/* The file may have become shorter since the caller looked. */
+	if (!write && unlikely(iocb->ki_pos >= i_size_read(inode)))
+		return 0;
 	if (write)
 		ret = famfs_write_room(iocb, iter, map, grown);
 	if (ret)
@@ -185,7 +188,7 @@ ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 
 	do {
 		ret = famfs_read_locked(iocb, to);
-	} while (unlikely(ret == -ESTALE) && !(ret = famfs_remap(iocb)));
+	} while (unlikely(ret == -EOPENSTALE) && !(ret = famfs_remap(iocb)));
 
 	file_accessed(iocb->ki_filp);
 	return ret;
@@ -228,9 +231,9 @@ ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 
 	for (;;) {
 		ret = famfs_write_locked(iocb, from, grown);
-		if (likely(ret != -ESTALE && ret != -EXFULL))
+		if (likely(ret != -EOPENSTALE && ret != -ETOOSMALL))
 			break;
-		if (ret == -ESTALE)
+		if (ret == -EOPENSTALE)
 			err = famfs_remap(iocb);
 		else if (iocb->ki_flags & IOCB_NOWAIT)
 			err = -EAGAIN;
@@ -328,7 +331,7 @@ int famfs_mmap(struct file *file, struct vm_area_struct *vma)
 	/* Not with FUSE_I_FMAP_FETCH: mmap_lock is held. */
 	if (famfs_must_fetch(inode))
 		err = famfs_fetch(inode);
-	if (err && err != -ESTALE)
+	if (err && err != -EOPENSTALE)
 		return err;
 	err = famfs_mmap_allowed(inode, vma);
 	if (err)

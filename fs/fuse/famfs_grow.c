@@ -44,7 +44,7 @@ int famfs_zero(struct inode *inode, loff_t start, loff_t end)
  * @grown: 0, or why the server has not given more memory
  *
  * Context: i_rwsem is held for writing, and invalidate_lock.
- * Return: 0, -EXFULL where the server is to be asked for memory, @grown where
+ * Return: 0, -ETOOSMALL where the server is to be asked for memory, @grown where
  * there is no room, or another error.
  */
 int famfs_extend_begin(struct kiocb *iocb, struct iov_iter *from,
@@ -55,7 +55,7 @@ int famfs_extend_begin(struct kiocb *iocb, struct iov_iter *from,
 
 	if (end > map->mapped) {
 		if (!grown)
-			return -EXFULL;
+			return -ETOOSMALL;
 		if (iocb->ki_pos >= map->mapped)
 			return grown;
 		iov_iter_truncate(from, map->mapped - iocb->ki_pos);
@@ -143,17 +143,21 @@ static int famfs_ask_memory(struct file *file, u64 start, u64 end)
 int famfs_grow(struct file *file, loff_t end)
 {
 	struct inode *inode = file_inode(file);
-	u64 mapped = famfs_mapped(inode);
-	int err = 0;
+	u64 mapped;
+	int err;
 
-	if (mapped >= end)
-		return 0;
-	err = famfs_ask_memory(file, mapped, end);
-	if (famfs_mapped(inode) >= end)
-		return 0;
-	if (!err)
-		err = famfs_fetch(inode);
-	if (err && err != -ESTALE)
+	/* What truncate() has overtaken is not what there is room for. */
+	do {
+		mapped = famfs_mapped(inode);
+		if (mapped >= end)
+			return 0;
+		err = famfs_ask_memory(file, mapped, end);
+		if (famfs_mapped(inode) >= end)
+			return 0;
+		if (!err)
+			err = famfs_fetch(inode);
+	} while (err == -EOPENSTALE);
+	if (err)
 		return err;
 	return famfs_mapped(inode) >= end ? 0 : -ENOSPC;
 }

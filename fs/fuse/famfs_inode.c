@@ -37,7 +37,7 @@ static int famfs_take_nothing(struct inode *inode, u32 seq)
 
 	filemap_invalidate_lock_shared(inode->i_mapping);
 	if (seq != fi->famfs_seq)
-		err = -ESTALE;
+		err = -EOPENSTALE;
 	else if (fuse_is_famfs(inode))
 		err = -EIO;
 	else
@@ -54,8 +54,9 @@ static int famfs_take_nothing(struct inode *inode, u32 seq)
  * @seq: as for famfs_install(); a reply may bring up questions about devices
  *
  * Context: As famfs_install().
- * Return: 0, an error of the map or of a device, -ESTALE for a reply that has
- * been overtaken, -EIO for an empty reply about a mapped inode.
+ * Return: 0, an error of the map or of a device, -EIO for an empty reply about a
+ * mapped inode, -EOPENSTALE for a reply that has been overtaken: no server can
+ * send that one.
  */
 int famfs_take(struct inode *inode, const void *msg, size_t size,
 	       const u32 *seq)
@@ -84,9 +85,9 @@ int famfs_take(struct inode *inode, const void *msg, size_t size,
  *
  * Context: No lock held that the server could need; i_rwsem only if the inode
  * is mapped.
- * Return: 0 also where the file has no map, -EINTR, -ESTALE where the inode has
- * been given a map or lost it meanwhile, an error of the server, of the map or
- * of a device.
+ * Return: 0 also where the file has no map, -EINTR, -EOPENSTALE where the inode
+ * has been given a map or lost it meanwhile, an error of the server, of the map
+ * or of a device.
  */
 int famfs_fetch(struct inode *inode)
 {
@@ -145,7 +146,7 @@ bool famfs_must_fetch(struct inode *inode)
  * What the server pushes meanwhile counts more than its reply.
  *
  * Context: As famfs_fetch().
- * Return: As famfs_fetch(), but not -ESTALE.
+ * Return: As famfs_fetch(), but not -EOPENSTALE.
  */
 int famfs_fetch_known(struct inode *inode)
 {
@@ -153,7 +154,7 @@ int famfs_fetch_known(struct inode *inode)
 
 	while (!err && famfs_must_fetch(inode)) {
 		err = famfs_fetch(inode);
-		if (err == -ESTALE)
+		if (err == -EOPENSTALE)
 			err = 0;
 	}
 	return err;
@@ -214,7 +215,7 @@ static int famfs_truncated(struct inode *inode)
 
 	clear_bit(FUSE_I_FMAP_SIZE, &get_fuse_inode(inode)->state);
 	err = famfs_fetch(inode);
-	return err == -ESTALE ? 0 : err;
+	return err == -EOPENSTALE ? 0 : err;
 }
 
 /**

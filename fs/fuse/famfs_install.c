@@ -202,7 +202,7 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 		return -EBUSY;
 	old = fi->famfs_meta;
 	if (seq && *seq != fi->famfs_seq)
-		err = -ESTALE;
+		err = -EOPENSTALE;
 	else if (fuse_is_famfs(inode))
 		err = famfs_replace(inode, map, old);
 	else
@@ -255,8 +255,8 @@ static int famfs_install_ordinary(struct inode *inode, struct famfs_map *map,
  * Context: A reply may wait for the server, and wants i_rwsem free or the inode
  * mapped.  A push waits for nothing that the server could be keeping.
  * Return: 0, -EBUSY where pages are pinned, or claimed for another file, or the
- * ordinary file is in use, -ESTALE for a reply that has been overtaken, or an
- * error of famfs_claims_alloc().  After errors the inode is what it was.
+ * ordinary file is in use, -EOPENSTALE for a reply that has been overtaken, or
+ * an error of famfs_claims_alloc().  After errors the inode is what it was.
  */
 int famfs_install(struct inode *inode, struct famfs_map *map, const u32 *seq)
 {

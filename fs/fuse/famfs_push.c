@@ -96,6 +96,9 @@ static int famfs_push_inode(struct fuse_conn *fc, u64 nodeid, const void *msg,
 	if (S_ISREG(inode->i_mode) && nodeid != FUSE_ROOT_ID)
 		err = msg ? famfs_take(inode, msg, size, NULL) :
 			    famfs_revoke(inode);
+	/* For truncate(), which the server may reply to after this. */
+	if (!err)
+		set_bit(FUSE_I_FMAP_PUSHED, &get_fuse_inode(inode)->state);
 	iput(inode);
 	return err;
 }

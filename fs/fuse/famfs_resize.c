@@ -94,7 +94,7 @@ int famfs_resize_begin(struct inode *inode, struct iattr *attr,
 		return err;
 
 	resize->old = i_size_read(inode);
-	resize->seq = READ_ONCE(fi->famfs_seq);
+	clear_bit(FUSE_I_FMAP_PUSHED, &fi->state);
 	attr->ia_valid |= ATTR_MTIME | ATTR_CTIME;
 	set_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
 	if (attr->ia_size < resize->old)
@@ -104,14 +104,27 @@ int famfs_resize_begin(struct inode *inode, struct iattr *attr,
 	return err;
 }
 
-/* The server has the memory back, so a map that has it is of no use. */
-static void famfs_shrunk(struct inode *inode, loff_t size, u32 seq)
+/*
+ * The server has the memory back, so a map that has it is of no use.  Others
+ * may have asked for the map before: what they are told is out of date.
+ */
+static int famfs_fetch_shrunk(struct inode *inode)
 {
-	int err = 0;
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	int err;
 
-	if (seq == READ_ONCE(get_fuse_inode(inode)->famfs_seq))
-		err = famfs_fetch(inode);
-	if (err && err != -ESTALE)
+	filemap_invalidate_lock(inode->i_mapping);
+	fi->famfs_seq++;
+	filemap_invalidate_unlock(inode->i_mapping);
+
+	err = famfs_fetch(inode);
+	return err == -EOPENSTALE ? 0 : err;
+}
+
+static void famfs_shrunk(struct inode *inode, loff_t size)
+{
+	if (!test_bit(FUSE_I_FMAP_PUSHED, &get_fuse_inode(inode)->state) &&
+	    famfs_fetch_shrunk(inode))
 		famfs_drop_map(inode, size);
 
 	filemap_invalidate_lock_shared(inode->i_mapping);
@@ -129,7 +142,7 @@ static int famfs_grew(struct inode *inode, loff_t size)
 
 	if (famfs_mapped(inode) < size)
 		err = famfs_fetch(inode);
-	if (err && err != -ESTALE)
+	if (err && err != -EOPENSTALE)
 		return err;
 
 	filemap_invalidate_lock_shared(inode->i_mapping);
@@ -171,7 +184,7 @@ int famfs_resize_end(struct inode *inode, const struct iattr *attr,
 	if (!err && size > resize->old)
 		err = famfs_grew(inode, size);
 	else if (!err)
-		famfs_shrunk(inode, size, resize->seq);
+		famfs_shrunk(inode, size);
 	else if (size < resize->old)
 		famfs_resize_undo(inode, resize->old);
 

@@ -121,11 +121,11 @@ int famfs_trip_answer(struct famfs_trip *trip, struct fuse_args *args,
 static int famfs_trip_take(struct famfs_trip *trip, struct inode *inode,
 			   bool appended)
 {
-	int err = -ESTALE;
+	int err = -EOPENSTALE;
 
 	if (appended)
 		err = famfs_take(inode, trip->msg, trip->size, &trip->seq);
-	return err == -ESTALE ? famfs_fetch_known(inode) : err;
+	return err == -EOPENSTALE ? famfs_fetch_known(inode) : err;
 }
 
 /**
@@ -147,6 +147,8 @@ int famfs_trip_opened(struct famfs_trip *trip, struct inode *inode,
 
 	if (!trip->asks)
 		return appended && get_fuse_conn(inode)->dax_fmap ? -EIO : 0;
+	/* Says nothing about how the file is read and written. */
+	ff->open_flags &= ~FOPEN_FMAP;
 	if (trip->size && !appended)
 		return -EIO;
 	if (!trip->inode)

@@ -3,14 +3,15 @@
 #
 # Runs tests in the guest and says how they went.
 #
-# Usage: tests.sh OUT [-k] PROGRAM[@TRANSPORT]...
+# Usage: tests.sh OUT [-k] PROGRAM[@TRANSPORT|@MANNER]...
 #
 # Each program prints TAP; what it prints goes to OUT/NAME.tap. With -k the
 # KUnit suites of fs/fuse are run as well. TRANSPORT says how requests reach the
-# server of a program that has its own: fuse (default), clone or uring.
+# server of a program that has its own: fuse (default), clone or uring; MANNER
+# how that server gives maps: old (default), onetrip or noopen.
 # Prints one line a program:
 #
-#   result NAME[@TRANSPORT] PASSED FAILED SKIPPED SECONDS
+#   result NAME[@...] PASSED FAILED SKIPPED SECONDS
 #
 # A program that prints no plan, or other than as many results as it planned,
 # has failed once more.
@@ -67,9 +68,13 @@ offer_uring()
 
 for program; do
 	name=$(basename "$program")
-	export FAMFS_TRANSPORT=fuse
+	export FAMFS_TRANSPORT=fuse FAMFS_MANNER=old
 	case $name in *@*)
-		FAMFS_TRANSPORT=${name#*@} program=${program%@*} ;;
+		how=${name#*@} program=${program%@*}
+		case $how in
+		onetrip|noopen) FAMFS_MANNER=$how ;;
+		*) FAMFS_TRANSPORT=$how ;;
+		esac ;;
 	esac
 	offer_uring "$FAMFS_TRANSPORT"
 	start=$SECONDS

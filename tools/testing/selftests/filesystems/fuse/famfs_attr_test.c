@@ -259,7 +259,7 @@ TEST_F(famfs_attr, I3_truncating_open_of_an_empty_file)
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	close(ASSERT_OPEN("empty", O_RDWR | O_TRUNC));
 	close(ASSERT_OPEN("empty", O_RDWR | O_TRUNC | O_CREAT));
-	EXPECT_COUNT(1, FUSE_GET_FMAP);
+	EXPECT_FETCHES(1);
 }
 
 TEST_F(famfs_attr, I3_fallocate_is_refused)

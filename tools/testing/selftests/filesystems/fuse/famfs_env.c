@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "famfs_env.h"
 
@@ -269,6 +270,67 @@ int famfs_mount_other(struct famfs_env *env, struct famfs_env *other,
 	return famfs_mount_fork(other);
 }
 
+/*
+ * What the fusectl mount shows of the connection's maps and devices.  Returns
+ * 0, or an error where there is no fusectl.
+ */
+int famfs_table(struct famfs_env *env, char *text, size_t len)
+{
+	char dir[] = "/tmp/famfs_ctl_XXXXXX", path[64];
+	ssize_t n = -1;
+	struct stat st;
+	int fd;
+
+	text[0] = '\0';
+	if (stat(env->dir, &st) || !mkdtemp(dir))
+		return -errno;
+	if (!mount("fusectl", dir, "fusectl", 0, NULL)) {
+		snprintf(path, sizeof(path), "%s/%u/dax", dir,
+			 minor(st.st_dev));
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0) {
+			n = read(fd, text, len - 1);
+			close(fd);
+		}
+		umount(dir);
+	}
+	rmdir(dir);
+	if (n < 0)
+		return -ENOENT;
+	text[n] = '\0';
+	return 0;
+}
+
+/* How many files the kernel has maps of, or -1. */
+long famfs_maps(struct famfs_env *env)
+{
+	char text[4096];
+	long n;
+
+	if (famfs_table(env, text, sizeof(text)) ||
+	    sscanf(text, "maps %ld", &n) != 1)
+		return -1;
+	return n;
+}
+
+/*
+ * Drops caches until no more files than these are mapped.  A file that has been
+ * closed stays until the server has answered.
+ */
+int famfs_evict(struct famfs_env *env, long maps)
+{
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		if (famfs_drop_caches())
+			break;
+		if (famfs_maps(env) <= maps)
+			return 0;
+		usleep(20000);
+	}
+	return -EBUSY;
+}
+
 int famfs_open(struct famfs_env *env, const char *name, int flags)
 {
 	char path[128];
@@ -386,4 +448,24 @@ __u64 famfs_check(int fd, const struct famfs_msg *m)
 	}
 	free(buf);
 	return pos;
+}
+
+/*
+ * A file is what this map makes it: its size, all of it by read(), and where
+ * it is mapped to memory, a few bytes of each page.  Returns 0 or what differs.
+ */
+int famfs_check_all(int fd, const char *map, const struct famfs_msg *m)
+{
+	__u64 size = ((const struct fuse_fmap_header *)m->buf)->file_size;
+	struct stat st;
+	__u64 pos;
+
+	if (fstat(fd, &st) || st.st_size != (off_t)size)
+		return 1;
+	if (famfs_check(fd, m) != size)
+		return 2;
+	for (pos = 0; map && pos + 16 <= size; pos += 4096)
+		if (famfs_mismatch(m, pos, map + pos, 16) != 16)
+			return 3;
+	return 0;
 }

@@ -42,6 +42,8 @@ int famfs_mount_other(struct famfs_env *env, struct famfs_env *other,
 		      __u64 size);
 void famfs_name_devs(struct famfs_env *env, struct famfs_server *srv);
 
+int famfs_table(struct famfs_env *env, char *text, size_t len);
+long famfs_maps(struct famfs_env *env);
 int famfs_open(struct famfs_env *env, const char *name, int flags);
 int famfs_stat_size(struct famfs_env *env, const char *name, __u64 *size);
 int famfs_add_mapped(struct famfs_env *env, const char *name,
@@ -51,6 +53,7 @@ int famfs_add_simple(struct famfs_env *env, const char *name, __u64 size,
 
 int famfs_fill(struct famfs_env *env, size_t len);
 __u64 famfs_check(int fd, const struct famfs_msg *m);
+int famfs_check_all(int fd, const char *map, const struct famfs_msg *m);
 int famfs_bind(const struct famfs_dev *dev, const char *driver);
 int famfs_unbind(const struct famfs_dev *dev);
 bool famfs_bound(const struct famfs_dev *dev, const char *driver);
@@ -59,6 +62,7 @@ int famfs_raw_unmap(const struct famfs_dev *dev, void *map, size_t len);
 
 int famfs_write_text(const char *path, const char *text);
 int famfs_drop_caches(void);
+int famfs_evict(struct famfs_env *env, long maps);
 bool famfs_warned(struct famfs_env *env);
 
 #endif /* FAMFS_ENV_H */

@@ -138,6 +138,10 @@ void famfs_op_fallocate(const struct famfs_req *req)
 	struct famfs_file *f = famfs_file_of(req);
 	__u64 end = in->offset + in->length;
 
+	if (f && f->grows) {
+		famfs_op_grow(req, f);
+		return;
+	}
 	if (!f || !f->data || in->mode || end > FAMFS_DATA_SIZE) {
 		famfs_reply(req, -EOPNOTSUPP, NULL, 0);
 		return;

@@ -8,9 +8,8 @@
  */
 #include <sched.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
-#include <linux/capability.h>
 
+#include "famfs_task.h"
 #include "famfs_test.h"
 
 #define SIZE	(64 * 1024UL)
@@ -40,20 +39,6 @@ FIXTURE_TEARDOWN(famfs_init)
 	FAMFS_TEARDOWN();
 }
 
-static int drop_cap(int cap)
-{
-	struct __user_cap_header_struct h = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct d[2];
-
-	if (syscall(SYS_capget, &h, d))
-		return -errno;
-	d[cap / 32].effective &= ~(1U << cap % 32);
-	d[cap / 32].permitted &= ~(1U << cap % 32);
-	return syscall(SYS_capset, &h, d) ? -errno : 0;
-}
-
 /* Returns 0 if "both" is served by the server, through requests alone. */
 static int check_ordinary(struct famfs_env *env)
 {
@@ -74,7 +59,7 @@ static int check_ordinary(struct famfs_env *env)
 	if (ftruncate(fd, 3))
 		return 14;
 	close(fd);
-	if (famfs_count(&env->srv, FUSE_GET_FMAP) ||
+	if (famfs_count(&env->srv, FUSE_GET_FMAP) || env->srv.st->asked ||
 	    famfs_count(&env->srv, FUSE_GET_DAXDEV))
 		return 15;
 	if (!famfs_count(&env->srv, FUSE_READ) ||
@@ -101,18 +86,18 @@ TEST_F(famfs_init, N1_offered_to_who_may_do_raw_io)
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	EXPECT_NE(0, self->env.srv.st->offered & FUSE_DAX_FMAP);
 	close(ASSERT_OPEN("both", O_RDWR));
-	EXPECT_COUNT(1, FUSE_GET_FMAP);
+	EXPECT_FETCHES(1);
 }
 
 TEST_F(famfs_init, N1_not_offered_without_cap_sys_rawio)
 {
-	EXPECT_CHILD(drop_cap(CAP_SYS_RAWIO) ? 1 :
+	EXPECT_CHILD(famfs_drop_cap(CAP_SYS_RAWIO) ? 1 :
 		     unprivileged(&self->env, false));
 }
 
 TEST_F(famfs_init, N1_asked_for_unoffered_is_ordinary_fuse)
 {
-	EXPECT_CHILD(drop_cap(CAP_SYS_RAWIO) ? 1 :
+	EXPECT_CHILD(famfs_drop_cap(CAP_SYS_RAWIO) ? 1 :
 		     unprivileged(&self->env, true));
 }
 
@@ -171,10 +156,10 @@ TEST_F(famfs_init, N3_root_is_never_mapped)
 		fd = ASSERT_OPEN("root", O_RDWR);
 		EXPECT_EQ(0, pread(fd, buf, sizeof(buf), 0));
 		close(fd);
-		EXPECT_COUNT(i, FUSE_OPEN);
+		EXPECT_OPENS(i);
 	}
 	EXPECT_NE(0, srv->st->offered & FUSE_DAX_FMAP);
-	EXPECT_COUNT(0, FUSE_GET_FMAP);
+	EXPECT_FETCHES(0);
 	EXPECT_EQ(0, umount2(path, 0));
 	EXPECT_EQ(0, unlink(path));
 }
@@ -186,6 +171,8 @@ TEST_F(famfs_init, N3_passthrough_of_a_mapped_file_is_refused)
 	int i, id;
 
 	st->want |= FUSE_PASSTHROUGH;
+	if (st->manner == FAMFS_NOOPEN)
+		st->manner = FAMFS_OLD;
 	ASSERT_EQ(0, famfs_mount_thread(&self->env));
 	if (!(st->offered & FUSE_PASSTHROUGH))
 		SKIP(return, "need CONFIG_FUSE_PASSTHROUGH");

@@ -304,7 +304,7 @@ TEST_F(famfs_inval, I8_drop_caches)
 		EXPECT_EQ(0, famfs_drop_caches());
 		CHECK();
 	}
-	EXPECT_COUNT(1, FUSE_GET_FMAP);
+	EXPECT_FETCHES(1);
 }
 
 /* Copies the file onto itself, so that it stays as it is. */

@@ -7,8 +7,6 @@
  * What is easily wrong here: sync() passes FUSE by, so that another host on
  * memory that is not coherent never sees what was stored through a mapping.
  */
-#include <sys/sysmacros.h>
-
 #include "famfs_test.h"
 
 #define PAGE	4096UL
@@ -17,7 +15,7 @@
 FIXTURE(famfs_observe)
 {
 	struct famfs_env env;
-	char tracefs[64], fusectl[64];
+	char tracefs[64];
 	char trace[128];		/* an instance of our own */
 	char *map;
 	int fd;
@@ -56,10 +54,6 @@ FIXTURE_TEARDOWN(famfs_observe)
 	if (self->tracefs[0]) {
 		umount(self->tracefs);
 		rmdir(self->tracefs);
-	}
-	if (self->fusectl[0]) {
-		umount(self->fusectl);
-		rmdir(self->fusectl);
 	}
 	munmap(self->map, SIZE);
 	close(self->fd);
@@ -228,50 +222,28 @@ TEST_F(famfs_observe, I6_huge_pages_are_written_back_whole)
 				 "pgoff 0x0 pglen 0x200"));
 }
 
-/* Its own lines of the connection's file, or an empty text. */
-static void read_table(struct famfs_env *env, const char *fusectl, char *text,
-		       size_t len)
-{
-	char path[256];
-	struct stat st;
-	ssize_t n = -1;
-	int fd;
-
-	text[0] = '\0';
-	if (stat(env->dir, &st))
-		return;
-	snprintf(path, sizeof(path), "%s/%u/dax", fusectl, minor(st.st_dev));
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, text, len - 1);
-		close(fd);
-	}
-	text[n > 0 ? n : 0] = '\0';
-}
-
 TEST_F(famfs_observe, O1_fusectl_tells_devices_and_maps)
 {
 	struct famfs_dev *dev = &self->env.devs[0];
 	char text[512], want[256];
 
-	if (mount_own("fusectl", self->fusectl, sizeof(self->fusectl)))
+	if (famfs_table(&self->env, text, sizeof(text)))
 		SKIP(return, "need fusectl");
-	read_table(&self->env, self->fusectl, text, sizeof(text));
 	snprintf(want, sizeof(want), "device 0 %s %llu held\n", dev->path,
 		 dev->size);
 	EXPECT_NE(NULL, strstr(text, "maps 1\nextents 1\n"));
 	EXPECT_NE(NULL, strstr(text, want));
 
 	close(ASSERT_OPEN("g", O_RDONLY));
-	read_table(&self->env, self->fusectl, text, sizeof(text));
+	EXPECT_EQ(0, famfs_table(&self->env, text, sizeof(text)));
 	EXPECT_NE(NULL, strstr(text, "maps 2\nextents 2\n"));
 	/* An evicted inode takes its map along. */
 	ASSERT_EQ(0, famfs_drop_caches());
-	read_table(&self->env, self->fusectl, text, sizeof(text));
+	EXPECT_EQ(0, famfs_table(&self->env, text, sizeof(text)));
 	EXPECT_NE(NULL, strstr(text, "maps 1\nextents 1\n"));
 
 	ASSERT_EQ(0, famfs_unbind(dev));
-	read_table(&self->env, self->fusectl, text, sizeof(text));
+	EXPECT_EQ(0, famfs_table(&self->env, text, sizeof(text)));
 	snprintf(want, sizeof(want), "device 0 %s %llu gone\n", dev->path,
 		 dev->size);
 	EXPECT_NE(NULL, strstr(text, want));

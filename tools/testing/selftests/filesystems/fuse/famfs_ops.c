@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -67,6 +68,9 @@ static void op_init(const struct famfs_req *req)
 	if (in->flags & FUSE_INIT_EXT)
 		st->offered |= (__u64)in->flags2 << 32;
 	flags = st->force ? st->want : st->want & st->offered;
+	/* Nobody would tell a server without opens to truncate. */
+	if (st->manner == FAMFS_NOOPEN)
+		flags &= ~FUSE_ATOMIC_O_TRUNC;
 	flags |= FUSE_INIT_EXT;
 	out.flags = flags;
 	out.flags2 = flags >> 32;
@@ -105,14 +109,42 @@ static void set_time(struct timespec *to, __u64 sec, __u32 nsec,
 		*to = (struct timespec){ .tv_sec = sec, .tv_nsec = nsec };
 }
 
+/* A file that grows has space for its size, and after shrinking no more. */
+static int set_size(const struct famfs_req *req, struct famfs_file *f,
+		    __u64 size)
+{
+	struct famfs_server *srv = req->srv;
+	__u32 had = f->units;
+	int err = 0;
+
+	srv->st->told_size = size;
+	if (f->grows && size < f->size)
+		famfs_shrink(srv, f, size);
+	else if (f->grows)
+		err = famfs_grow(srv, f, size);
+	if (err)
+		return err;
+	f->size = size;
+	if (f->grows && f->pushes && f->units != had)
+		srv->st->pushed_errno = -famfs_push_file(srv, f);
+	return 0;
+}
+
 static void op_setattr(const struct famfs_req *req)
 {
 	const struct fuse_setattr_in *in = req->in;
 	struct famfs_file *f = famfs_file_of(req);
+	int err = 0;
 
 	req->srv->st->setattr_valid |= in->valid;
 	if (!f) {
 		reply_attr(req);
+		return;
+	}
+	if (in->valid & FATTR_SIZE)
+		err = set_size(req, f, in->size);
+	if (err) {
+		famfs_reply(req, err, NULL, 0);
 		return;
 	}
 	if (in->valid & FATTR_MODE)
@@ -123,8 +155,6 @@ static void op_setattr(const struct famfs_req *req)
 		f->gid = in->gid;
 	if (in->valid & FATTR_KILL_SUIDGID)
 		f->mode &= ~(S_ISUID | S_ISGID);
-	if (in->valid & FATTR_SIZE)
-		f->size = in->size;
 	if (in->valid & FATTR_ATIME)
 		set_time(&f->atime, in->atime, in->atimensec,
 			 in->valid & FATTR_ATIME_NOW);
@@ -136,51 +166,133 @@ static void op_setattr(const struct famfs_req *req)
 	reply_attr(req);
 }
 
-static void op_open(const struct famfs_req *req)
+/* Each open has a handle of its own. */
+static void fill_open(const struct famfs_req *req, const struct famfs_file *f,
+		      struct fuse_open_out *out)
+{
+	struct famfs_state *st = req->srv->st;
+
+	out->fh = __atomic_add_fetch(&st->opened, 1, __ATOMIC_SEQ_CST);
+	if (f) {
+		out->open_flags = f->open_flags;
+		out->backing_id = f->backing_id;
+	}
+}
+
+/* The reply to an open that asks for the map, with the map behind it. */
+static void reply_map(const struct famfs_req *req, const void *head,
+		      size_t head_len, const void *map, size_t len)
+{
+	char *buf = malloc(head_len + len);
+
+	if (!buf)
+		abort();
+	memcpy(buf, head, head_len);
+	memcpy(buf + head_len, map, len);
+	famfs_reply(req, 0, buf, head_len + len);
+	free(buf);
+}
+
+static void op_open(const struct famfs_req *req, const void *map, size_t len)
 {
 	const struct fuse_open_in *in = req->in;
 	struct famfs_file *f = famfs_file_of(req);
-	struct fuse_open_out out = { .fh = req->ih->nodeid };
+	struct fuse_open_out out = {};
 
-	if (f) {
-		out.open_flags = f->open_flags;
-		out.backing_id = f->backing_id;
-		if ((in->flags & O_TRUNC) && f->data)
-			f->size = 0;
+	if (req->srv->st->manner == FAMFS_NOOPEN) {
+		famfs_reply(req, -ENOSYS, NULL, 0);
+		return;
 	}
+	fill_open(req, f, &out);
+	if (f && (in->flags & O_TRUNC)) {
+		if (f->data)
+			f->size = 0;
+		else if (f->grows)
+			set_size(req, f, 0);
+	}
+	if (!map && f && famfs_sends_map(req))
+		map = famfs_map_of(req->srv, f, &len);
+	if (!map) {
+		famfs_reply(req, 0, &out, sizeof(out));
+		return;
+	}
+	out.open_flags |= FOPEN_FMAP;
+	reply_map(req, &out, sizeof(out), map, len);
+}
+
+/* A file that the test has not prepared grows, or is an ordinary one. */
+static int make_file(struct famfs_server *srv, const char *name)
+{
+	struct famfs_state *st = srv->st;
+	int i;
+
+	if (st->new_grow) {
+		i = famfs_add_growing(srv, name, 1);
+		st->files[i].pushes = st->new_push;
+		return i;
+	}
+	i = famfs_new_file(st, name);
+	st->files[i].data = famfs_arena_add(srv, NULL, 0, FAMFS_DATA_SIZE);
+	return i;
+}
+
+static struct famfs_file *bring_up(const struct famfs_req *req,
+				   const char *name, __u32 mode)
+{
+	struct famfs_state *st = req->srv->st;
+	struct famfs_file *f;
+	int i = famfs_find_name(st, name, false);
+
+	if (i < 0)
+		i = make_file(req->srv, name);
+	f = &st->files[i];
+	f->exists = true;
+	f->mode = mode;
+	f->unlinked = req->ih->opcode == FUSE_TMPFILE;
+	return f;
+}
+
+static void op_mknod(const struct famfs_req *req)
+{
+	const struct fuse_mknod_in *in = req->in;
+	struct famfs_file *f = bring_up(req, (const char *)(in + 1), in->mode);
+	struct fuse_entry_out out = {};
+
+	fill_entry(req, FAMFS_INO(f - req->srv->st->files), &out);
 	famfs_reply(req, 0, &out, sizeof(out));
 }
 
-/* CREATE, MKNOD and TMPFILE bring up a file that the test has prepared. */
-static void op_create(const struct famfs_req *req, size_t in_len, bool open)
+static void op_create(const struct famfs_req *req, const void *map, size_t len)
 {
-	const struct fuse_mknod_in *mknod = req->in;
-	const struct fuse_create_in *create = req->in;
-	const char *name = req->in + in_len;
-	struct famfs_state *st = req->srv->st;
+	const struct fuse_create_in *in = req->in;
+	bool tmp = req->ih->opcode == FUSE_TMPFILE;
+	struct famfs_file *f = bring_up(req, tmp ? "#tmp" :
+					(const char *)(in + 1), in->mode);
 	struct {
 		struct fuse_entry_out entry;
 		struct fuse_open_out open;
 	} out = {};
-	struct famfs_file *f;
-	int i;
 
-	if (req->ih->opcode == FUSE_TMPFILE)
-		name = "#tmp";
-	i = famfs_find_name(st, name, false);
-	if (i < 0) {
-		i = famfs_new_file(st, name);
-		st->files[i].data = famfs_arena_add(req->srv, NULL, 0,
-						    FAMFS_DATA_SIZE);
+	fill_entry(req, FAMFS_INO(f - req->srv->st->files), &out.entry);
+	fill_open(req, f, &out.open);
+	if (!map && famfs_sends_map(req))
+		map = famfs_map_of(req->srv, f, &len);
+	if (!map) {
+		famfs_reply(req, 0, &out, sizeof(out));
+		return;
 	}
-	f = &st->files[i];
-	f->exists = true;
-	f->mode = open ? create->mode : mknod->mode;
-	f->unlinked = req->ih->opcode == FUSE_TMPFILE;
-	fill_entry(req, FAMFS_INO(i), &out.entry);
-	out.open.fh = FAMFS_INO(i);
-	out.open.open_flags = f->open_flags;
-	famfs_reply(req, 0, &out, open ? sizeof(out) : sizeof(out.entry));
+	out.open.open_flags |= FOPEN_FMAP;
+	reply_map(req, &out, sizeof(out), map, len);
+}
+
+/* With this map, not with the file's. */
+void famfs_handle_open(const struct famfs_req *req, const void *map,
+		       size_t len)
+{
+	if (req->ih->opcode == FUSE_OPEN)
+		op_open(req, map, len);
+	else
+		op_create(req, map, len);
 }
 
 static void op_unlink(const struct famfs_req *req)
@@ -229,10 +341,12 @@ static void op_readdir(const struct famfs_req *req, bool plus)
 static void op_get_fmap(const struct famfs_req *req)
 {
 	struct famfs_file *f = famfs_file_of(req);
+	const void *map = NULL;
+	size_t len = 0;
 
-	famfs_reply(req, f ? 0 : -ENOENT,
-		    f ? req->srv->st->arena + f->map : NULL,
-		    f ? f->map_len : 0);
+	if (f)
+		map = famfs_map_of(req->srv, f, &len);
+	famfs_reply(req, f ? 0 : -ENOENT, map, len);
 }
 
 static void op_get_daxdev(const struct famfs_req *req)
@@ -282,14 +396,14 @@ void famfs_handle(const struct famfs_req *req)
 	case FUSE_SETATTR:
 		return op_setattr(req);
 	case FUSE_OPEN:
-		return op_open(req);
+		return op_open(req, NULL, 0);
 	case FUSE_OPENDIR:
 		return op_opendir(req);
 	case FUSE_CREATE:
 	case FUSE_TMPFILE:
-		return op_create(req, sizeof(struct fuse_create_in), true);
+		return op_create(req, NULL, 0);
 	case FUSE_MKNOD:
-		return op_create(req, sizeof(struct fuse_mknod_in), false);
+		return op_mknod(req);
 	case FUSE_UNLINK:
 		return op_unlink(req);
 	case FUSE_READDIR:

@@ -8,11 +8,9 @@
  * acted upon.  Most of the moments are made by a server that keeps a request,
  * so that nothing is left to luck.
  */
-#include <pthread.h>
-#include <setjmp.h>
 #include <time.h>
-#include <sys/uio.h>
 
+#include "famfs_task.h"
 #include "famfs_test.h"
 
 #define PAGE	4096UL
@@ -69,76 +67,12 @@ FIXTURE_TEARDOWN(famfs_race)
 	FAMFS_TEARDOWN();
 }
 
-static sigjmp_buf jump;
-
-static void on_sigbus(int sig)
-{
-	siglongjmp(jump, sig);
-}
-
-/* Reads a byte; returns the signal that this brings, or 0. */
-static int probe(const char *p)
-{
-	int sig;
-
-	signal(SIGBUS, on_sigbus);
-	sig = sigsetjmp(jump, 1);
-	if (!sig)
-		__atomic_load_n(p, __ATOMIC_SEQ_CST);
-	signal(SIGBUS, SIG_DFL);
-	return sig;
-}
-
-/* Something that may wait for others, in a thread of its own. */
-struct job {
-	struct famfs_env *env;
-	long (*run)(struct job *job);
-	int fd;
-	const struct iovec *iov;
-	int iovs;
-	pthread_t thread;
-	long result;
-	bool done;
-};
-
-static void *run_job(void *arg)
-{
-	struct job *job = arg;
-
-	job->result = job->run(job);
-	__atomic_store_n(&job->done, true, __ATOMIC_SEQ_CST);
-	return NULL;
-}
-
-static int start(struct job *job)
-{
-	return pthread_create(&job->thread, NULL, run_job, job);
-}
-
-/* Is it through before ms have passed? */
-static bool done_in(struct job *job, int ms)
-{
-	while (!__atomic_load_n(&job->done, __ATOMIC_SEQ_CST) && ms--)
-		usleep(1000);
-	if (ms < 0)
-		return false;
-	pthread_join(job->thread, NULL);
-	return true;
-}
-
-#define SOON	15000
-
-static long do_unbind(struct job *job)
+static long do_unbind(struct famfs_job *job)
 {
 	return famfs_unbind(&job->env->devs[0]);
 }
 
-static long do_write(struct job *job)
-{
-	return pwritev(job->fd, job->iov, job->iovs, 0);
-}
-
-static long do_chmod(struct job *job)
+static long do_chmod(struct famfs_job *job)
 {
 	return fchmod(job->fd, 0600);
 }
@@ -155,22 +89,22 @@ TEST_F(famfs_race, X2_who_has_pinned_a_page_faults_during_unbinding)
 	struct iovec iov[] = {
 		{ self->map, PAGE }, { wait, PAGE }, { self->map + PMD, PAGE },
 	};
-	struct job pin = { .run = do_write, .fd = plain, .iov = iov,
-			   .iovs = 3 };
-	struct job unbind = { .run = do_unbind, .env = &self->env };
+	struct famfs_job pin = { .run = famfs_job_write, .fd = plain,
+				 .iov = iov, .iovs = 3 };
+	struct famfs_job unbind = { .run = do_unbind, .env = &self->env };
 
 	ASSERT_NE(MAP_FAILED, wait);
 	memset(self->map, 'p', 2 * PMD);
 	famfs_hold(&self->env.srv, FUSE_READ, FAMFS_INO(2));
-	ASSERT_EQ(0, start(&pin));
+	ASSERT_EQ(0, famfs_job_start(&pin));
 	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
-	ASSERT_EQ(0, start(&unbind));
+	ASSERT_EQ(0, famfs_job_start(&unbind));
 	/* By now it has unmapped the file, and waits for the pinned page. */
-	EXPECT_FALSE(done_in(&unbind, 300));
+	EXPECT_FALSE(famfs_job_done(&unbind, 300));
 	famfs_release(&self->env.srv);
-	ASSERT_TRUE(done_in(&pin, SOON));
+	ASSERT_TRUE(famfs_job_done(&pin, FAMFS_SOON));
 	EXPECT_GT(3 * (long)PAGE, pin.result);
-	ASSERT_TRUE(done_in(&unbind, SOON));
+	ASSERT_TRUE(famfs_job_done(&unbind, FAMFS_SOON));
 	EXPECT_EQ(0, unbind.result);
 	munmap(wait, PAGE);
 	close(slow);
@@ -181,18 +115,18 @@ TEST_F(famfs_race, X2_who_has_pinned_a_page_faults_during_unbinding)
 TEST_F(famfs_race, X2_pinned_page_is_spliced_into_its_file_during_unbinding)
 {
 	struct iovec iov = { self->map + PMD, PAGE };
-	struct job unbind = { .run = do_unbind, .env = &self->env };
+	struct famfs_job unbind = { .run = do_unbind, .env = &self->env };
 	int pipes[2];
 
 	memset(self->map, 's', 2 * PMD);
 	ASSERT_EQ(0, pipe(pipes));
 	ASSERT_EQ(PAGE, vmsplice(pipes[1], &iov, 1, 0));
-	ASSERT_EQ(0, start(&unbind));
-	EXPECT_FALSE(done_in(&unbind, 300));
+	ASSERT_EQ(0, famfs_job_start(&unbind));
+	EXPECT_FALSE(famfs_job_done(&unbind, 300));
 	EXPECT_ERRNO(EIO, splice(pipes[0], NULL, self->fd, NULL, PAGE, 0));
 	close(pipes[0]);
 	close(pipes[1]);
-	ASSERT_TRUE(done_in(&unbind, SOON));
+	ASSERT_TRUE(famfs_job_done(&unbind, FAMFS_SOON));
 	EXPECT_EQ(0, unbind.result);
 }
 
@@ -200,7 +134,7 @@ TEST_F(famfs_race, X2_pinned_page_is_spliced_into_its_file_during_unbinding)
 TEST_F(famfs_race, X2_unbinding_ends_when_a_process_with_a_page_is_killed)
 {
 	struct iovec iov = { self->map, PAGE };
-	struct job unbind = { .run = do_unbind, .env = &self->env };
+	struct famfs_job unbind = { .run = do_unbind, .env = &self->env };
 	int ready[2], status;
 	char c;
 	pid_t pid;
@@ -220,13 +154,13 @@ TEST_F(famfs_race, X2_unbinding_ends_when_a_process_with_a_page_is_killed)
 	}
 	close(ready[1]);
 	ASSERT_EQ(1, read(ready[0], &c, 1));
-	ASSERT_EQ(0, start(&unbind));
-	EXPECT_FALSE(done_in(&unbind, 300));
+	ASSERT_EQ(0, famfs_job_start(&unbind));
+	EXPECT_FALSE(famfs_job_done(&unbind, 300));
 	EXPECT_ERRNO(EIO, pread(self->fd, &c, 1, 0));
-	EXPECT_EQ(SIGBUS, probe(self->map));
+	EXPECT_EQ(SIGBUS, famfs_probe(self->map));
 	kill(pid, SIGKILL);
 	EXPECT_EQ(pid, waitpid(pid, &status, 0));
-	ASSERT_TRUE(done_in(&unbind, SOON));
+	ASSERT_TRUE(famfs_job_done(&unbind, FAMFS_SOON));
 	EXPECT_EQ(0, unbind.result);
 	close(ready[0]);
 }
@@ -234,7 +168,7 @@ TEST_F(famfs_race, X2_unbinding_ends_when_a_process_with_a_page_is_killed)
 static bool stop_load;
 
 /* Has the server fill all of the mapping, and pins it for that. */
-static long do_reads(struct job *job)
+static long do_reads(struct famfs_job *job)
 {
 	while (!__atomic_load_n(&stop_load, __ATOMIC_SEQ_CST))
 		if (preadv(job->fd, job->iov, job->iovs, 0) < 0 &&
@@ -249,20 +183,20 @@ TEST_F(famfs_race, X2_unbinding_against_direct_reads)
 
 	for (i = 0; i < 3; i++) {
 		struct iovec iov = { self->map, SIZE };
-		struct job reads = {
+		struct famfs_job reads = {
 			.run = do_reads, .iov = &iov, .iovs = 1,
 			.fd = ASSERT_OPEN("plain", O_RDONLY | O_DIRECT),
 		};
-		struct job unbind = { .run = do_unbind, .env = &self->env };
+		struct famfs_job unbind = { .run = do_unbind, .env = &self->env };
 
 		__atomic_store_n(&stop_load, false, __ATOMIC_SEQ_CST);
-		ASSERT_EQ(0, start(&reads));
+		ASSERT_EQ(0, famfs_job_start(&reads));
 		usleep(50000 + i * 7000);
-		ASSERT_EQ(0, start(&unbind));
-		ASSERT_TRUE(done_in(&unbind, SOON));
+		ASSERT_EQ(0, famfs_job_start(&unbind));
+		ASSERT_TRUE(famfs_job_done(&unbind, FAMFS_SOON));
 		EXPECT_EQ(0, unbind.result);
 		__atomic_store_n(&stop_load, true, __ATOMIC_SEQ_CST);
-		ASSERT_TRUE(done_in(&reads, SOON));
+		ASSERT_TRUE(famfs_job_done(&reads, FAMFS_SOON));
 		EXPECT_EQ(0, reads.result);
 		close(reads.fd);
 		munmap(self->map, SIZE);
@@ -277,18 +211,18 @@ TEST_F(famfs_race, X2_unbinding_against_direct_reads)
 /* Whoever changes attributes holds the inode's lock while it asks. */
 TEST_F(famfs_race, X2_unbinding_does_not_wait_for_the_server)
 {
-	struct job chmod = { .run = do_chmod, .fd = self->fd };
-	struct job unbind = { .run = do_unbind, .env = &self->env };
+	struct famfs_job chmod = { .run = do_chmod, .fd = self->fd };
+	struct famfs_job unbind = { .run = do_unbind, .env = &self->env };
 
 	memset(self->map, 'c', PAGE);
 	famfs_hold(&self->env.srv, FUSE_SETATTR, FAMFS_ANY);
-	ASSERT_EQ(0, start(&chmod));
+	ASSERT_EQ(0, famfs_job_start(&chmod));
 	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
-	ASSERT_EQ(0, start(&unbind));
-	EXPECT_TRUE(done_in(&unbind, SOON));
-	EXPECT_EQ(SIGBUS, probe(self->map));
+	ASSERT_EQ(0, famfs_job_start(&unbind));
+	EXPECT_TRUE(famfs_job_done(&unbind, FAMFS_SOON));
+	EXPECT_EQ(SIGBUS, famfs_probe(self->map));
 	famfs_release(&self->env.srv);
-	ASSERT_TRUE(done_in(&chmod, SOON));
+	ASSERT_TRUE(famfs_job_done(&chmod, FAMFS_SOON));
 	EXPECT_EQ(0, chmod.result);
 }
 
@@ -312,7 +246,7 @@ TEST_F(famfs_race, X2_sync_of_a_file_that_has_lost_one_of_its_devices)
 	ASSERT_NE(MAP_FAILED, map);
 	memset(map, 'w', 2 * PMD);
 	ASSERT_EQ(0, famfs_unbind(&env->devs[0]));
-	EXPECT_EQ(SIGBUS, probe(map));
+	EXPECT_EQ(SIGBUS, famfs_probe(map));
 	EXPECT_EQ('w', map[2 * PMD - 1]);
 	EXPECT_EQ(0, fsync(fd));
 	map[2 * PMD - 1] = 'x';
@@ -347,7 +281,7 @@ TEST_F(famfs_race, X2_sync_of_a_file_that_has_lost_one_of_its_devices)
  * empty its page cache, all while others open it.  An opener may wait for the
  * server with the directory locked, so the server itself must not do this.
  */
-static long do_notify(struct job *job)
+static long do_notify(struct famfs_job *job)
 {
 	struct fuse_notify_inval_entry_out entry = {
 		.parent = FUSE_ROOT_ID, .namelen = 4 };
@@ -380,7 +314,7 @@ static long do_notify(struct job *job)
 
 TEST_F(famfs_race, I8_maps_come_and_go_under_notifications)
 {
-	struct job notify = { .run = do_notify, .env = &self->env,
+	struct famfs_job notify = { .run = do_notify, .env = &self->env,
 			      .fd = self->notes };
 	unsigned int i, wrong = 0;
 	struct timespec now, end;
@@ -393,7 +327,7 @@ TEST_F(famfs_race, I8_maps_come_and_go_under_notifications)
 	__atomic_store_n(&stop_load, false, __ATOMIC_SEQ_CST);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += 2;
-	ASSERT_EQ(0, start(&notify));
+	ASSERT_EQ(0, famfs_job_start(&notify));
 	for (i = 0; ; i++) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		if (now.tv_sec > end.tv_sec || (now.tv_sec == end.tv_sec &&
@@ -414,14 +348,14 @@ TEST_F(famfs_race, I8_maps_come_and_go_under_notifications)
 		usleep(1000);
 	}
 	__atomic_store_n(&stop_load, true, __ATOMIC_SEQ_CST);
-	ASSERT_TRUE(done_in(&notify, SOON));
+	ASSERT_TRUE(famfs_job_done(&notify, FAMFS_SOON));
 	EXPECT_LT(0, notify.result);
 	EXPECT_EQ(0, wrong);
 	EXPECT_FALSE(famfs_warned(&self->env));
 	EXPECT_COUNT(0, FUSE_READ);
 	EXPECT_COUNT(0, FUSE_WRITE);
 	TH_LOG("%u opens, %ld rounds, %llu maps", i, notify.result,
-	       famfs_count(&self->env.srv, FUSE_GET_FMAP));
+	       famfs_fetches(&self->env.srv));
 }
 
 TEST_HARNESS_MAIN

@@ -48,6 +48,7 @@ int famfs_server_init(struct famfs_server *srv)
 	if (srv->transport == FAMFS_URING)
 		srv->st->want |= FUSE_OVER_IO_URING;
 	srv->st->valid = 3600;
+	srv->st->manner = famfs_manner();
 	srv->root_mode = S_IFDIR | 0777;
 	if (pipe2(srv->wake, O_CLOEXEC) < 0)
 		return -errno;
@@ -113,51 +114,11 @@ int famfs_notify(struct famfs_server *srv, int code, const void *out,
 	return wait_zero(&st->note_len) ?: -st->note_errno;
 }
 
-static struct famfs_rule *find_rule(const struct famfs_req *req)
-{
-	struct famfs_rule *r = req->srv->st->rules;
-	int i;
-
-	for (i = 0; i < FAMFS_MAX_RULES; i++, r++) {
-		if (!r->action || r->opcode != req->ih->opcode || !r->times)
-			continue;
-		if (r->nodeid != FAMFS_ANY && r->nodeid != req->ih->nodeid)
-			continue;
-		if (r->times > 0)
-			r->times--;
-		return r;
-	}
-	return NULL;
-}
-
-/* Returns true if the request is to be held. */
-static bool serve(const struct famfs_req *req)
-{
-	struct famfs_state *st = req->srv->st;
-	struct famfs_rule *r = find_rule(req);
-
-	if (!r) {
-		famfs_handle(req);
-		return false;
-	}
-	switch (r->action) {
-	case FAMFS_FAIL:
-		famfs_reply(req, r->error, NULL, 0);
-		break;
-	case FAMFS_RAW:
-		famfs_reply(req, 0, st->arena + r->raw, r->raw_len);
-		break;
-	case FAMFS_HOLD:
-		return true;
-	}
-	return false;
-}
-
 static void request(const struct famfs_req *req, struct famfs_req *held)
 {
 	int i;
 
-	if (!serve(req)) {
+	if (!famfs_serve(req)) {
 		famfs_uring_done(req);
 		return;
 	}
@@ -207,8 +168,7 @@ static void serve_new(struct famfs_server *srv, const void *buf, size_t len,
 		.entry = entry,
 	};
 
-	if (req.ih->opcode < FAMFS_OPCODES)
-		count_add(&srv->st->count[req.ih->opcode], 1);
+	famfs_seen(&req);
 	request(&req, held);
 }
 
@@ -362,15 +322,22 @@ int famfs_server_signal(struct famfs_server *srv, int sig)
 	return 0;
 }
 
-/* Drops all rules that hold, and has the held requests served. */
-void famfs_release(struct famfs_server *srv)
+/* Drops the rules that hold such requests, and has them served. */
+void famfs_release_op(struct famfs_server *srv, __u32 opcode)
 {
 	int i;
 
 	for (i = 0; i < FAMFS_MAX_RULES; i++)
-		if (srv->st->rules[i].action == FAMFS_HOLD)
+		if (srv->st->rules[i].action == FAMFS_HOLD &&
+		    (!opcode || srv->st->rules[i].opcode == opcode))
 			srv->st->rules[i].action = 0;
 	wake(srv, WAKE_RELEASE);
+}
+
+/* The same for all requests. */
+void famfs_release(struct famfs_server *srv)
+{
+	famfs_release_op(srv, 0);
 }
 
 /* Ends the server, and with its device the connection. */

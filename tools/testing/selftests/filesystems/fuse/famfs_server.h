@@ -23,6 +23,9 @@
 #include <linux/types.h>
 #include <linux/fuse.h>
 
+
+struct famfs_msg;
+
 #define FAMFS_MAX_FILES		32
 #define FAMFS_MAX_DEVS		8
 #define FAMFS_MAX_RULES		16
@@ -32,6 +35,9 @@
 
 /* Clones of the device that a server uses. */
 #define FAMFS_CLONES		2
+
+/* Units of the pool that growing files take their space from. */
+#define FAMFS_MAX_UNITS		1024
 
 /* The server reads requests of at most this size. */
 #define FAMFS_MAX_WRITE		(128 * 1024)
@@ -46,6 +52,13 @@
 /* The inode number of files[i]. */
 #define FAMFS_INO(i)		((__u64)(i) + 2)
 
+/* How a server goes about maps; FAMFS_MANNER chooses. */
+enum famfs_manner {
+	FAMFS_OLD,		/* GET_FMAP alone */
+	FAMFS_ONETRIP,		/* with the replies to opens that ask for it */
+	FAMFS_NOOPEN,		/* OPEN is -ENOSYS */
+};
+
 struct famfs_file {
 	char name[FAMFS_NAME_LEN];
 	bool exists;			/* else CREATE and MKNOD bring it up */
@@ -57,12 +70,21 @@ struct famfs_file {
 	__s32 backing_id;		/* for FOPEN_PASSTHROUGH */
 	__u64 map, map_len;		/* reply to GET_FMAP, in the arena */
 	__u64 data;			/* bytes of an ordinary file, or 0 */
+
+	/* A file that grows has its map made up from what it owns. */
+	bool grows;
+	bool pushes;			/* its map, before it replies */
+	bool partly;			/* takes what there is, then -ENOSPC */
+	__u32 ahead;			/* units to take beyond those needed */
+	__u32 units;
+	__u16 unit[FAMFS_MAX_UNITS];	/* where in the pool they are */
 };
 
 enum famfs_action {
 	FAMFS_FAIL = 1,		/* reply with an error and no payload */
 	FAMFS_RAW,		/* reply with other bytes as the payload */
 	FAMFS_HOLD,		/* keep the request until famfs_release() */
+	FAMFS_NOTE,		/* send a notification, then go on as ever */
 };
 
 struct famfs_rule {
@@ -74,6 +96,14 @@ struct famfs_rule {
 	int times;			/* uses left, or -1: without limit */
 };
 
+/* Space of a device that files grow into. */
+struct famfs_pool {
+	__u32 dev;
+	__u64 base, unit;		/* bytes */
+	__u32 units;
+	__u8 owner[FAMFS_MAX_UNITS];	/* file + 1, or 0 */
+};
+
 /* Shared between the test and the server. */
 struct famfs_state {
 	/* Set before the server starts. */
@@ -81,14 +111,23 @@ struct famfs_state {
 	bool force;			/* ask also for what is not offered */
 	__u64 valid;			/* seconds attributes and names hold */
 	bool xattrs;			/* else GETXATTR is -ENOSYS */
+	enum famfs_manner manner;
+	bool new_grow;			/* files made by CREATE grow ... */
+	bool new_push;			/* ... and are pushed */
 
 	struct famfs_file files[FAMFS_MAX_FILES];
 	char devs[FAMFS_MAX_DEVS][FUSE_DAXDEV_NAME_MAX];
 	struct famfs_rule rules[FAMFS_MAX_RULES];
+	struct famfs_pool pool;
 
 	/* What the server saw. */
 	__u64 offered;		/* flags of the INIT request */
 	__u64 count[FAMFS_OPCODES];
+	__u64 asked;		/* opens that asked for a map */
+	__u64 opened, released;	/* file handles, given out and given back */
+	__u64 released_fh;	/* the last one that was given back */
+	__u64 told_size;	/* the last that SETATTR told */
+	int pushed_errno;	/* of the last notification by FAMFS_NOTE */
 	__u64 held;			/* requests that a rule keeps now */
 	int reply_errno[FAMFS_OPCODES];	/* of the last write of a reply */
 	__u32 setattr_valid;		/* every FATTR_* that SETATTR sent */
@@ -155,6 +194,7 @@ int famfs_server_signal(struct famfs_server *srv, int sig);
 
 int famfs_notify(struct famfs_server *srv, int code, const void *out,
 		 size_t len, const void *data, size_t data_len);
+void famfs_release_op(struct famfs_server *srv, __u32 opcode);
 void famfs_release(struct famfs_server *srv);
 
 /* famfs_transport.c: the ways of requests and replies. */
@@ -183,6 +223,9 @@ void famfs_uring_reply(const struct famfs_req *req,
 void famfs_uring_done(const struct famfs_req *req);
 
 /* famfs_rules.c: orders and counts. */
+bool famfs_serve(const struct famfs_req *req);
+bool famfs_sends_map(const struct famfs_req *req);
+void famfs_seen(const struct famfs_req *req);
 struct famfs_rule *famfs_rule(struct famfs_server *srv, __u32 opcode,
 			      __u64 nodeid, enum famfs_action action);
 int famfs_fail(struct famfs_server *srv, __u32 opcode, __u64 nodeid,
@@ -190,15 +233,44 @@ int famfs_fail(struct famfs_server *srv, __u32 opcode, __u64 nodeid,
 int famfs_raw(struct famfs_server *srv, __u32 opcode, __u64 nodeid,
 	      const void *data, size_t len, int times);
 int famfs_hold(struct famfs_server *srv, __u32 opcode, __u64 nodeid);
+int famfs_note(struct famfs_server *srv, __u32 opcode, __u64 nodeid,
+	       const void *note, size_t len, int times);
 void famfs_rules_clear(struct famfs_server *srv);
+int famfs_wait_handles(struct famfs_server *srv, __u64 n);
 int famfs_wait_held(struct famfs_server *srv, __u64 n);
 
 __u64 famfs_count(struct famfs_server *srv, __u32 opcode);
+__u64 famfs_fetches(struct famfs_server *srv);
 __u64 famfs_total(struct famfs_server *srv);
 void famfs_counts_reset(struct famfs_server *srv);
 
 /* famfs_ops.c: what the requests do. */
 void famfs_handle(const struct famfs_req *req);
+void famfs_handle_open(const struct famfs_req *req, const void *map,
+		       size_t len);
+
+/* famfs_push.c: maps that the server sends by itself. */
+enum famfs_manner famfs_manner(void);
+int famfs_push_to(int fd, __u64 nodeid, __u32 flags, __u64 size, __u64 offset,
+		  const void *data, size_t len);
+int famfs_push_map(int fd, int file, const struct famfs_msg *m);
+int famfs_revoke(int fd, int file);
+int famfs_note_push(struct famfs_server *srv, __u32 opcode, int file,
+		    const void *map, size_t len, int times);
+
+/* famfs_grow.c: files that grow and shrink. */
+void famfs_pool_init(struct famfs_server *srv, __u32 dev, __u64 base,
+		     __u64 unit, __u32 units);
+int famfs_add_growing(struct famfs_server *srv, const char *name,
+		      __u32 units);
+int famfs_grow(struct famfs_server *srv, struct famfs_file *f, __u64 end);
+void famfs_shrink(struct famfs_server *srv, struct famfs_file *f, __u64 size);
+int famfs_push_file(struct famfs_server *srv, struct famfs_file *f);
+const void *famfs_map_of(struct famfs_server *srv, struct famfs_file *f,
+			 size_t *len);
+__u64 famfs_place(struct famfs_server *srv, const struct famfs_file *f,
+		  __u64 pos);
+void famfs_op_grow(const struct famfs_req *req, struct famfs_file *f);
 
 /* famfs_file.c: the files. */
 struct famfs_file *famfs_file_of(const struct famfs_req *req);

@@ -265,7 +265,7 @@ TEST_F(famfs_teardown, X3_eviction_against_opens)
 	/* Dropping caches may take long, and is a matter of luck. */
 	end = time(NULL) + 10;
 	while (time(NULL) < end &&
-	       famfs_count(&self->env.srv, FUSE_GET_FMAP) < 10) {
+	       famfs_fetches(&self->env.srv) < 10) {
 		famfs_drop_caches();
 		usleep(5000);
 	}
@@ -274,7 +274,7 @@ TEST_F(famfs_teardown, X3_eviction_against_opens)
 		pthread_join(threads[i], &wrong);
 		EXPECT_EQ(NULL, wrong);
 	}
-	EXPECT_LT(1, famfs_count(&self->env.srv, FUSE_GET_FMAP));
+	EXPECT_LT(1, famfs_fetches(&self->env.srv));
 	EXPECT_EQ(0, famfs_umount(&self->env));
 	EXPECT_EQ(0, device_is_free(&self->env));
 }

@@ -52,6 +52,18 @@ static inline void famfs_dirty(char *p)
 
 #define EXPECT_COUNT(n, op) EXPECT_EQ(n, famfs_count(&self->env.srv, op))
 
+/* Maps that the kernel asked for, whichever way. */
+#define EXPECT_FETCHES(n) EXPECT_EQ(n, famfs_fetches(&self->env.srv))
+
+/* Opens that the server sees, if it sees any. */
+#define EXPECT_OPENS(n) do {						\
+	if (self->env.srv.st->manner != FAMFS_NOOPEN)			\
+		EXPECT_COUNT(n, FUSE_OPEN);				\
+} while (0)
+
+/* The server has got each file handle back, also of opens that failed. */
+#define EXPECT_NO_HANDLES() EXPECT_EQ(0, famfs_wait_handles(&self->env.srv, 0))
+
 /* Runs code in a child; passes if it exits with 0. */
 #define EXPECT_CHILD(code) do {						\
 	int status_ = -1;						\

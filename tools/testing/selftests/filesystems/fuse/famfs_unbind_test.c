@@ -8,9 +8,9 @@
  * has a page mapped keeps access, and the kernel oopses when that ends.
  */
 #include <pthread.h>
-#include <setjmp.h>
 #include <sys/uio.h>
 
+#include "famfs_task.h"
 #include "famfs_test.h"
 
 #define PAGE	4096UL
@@ -70,26 +70,6 @@ static char *map_file(int fd, int flags, bool huge)
 	return map;
 }
 
-static sigjmp_buf jump;
-
-static void on_sigbus(int sig)
-{
-	siglongjmp(jump, sig);
-}
-
-/* Reads a byte; returns the signal that this brings, or 0. */
-static int probe(const char *p)
-{
-	int sig;
-
-	signal(SIGBUS, on_sigbus);
-	sig = sigsetjmp(jump, 1);
-	if (!sig)
-		__atomic_load_n(p, __ATOMIC_SEQ_CST);
-	signal(SIGBUS, SIG_DFL);
-	return sig;
-}
-
 TEST_F(famfs_unbind, X2_unbinding_unmaps_and_ends_all_access)
 {
 	char *map = map_file(self->fd, MAP_SHARED, variant->huge);
@@ -104,12 +84,12 @@ TEST_F(famfs_unbind, X2_unbinding_unmaps_and_ends_all_access)
 	EXPECT_EQ('u', priv[PMD]);
 	priv[5] = 'p';
 	ASSERT_EQ(0, famfs_unbind(&self->env.devs[0]));
-	EXPECT_EQ(SIGBUS, probe(map));
-	EXPECT_EQ(SIGBUS, probe(map + SIZE - 1));
-	EXPECT_EQ(SIGBUS, probe(priv + PMD));
-	EXPECT_EQ(SIGBUS, probe(cold));
+	EXPECT_EQ(SIGBUS, famfs_probe(map));
+	EXPECT_EQ(SIGBUS, famfs_probe(map + SIZE - 1));
+	EXPECT_EQ(SIGBUS, famfs_probe(priv + PMD));
+	EXPECT_EQ(SIGBUS, famfs_probe(cold));
 	/* A page that was copied is the process' own. */
-	EXPECT_EQ(0, probe(priv));
+	EXPECT_EQ(0, famfs_probe(priv));
 	EXPECT_EQ('p', priv[5]);
 	EXPECT_ERRNO(EIO, pread(self->fd, buf, PAGE, 0));
 	EXPECT_ERRNO(EIO, pwrite(self->fd, buf, PAGE, 0));
@@ -193,7 +173,7 @@ TEST_F(famfs_unbind, X2_unbinding_waits_for_pinned_pages)
 	pthread_join(thread, NULL);
 	EXPECT_EQ(4 * PAGE, p.written);
 	EXPECT_EQ(0, u.err);
-	EXPECT_EQ(SIGBUS, probe(map + PMD));
+	EXPECT_EQ(SIGBUS, famfs_probe(map + PMD));
 	munmap(map, SIZE);
 	close(plain);
 }
@@ -220,8 +200,8 @@ TEST_F(famfs_unbind, X2_io_does_not_wait_for_unbinding)
 	EXPECT_FALSE(__atomic_load_n(&u.done, __ATOMIC_SEQ_CST));
 	EXPECT_ERRNO(EIO, pread(self->fd, buf, PAGE, 0));
 	EXPECT_ERRNO(EIO, pwrite(self->fd, buf, PAGE, PMD));
-	EXPECT_EQ(SIGBUS, probe(map));
-	EXPECT_EQ(SIGBUS, probe(map + PMD));
+	EXPECT_EQ(SIGBUS, famfs_probe(map));
+	EXPECT_EQ(SIGBUS, famfs_probe(map + PMD));
 	/* The page itself is still good. */
 	EXPECT_EQ(PAGE, read(pipes[0], buf, PAGE));
 	EXPECT_EQ('v', buf[PAGE - 1]);

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Maps that are pushed in parts, because they are larger than the server wants
+ * to send at once.
+ *
+ * What is easily wrong here: a part that is written beyond what the first one
+ * announced; parts of two files that are mixed; memory for a map whose end
+ * never comes; half a map in force.
+ */
+#include <time.h>
+
+#include "famfs_test.h"
+
+#define PAGE	4096UL
+#define PAGES	64
+#define SIZE	(PAGES * PAGE)
+
+FIXTURE(famfs_part)
+{
+	struct famfs_env env;
+	struct famfs_msg a, b;		/* "f" has one, and is to get the other */
+	int dev;			/* for notifications past the server */
+	int fd;
+};
+
+/* An extent for each page, in reverse order. */
+static void scattered(struct famfs_msg *m, __u64 pages, __u64 at)
+{
+	__u64 i;
+
+	famfs_msg_init(m, pages * PAGE, FUSE_FMAP_EXT_SIMPLE);
+	for (i = pages; i > 0; i--)
+		famfs_msg_extent(m, 0, at + (i - 1) * PAGE, PAGE);
+}
+
+FIXTURE_SETUP(famfs_part)
+{
+	const char *why = famfs_env_init(&self->env, 1);
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, famfs_fill(&self->env, 16 * MiB));
+	famfs_msg_simple(&self->a, SIZE, 0, 0, SIZE);
+	scattered(&self->b, PAGES, 8 * MiB);
+	famfs_add_mapped(&self->env, "f", &self->a);
+	famfs_add_simple(&self->env, "g", SIZE, 0, 4 * MiB);
+	self->dev = dup(self->env.srv.fd);
+	ASSERT_LE(0, self->dev);
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	self->fd = famfs_open(&self->env, "f", O_RDWR);
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(famfs_part)
+{
+	close(self->fd);
+	EXPECT_EQ(1, famfs_fetches(&self->env.srv));
+	EXPECT_EQ(0, famfs_umount(&self->env));
+	close(self->dev);
+	famfs_msg_exit(&self->a);
+	famfs_msg_exit(&self->b);
+	FAMFS_TEARDOWN();
+}
+
+/* A part of b, as if the whole were size bytes. */
+static int part(FIXTURE_DATA(famfs_part) *self, int file, __u64 size,
+		__u64 offset, size_t len)
+{
+	return famfs_push_to(self->dev, FAMFS_INO(file), FUSE_NOTIFY_FMAP_PART,
+			     size, offset, self->b.buf + offset, len);
+}
+
+/* All of a message from an offset on, in parts of this length. */
+static int parts_from(int dev, int file, const struct famfs_msg *m, __u64 from,
+		      size_t len)
+{
+	int err = 0;
+
+	for (; from < m->len && !err; from += len) {
+		size_t rest = m->len - from;
+
+		err = famfs_push_to(dev, FAMFS_INO(file),
+				    FUSE_NOTIFY_FMAP_PART, m->len, from,
+				    m->buf + from, len < rest ? len : rest);
+	}
+	return err;
+}
+
+#define EXPECT_MAP(m) EXPECT_EQ(0, famfs_check_all(self->fd, NULL, m))
+
+TEST_F(famfs_part, M6_parts_of_every_length)
+{
+	static const size_t lens[] = { 1, 7, 24, 31, 32, 33, 1000, 100000 };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(lens); i++) {
+		EXPECT_EQ(0, parts_from(self->dev, 0, &self->b, 0, lens[i])) {
+			TH_LOG("parts of %zu bytes", lens[i]);
+		}
+		EXPECT_MAP(&self->b);
+		EXPECT_EQ(0, famfs_push_map(self->dev, 0, &self->a));
+		EXPECT_MAP(&self->a);
+	}
+}
+
+TEST_F(famfs_part, M6_nothing_changes_before_the_last_part)
+{
+	__u64 size = self->b.len, at;
+
+	for (at = 0; at < size - 1; at += 100) {
+		EXPECT_EQ(0, part(self, 0, size, at,
+				  at + 100 < size - 1 ? 100 : size - 1 - at));
+		EXPECT_MAP(&self->a);
+	}
+	EXPECT_EQ(0, part(self, 0, size, size - 1, 1));
+	EXPECT_MAP(&self->b);
+}
+
+/* Each of them gives up what came before. */
+TEST_F(famfs_part, M6_parts_that_do_not_fit)
+{
+	__u64 size = self->b.len;
+	static const struct {
+		__s64 skew;		/* of the second part's offset */
+		__s64 more;		/* that it says the whole has */
+		size_t len;
+	} second[] = {
+		{ 1, 0, 100 }, { -1, 0, 100 }, { -50, 0, 50 }, { 100, 0, 1 },
+		{ 0, 1, 100 }, { 0, -1, 100 },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(second); i++) {
+		EXPECT_EQ(0, part(self, 0, size, 0, 100));
+		EXPECT_EQ(-EINVAL, part(self, 0, size + second[i].more,
+					100 + second[i].skew, second[i].len)) {
+			TH_LOG("second part %zu", i);
+		}
+		EXPECT_EQ(-EINVAL, part(self, 0, size, 100, 100));
+		EXPECT_MAP(&self->a);
+	}
+	/* Beyond the end of the whole, by one byte and by many. */
+	EXPECT_EQ(0, part(self, 0, size, 0, 100));
+	EXPECT_EQ(-EINVAL, part(self, 0, size, 100, size - 99));
+	EXPECT_EQ(-EINVAL, part(self, 0, 99, 0, 100));
+	EXPECT_EQ(-EINVAL, part(self, 0, size, size, 1));
+	EXPECT_EQ(-EINVAL, part(self, 0, size, ~0ULL - 10, 20));
+	/* Without bytes, without a whole, or with too large a one. */
+	EXPECT_EQ(-EINVAL, part(self, 0, size, 0, 0));
+	EXPECT_EQ(-EINVAL, part(self, 0, 0, 0, 0));
+	EXPECT_EQ(-EINVAL, part(self, 0, 0, 0, 1));
+	EXPECT_EQ(-EINVAL, part(self, 0, FUSE_FMAP_PUSH_MAX + 1ULL, 0, 100));
+	EXPECT_EQ(-EINVAL, part(self, 0, ~0ULL, 0, 100));
+	EXPECT_MAP(&self->a);
+	EXPECT_EQ(0, parts_from(self->dev, 0, &self->b, 0, 500));
+	EXPECT_MAP(&self->b);
+}
+
+TEST_F(famfs_part, M6_first_part_begins_anew)
+{
+	__u64 size = self->b.len;
+
+	EXPECT_EQ(0, part(self, 0, FUSE_FMAP_PUSH_MAX, 0, 64));
+	EXPECT_EQ(0, part(self, 0, size, 0, 200));
+	EXPECT_EQ(0, part(self, 0, size, 0, 300));
+	EXPECT_EQ(0, parts_from(self->dev, 0, &self->b, 300, 64));
+	EXPECT_MAP(&self->b);
+}
+
+/* What comes in between counts at once; what has begun goes on. */
+TEST_F(famfs_part, M6_whole_map_between_parts)
+{
+	struct famfs_msg m;
+
+	EXPECT_EQ(0, part(self, 0, self->b.len, 0, 200));
+	famfs_msg_simple(&m, SIZE, 0, 12 * MiB, SIZE);
+	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &m));
+	EXPECT_MAP(&m);
+	EXPECT_EQ(0, parts_from(self->dev, 0, &self->b, 200, 300));
+	EXPECT_MAP(&self->b);
+	famfs_msg_exit(&m);
+}
+
+TEST_F(famfs_part, M6_parts_of_two_files_in_turn)
+{
+	struct famfs_msg m;
+	__u64 at, size, other;
+	int g;
+
+	scattered(&m, PAGES, 12 * MiB);
+	size = self->b.len;
+	ASSERT_EQ(0, famfs_stat_size(&self->env, "g", &other));
+	for (at = 0; at < size; at += 100) {
+		size_t n = size - at < 100 ? size - at : 100;
+
+		EXPECT_EQ(0, part(self, 0, size, at, n));
+		EXPECT_EQ(0, famfs_push_to(self->dev, FAMFS_INO(1),
+					   FUSE_NOTIFY_FMAP_PART, size, at,
+					   m.buf + at, n));
+	}
+	EXPECT_MAP(&self->b);
+	g = ASSERT_OPEN("g", O_RDONLY);
+	EXPECT_EQ(0, famfs_check_all(g, NULL, &m));
+	close(g);
+	famfs_msg_exit(&m);
+}
+
+TEST_F(famfs_part, M6_malformed_whole_of_good_parts)
+{
+	struct fuse_fmap_header *h = famfs_msg_header(&self->b);
+
+	h->version++;
+	EXPECT_EQ(-EINVAL, parts_from(self->dev, 0, &self->b, 0, 100));
+	EXPECT_MAP(&self->a);
+	h->version--;
+	h->nextents++;
+	EXPECT_EQ(-EINVAL, parts_from(self->dev, 0, &self->b, 0, 100));
+	EXPECT_MAP(&self->a);
+	h->nextents--;
+	EXPECT_EQ(0, parts_from(self->dev, 0, &self->b, 0, 100));
+	EXPECT_MAP(&self->b);
+}
+
+/* Their end never comes: for files in use, evicted, and never known. */
+TEST_F(famfs_part, X3_parts_that_are_never_completed)
+{
+	__u64 size = self->b.len, other;
+	int i;
+
+	for (i = 0; i < 100; i++)
+		EXPECT_EQ(0, part(self, i, 4096 * (i + 1), 0, 100));
+	ASSERT_EQ(0, famfs_stat_size(&self->env, "g", &other));
+	EXPECT_EQ(0, part(self, 1, size, 0, 100));
+	ASSERT_EQ(0, famfs_drop_caches());
+	EXPECT_EQ(-ENOENT, parts_from(self->dev, 1, &self->b, 100, 1000));
+	EXPECT_MAP(&self->a);
+	/* Unmounting in the teardown must free the rest. */
+}
+
+static double seconds(const struct timespec *since)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec - since->tv_sec +
+	       (now.tv_nsec - since->tv_nsec) / 1e9;
+}
+
+/* As many extents as the device has pages, or as FAMFS_EXTENTS says. */
+TEST_F_TIMEOUT(famfs_part, M5_extent_for_each_page_of_the_device, 180)
+{
+	__u64 pages = self->env.devs[0].size / PAGE, i;
+	const char *limit = getenv("FAMFS_EXTENTS");
+	char want[PAGE], got[PAGE];
+	struct timespec start;
+	struct famfs_msg m;
+
+	if (limit && strtoull(limit, NULL, 0) < pages)
+		pages = strtoull(limit, NULL, 0);
+	scattered(&m, pages, 0);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	ASSERT_EQ(0, parts_from(self->dev, 0, &m, 0, MiB));
+	TH_LOG("%llu extents in %zu parts of 1 MiB: %.2f s", pages,
+	       (m.len + MiB - 1) / MiB, seconds(&start));
+	for (i = 0; i < 16 * MiB / PAGE; i += 13) {
+		famfs_pattern(0, i * PAGE, want, PAGE);
+		ASSERT_EQ(PAGE, pread(self->fd, got, PAGE,
+				      (pages - 1 - i) * PAGE));
+		ASSERT_EQ(0, memcmp(want, got, PAGE));
+	}
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &self->a));
+	TH_LOG("replaced by one extent: %.2f s", seconds(&start));
+	EXPECT_MAP(&self->a);
+	famfs_msg_exit(&m);
+}
+
+/* More than any device here has pages for: read whole, and then refused. */
+TEST_F_TIMEOUT(famfs_part, M5_sixteen_million_extents, 180)
+{
+	const __u64 count = 16 << 20;
+	struct fuse_fmap_header h = {
+		.version = FUSE_FMAP_VERSION, .nextents = count,
+	};
+	const __u64 len = sizeof(h) + count * sizeof(struct fuse_fmap_extent);
+	struct fuse_fmap_extent *e;
+	struct timespec start;
+	__u64 at, i;
+	int err;
+
+	if (!getenv("FAMFS_FULL"))
+		SKIP(return, "takes 1.5 GiB of memory: FULL=1 has it run");
+	e = calloc(1 << 16, sizeof(*e));
+	ASSERT_NE(NULL, e);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	err = famfs_push_to(self->dev, FAMFS_INO(0), FUSE_NOTIFY_FMAP_PART,
+			    len, 0, &h, sizeof(h));
+	ASSERT_EQ(0, err);
+	for (at = 0; at < count && !err; at += 1 << 16) {
+		for (i = 0; i < 1 << 16; i++)
+			e[i] = (struct fuse_fmap_extent){
+				.offset = (count - at - i) * PAGE,
+				.len = PAGE,
+			};
+		err = famfs_push_to(self->dev, FAMFS_INO(0),
+				    FUSE_NOTIFY_FMAP_PART, len,
+				    sizeof(h) + at * sizeof(*e), e,
+				    sizeof(*e) << 16);
+	}
+	TH_LOG("%llu extents: error %d after %.2f s", count, err,
+	       seconds(&start));
+	EXPECT_EQ(count, at);
+	EXPECT_EQ(self->env.devs[0].size / PAGE > count ? 0 : -ERANGE, err);
+	free(e);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Maps that the server sends by itself, and in which manner it sends those
+ * that it is asked for.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "famfs_fmap.h"
+#include "famfs_server.h"
+
+/* As FAMFS_MANNER says: "old", "onetrip" or "noopen". */
+enum famfs_manner famfs_manner(void)
+{
+	const char *manner = getenv("FAMFS_MANNER");
+
+	if (manner && !strcmp(manner, "onetrip"))
+		return FAMFS_ONETRIP;
+	if (manner && !strcmp(manner, "noopen"))
+		return FAMFS_NOOPEN;
+	return FAMFS_OLD;
+}
+
+/*
+ * Sends a map, a part of one, or what flags say instead, by any descriptor of
+ * the connection's device.  Returns what the kernel says to it.
+ */
+int famfs_push_to(int fd, __u64 nodeid, __u32 flags, __u64 size, __u64 offset,
+		  const void *data, size_t len)
+{
+	struct fuse_notify_fmap_out out = {
+		.nodeid = nodeid,
+		.flags = flags,
+		.size = size,
+		.offset = offset,
+	};
+	struct fuse_out_header oh = {
+		.len = sizeof(oh) + sizeof(out) + len,
+		.error = FUSE_NOTIFY_FMAP,
+	};
+	struct iovec iov[] = {
+		{ &oh, sizeof(oh) }, { &out, sizeof(out) },
+		{ (void *)data, len },
+	};
+
+	return writev(fd, iov, len ? 3 : 2) < 0 ? -errno : 0;
+}
+
+int famfs_push_map(int fd, int file, const struct famfs_msg *m)
+{
+	return famfs_push_to(fd, FAMFS_INO(file), 0, 0, 0, m->buf, m->len);
+}
+
+int famfs_revoke(int fd, int file)
+{
+	return famfs_push_to(fd, FAMFS_INO(file), FUSE_NOTIFY_FMAP_REVOKE, 0,
+			     0, NULL, 0);
+}
+
+/* Has the server push a map when such a request of the file comes. */
+int famfs_note_push(struct famfs_server *srv, __u32 opcode, int file,
+		    const void *map, size_t len, int times)
+{
+	struct {
+		struct fuse_out_header oh;
+		struct fuse_notify_fmap_out out;
+		unsigned char map[4096];
+	} note = {
+		.oh.len = offsetof(typeof(note), map) + len,
+		.oh.error = FUSE_NOTIFY_FMAP,
+		.out.nodeid = FAMFS_INO(file),
+	};
+
+	if (len > sizeof(note.map))
+		return -EMSGSIZE;
+	memcpy(note.map, map, len);
+	return famfs_note(srv, opcode, FAMFS_INO(file), &note, note.oh.len,
+			  times);
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Devices that the server may only read: whatever their users try, nothing is
+ * written to them.
+ *
+ * What is easily wrong here: a mapping that was writable before the file moved
+ * to such a device; one that becomes writable by mprotect(); a write that goes
+ * past write(), by splice() or copy_file_range().
+ */
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
+
+#include "famfs_task.h"
+#include "famfs_test.h"
+
+#define PAGE	4096UL
+#define SIZE	(PMD + 4 * PAGE)
+
+FIXTURE(famfs_readonly)
+{
+	struct famfs_env env;
+	struct famfs_msg m;
+	int dev;			/* /dev/fuse of the connection */
+	int fd;				/* of "f", which is read-only */
+};
+
+static int dax_open(int dev, const char *path, int flags, __u64 index)
+{
+	struct fuse_backing_map map = {
+		.fd = open(path, flags | O_CLOEXEC), .index = index,
+	};
+	int err = ioctl(dev, FUSE_DEV_IOC_DAXDEV_OPEN, &map) < 0 ? -errno : 0;
+
+	close(map.fd);
+	return err;
+}
+
+FIXTURE_SETUP(famfs_readonly)
+{
+	const char *why = famfs_env_init(&self->env, 1);
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, famfs_fill(&self->env, 4 * MiB));
+	famfs_msg_simple(&self->m, SIZE, 0, 0, SIZE);
+	famfs_add_mapped(&self->env, "f", &self->m);
+	famfs_add_data(&self->env.srv, "plain", "0123456789", 10);
+	self->dev = dup(self->env.srv.fd);
+	ASSERT_LE(0, self->dev);
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, dax_open(self->dev, self->env.devs[0].path, O_RDONLY, 0));
+	self->fd = famfs_open(&self->env, "f", O_RDWR);
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(famfs_readonly)
+{
+	/* It holds what it held. */
+	EXPECT_EQ(0, famfs_check_all(self->fd, NULL, &self->m));
+	close(self->fd);
+	EXPECT_EQ(0, famfs_umount(&self->env));
+	close(self->dev);
+	famfs_msg_exit(&self->m);
+	FAMFS_TEARDOWN();
+}
+
+TEST_F(famfs_readonly, D2_writes)
+{
+	int plain = ASSERT_OPEN("plain", O_RDONLY);
+	loff_t in = 0, out = 0;
+	int fds[2];
+
+	EXPECT_ERRNO(EROFS, pwrite(self->fd, "x", 1, 0));
+	EXPECT_ERRNO(EROFS, pwrite(self->fd, "x", 1, SIZE - 1));
+	EXPECT_ERRNO(EROFS, sendfile(self->fd, plain, NULL, 10));
+	EXPECT_GT(0, copy_file_range(plain, &in, self->fd, &out, 10, 0));
+	ASSERT_EQ(0, pipe(fds));
+	ASSERT_EQ(3, write(fds[1], "abc", 3));
+	EXPECT_ERRNO(EROFS, splice(fds[0], NULL, self->fd, NULL, 3, 0));
+	close(fds[0]);
+	close(fds[1]);
+	EXPECT_GT(0, fallocate(self->fd, 0, 0, SIZE));
+	close(plain);
+}
+
+TEST_F(famfs_readonly, D2_mappings)
+{
+	char *map;
+
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, SIZE, PROT_READ | PROT_WRITE,
+				   MAP_SHARED, self->fd, 0));
+	EXPECT_EQ(EACCES, errno);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, SIZE, PROT_WRITE, MAP_SHARED,
+				   self->fd, 0));
+	EXPECT_EQ(EACCES, errno);
+	map = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, self->fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	EXPECT_EQ(0, famfs_check_all(self->fd, map, &self->m));
+	EXPECT_ERRNO(EACCES, mprotect(map, SIZE, PROT_READ | PROT_WRITE));
+	munmap(map, SIZE);
+	/* A private one writes to memory of its own. */
+	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, self->fd,
+		   0);
+	ASSERT_NE(MAP_FAILED, map);
+	memset(map, 'p', SIZE);
+	munmap(map, SIZE);
+}
+
+/* What the kernel writes for a process is refused like what this stores. */
+TEST_F(famfs_readonly, D2_reads_into_a_mapping)
+{
+	int plain = ASSERT_OPEN("plain", O_RDONLY);
+	char *map = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, self->fd, 0);
+
+	ASSERT_NE(MAP_FAILED, map);
+	EXPECT_EQ(0, famfs_probe(map));
+	EXPECT_ERRNO(EFAULT, pread(plain, map, 10, 0));
+	munmap(map, SIZE);
+	close(plain);
+}
+
+/* The file comes to lie on such a device while it is mapped for writing. */
+TEST_F(famfs_readonly, D2_mapping_from_before)
+{
+	struct famfs_dev *other = &self->env.devs[1];
+	struct famfs_msg on_other;
+	char *map;
+	int fd;
+
+	if (self->env.ndevs < 2)
+		SKIP(return, "need two dax devices in FAMFS_DAXDEVS");
+	if (!famfs_bound(other, "fsdev_dax"))
+		ASSERT_EQ(0, famfs_bind(other, "fsdev_dax"));
+	ASSERT_EQ(0, dax_open(self->dev, other->path, O_RDWR, 1));
+	famfs_msg_simple(&on_other, SIZE, 1, 0, SIZE);
+	/* The pages of the read-only device have to be free. */
+	ASSERT_EQ(0, famfs_push_map(self->dev, 0, &on_other));
+	fd = ASSERT_OPEN("f", O_RDWR);
+	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	EXPECT_EQ(0, famfs_poke(map, 'w'));
+	EXPECT_EQ(0, famfs_poke(map + PMD, 'w'));
+	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &self->m));
+	EXPECT_EQ(SIGBUS, famfs_poke(map, 'x'));
+	EXPECT_EQ(0, famfs_check_all(fd, map, &self->m));
+	EXPECT_EQ(SIGBUS, famfs_poke(map + PAGE, 'x'));
+	EXPECT_EQ(SIGBUS, famfs_poke(map + PMD, 'x'));
+	EXPECT_ERRNO(EROFS, pwrite(fd, "x", 1, PMD));
+	EXPECT_EQ(0, famfs_check_all(fd, map, &self->m));
+	/* Back again, it can be written to. */
+	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &on_other));
+	EXPECT_EQ(0, famfs_poke(map, 'y'));
+	EXPECT_EQ(1, pwrite(fd, "y", 1, 1));
+	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &self->m));
+	munmap(map, SIZE);
+	close(fd);
+	famfs_msg_exit(&on_other);
+}
+
+/* One extent on such a device is enough. */
+TEST_F(famfs_readonly, D2_map_of_two_devices)
+{
+	struct famfs_dev *other = &self->env.devs[1];
+	struct famfs_msg m;
+	int fd;
+
+	if (self->env.ndevs < 2)
+		SKIP(return, "need two dax devices in FAMFS_DAXDEVS");
+	if (!famfs_bound(other, "fsdev_dax"))
+		ASSERT_EQ(0, famfs_bind(other, "fsdev_dax"));
+	ASSERT_EQ(0, dax_open(self->dev, other->path, O_RDWR, 1));
+	famfs_msg_init(&m, 2 * PAGE, FUSE_FMAP_EXT_SIMPLE);
+	famfs_msg_extent(&m, 1, 0, PAGE);
+	famfs_msg_extent(&m, 0, 4 * MiB, PAGE);
+	famfs_add_mapped(&self->env, "both", &m);
+	famfs_msg_exit(&m);
+	fd = ASSERT_OPEN("both", O_RDWR);
+	EXPECT_ERRNO(EROFS, pwrite(fd, "x", 1, PAGE));
+	EXPECT_ERRNO(EROFS, pwrite(fd, "x", 1, 0));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_WRITE, MAP_SHARED, fd, 0));
+	EXPECT_EQ(EACCES, errno);
+	close(fd);
+}
+
+TEST_HARNESS_MAIN
