@@ -125,12 +125,20 @@ int famfs_file_io_open(struct inode *inode, struct file *file)
  * @inode: a mapped inode
  * @attr: the change; a size that is the file's already is taken out
  *
- * Return: 0, -EPERM if the size would change and is fixed.
+ * Context: i_rwsem is held.  May wait for the server.
+ * Return: 0, -EPERM if the size would change and is fixed, an error of
+ * famfs_fetch_known().
  */
 int famfs_setattr(struct inode *inode, struct iattr *attr)
 {
+	int err;
+
 	if (!(attr->ia_valid & ATTR_SIZE))
 		return 0;
+	/* Not with FUSE_I_FMAP_FETCH: i_rwsem is held. */
+	err = famfs_fetch_known(inode);
+	if (err)
+		return err;
 	/* O_TRUNC is not sent to the server, so it is truncated like this. */
 	attr->ia_valid &= ~ATTR_OPEN;
 	if (attr->ia_size != i_size_read(inode))

@@ -196,6 +196,9 @@ long famfs_fallocate(struct file *file, int mode, loff_t offset, loff_t length)
 	loff_t end = offset + length;
 	int err;
 
+	err = famfs_fetch_once(inode);
+	if (err)
+		return err;
 	if ((mode & ~FALLOC_FL_KEEP_SIZE) || !famfs_may_grow(inode))
 		return -EOPNOTSUPP;
 	err = inode_newsize_ok(inode, end);
