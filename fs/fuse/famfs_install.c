@@ -209,12 +209,13 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 		err = famfs_install_first(inode, map);
 	if (!err)
 		fi->famfs_seq++;
-	filemap_invalidate_unlock(inode->i_mapping);
-
+	/* With the lock free the next one may have freed @map. */
 	if (old)
 		trace_famfs_replace(inode, map, err);
 	else
 		trace_famfs_install(inode, map, err);
+	filemap_invalidate_unlock(inode->i_mapping);
+
 	if (!err)
 		famfs_retire(inode, old);
 	return err;
