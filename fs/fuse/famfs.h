@@ -129,18 +129,28 @@ struct famfs_conn {
 };
 
 /**
+ * struct famfs_asked - what was so when the server was asked for a map
+ * @seq: fuse_inode.famfs_seq
+ * @told: fuse_inode.famfs_told
+ */
+struct famfs_asked {
+	u32 seq;
+	u32 told;
+};
+
+/**
  * struct famfs_trip - an open that may bring the map along
  * @inode: the inode whose FUSE_I_FMAP_FETCH is held, or NULL
  * @msg: what came with the reply
  * @size: its length in bytes
- * @seq: fuse_inode.famfs_seq from before the request
+ * @asked: how it was before the request
  * @asks: the request asks for the map
  */
 struct famfs_trip {
 	struct inode *inode;
 	void *msg;
 	size_t size;
-	u32 seq;
+	struct famfs_asked asked;
 	bool asks;
 };
 
@@ -228,7 +238,6 @@ u32 famfs_cache_mask(struct inode *inode);
 bool famfs_keep_nosec(const struct inode *inode);
 bool famfs_cache_begin(struct inode *inode);
 void famfs_cache_end(struct inode *inode);
-bool famfs_may_grow(struct inode *inode);
 
 /* famfs_grow.c */
 int famfs_extend_begin(struct kiocb *iocb, struct iov_iter *from,
@@ -251,7 +260,8 @@ int famfs_resize_end(struct inode *inode, const struct iattr *attr,
 /* famfs_install.c */
 bool famfs_try_forget(struct inode *inode, const struct famfs_map *map,
 		      u64 pos, struct page **busy);
-int famfs_install(struct inode *inode, struct famfs_map *map, const u32 *seq);
+int famfs_install(struct inode *inode, struct famfs_map *map,
+		  const struct famfs_asked *asked);
 int famfs_revoke(struct inode *inode);
 void famfs_evict(struct inode *inode);
 bool famfs_open_plain(struct fuse_file *ff, struct inode *inode);
@@ -280,12 +290,14 @@ int famfs_trip_created(struct famfs_trip *trip, struct inode *inode,
 void famfs_trip_end(struct famfs_trip *trip);
 
 /* famfs_inode.c */
+struct famfs_asked famfs_asked(struct inode *inode);
 int famfs_take(struct inode *inode, const void *msg, size_t size,
-	       const u32 *seq);
+	       const struct famfs_asked *asked);
 int famfs_fetch(struct inode *inode);
 int famfs_fetch_known(struct inode *inode);
 bool famfs_must_fetch(struct inode *inode);
 int famfs_fetch_once(struct inode *inode);
+bool famfs_may_grow(struct inode *inode);
 int famfs_open(struct inode *inode, struct file *file);
 int famfs_created(struct inode *inode, struct file *file);
 

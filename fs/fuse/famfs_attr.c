@@ -194,21 +194,3 @@ void famfs_cache_end(struct inode *inode)
 	if (get_fuse_conn(inode)->famfs)
 		filemap_invalidate_unlock_shared(inode->i_mapping);
 }
-
-/**
- * famfs_may_grow() - does the server let a file grow and shrink?
- * @inode: a mapped inode
- *
- * Return: true if it does, as far as is known.
- */
-bool famfs_may_grow(struct inode *inode)
-{
-	const struct famfs_map *map;
-	bool grow;
-
-	filemap_invalidate_lock_shared(inode->i_mapping);
-	map = famfs_inode_map(inode);
-	grow = map && map->grow;
-	filemap_invalidate_unlock_shared(inode->i_mapping);
-	return grow;
-}

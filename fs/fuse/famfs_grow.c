@@ -249,6 +249,7 @@ void famfs_told_size(struct inode *inode, u32 valid, u64 size, int err)
 	if (err || !(valid & FATTR_SIZE))
 		return;
 	guard(spinlock)(&fi->lock);
+	fi->famfs_told++;
 	if (i_size_read(inode) == size)
 		clear_bit(FUSE_I_FMAP_SIZE, &fi->state);
 }

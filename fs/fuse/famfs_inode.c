@@ -29,6 +29,22 @@ static struct famfs_map *famfs_map_read(struct inode *inode, const void *msg,
 	return map;
 }
 
+/**
+ * famfs_asked() - take note before the server is asked for a map
+ * @inode: a regular file
+ *
+ * Return: what the reply is to be taken with.
+ */
+struct famfs_asked famfs_asked(struct inode *inode)
+{
+	const struct fuse_inode *fi = get_fuse_inode(inode);
+
+	return (struct famfs_asked) {
+		.seq	= READ_ONCE(fi->famfs_seq),
+		.told	= READ_ONCE(fi->famfs_told),
+	};
+}
+
 /* An inode that has been mapped once cannot be served any other way. */
 static int famfs_take_nothing(struct inode *inode, u32 seq)
 {
@@ -51,7 +67,7 @@ static int famfs_take_nothing(struct inode *inode, u32 seq)
  * @inode: a regular file
  * @msg: the message
  * @size: its length in bytes; a reply may be empty
- * @seq: as for famfs_install(); a reply may bring up questions about devices
+ * @asked: as for famfs_install(); a reply may bring up questions about devices
  *
  * Context: As famfs_install().
  * Return: 0, an error of the map or of a device, -EIO for an empty reply about a
@@ -59,21 +75,21 @@ static int famfs_take_nothing(struct inode *inode, u32 seq)
  * send that one.
  */
 int famfs_take(struct inode *inode, const void *msg, size_t size,
-	       const u32 *seq)
+	       const struct famfs_asked *asked)
 {
 	struct famfs_map *map;
 	int err = 0;
 
-	if (!size && seq)
-		return famfs_take_nothing(inode, *seq);
+	if (!size && asked)
+		return famfs_take_nothing(inode, asked->seq);
 	map = famfs_map_read(inode, msg, size);
 	if (IS_ERR(map))
 		return PTR_ERR(map);
 	map->devs = get_fuse_conn(inode)->famfs->devs;
-	if (seq)
+	if (asked)
 		err = famfs_devs_get(get_fuse_mount(inode), map);
 	if (!err)
-		err = famfs_install(inode, map, seq);
+		err = famfs_install(inode, map, asked);
 	if (err)
 		famfs_map_free(map);
 	return err;
@@ -91,7 +107,7 @@ int famfs_take(struct inode *inode, const void *msg, size_t size,
  */
 int famfs_fetch(struct inode *inode)
 {
-	u32 seq = READ_ONCE(get_fuse_inode(inode)->famfs_seq);
+	const struct famfs_asked asked = famfs_asked(inode);
 	struct fuse_mount *fm = get_fuse_mount(inode);
 	FUSE_ARGS(args);
 	ssize_t size;
@@ -111,7 +127,7 @@ int famfs_fetch(struct inode *inode)
 	} else if (size < 0) {
 		err = size;
 	} else {
-		err = famfs_take(inode, args.out_args[0].value, size, &seq);
+		err = famfs_take(inode, args.out_args[0].value, size, &asked);
 	}
 	kvfree(args.out_args[0].value);
 	return err;
@@ -183,6 +199,24 @@ int famfs_fetch_once(struct inode *inode)
 	err = famfs_fetch_known(inode);
 	clear_and_wake_up_bit(FUSE_I_FMAP_FETCH, &fi->state);
 	return err;
+}
+
+/**
+ * famfs_may_grow() - does the server let a file grow and shrink?
+ * @inode: a mapped inode
+ *
+ * Return: true if it does, as far as is known.
+ */
+bool famfs_may_grow(struct inode *inode)
+{
+	const struct famfs_map *map;
+	bool grow;
+
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	map = famfs_inode_map(inode);
+	grow = map && map->grow;
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	return grow;
 }
 
 /**

@@ -14,13 +14,19 @@
 #include <linux/dax.h>
 #include <linux/pagemap.h>
 
-static u64 famfs_map_size(struct inode *inode, const struct famfs_map *map)
+/*
+ * The size that a file gets with a map.  What the server has yet to be told, or
+ * has been told since it was asked, goes before what it knew.
+ */
+static loff_t famfs_map_size(struct inode *inode, const struct famfs_map *map,
+			     const struct famfs_asked *asked)
 {
-	unsigned long *state = &get_fuse_inode(inode)->state;
+	struct fuse_inode *fi = get_fuse_inode(inode);
 
-	/* What the server has yet to be told goes before what it knew. */
-	if (map->grow && (test_bit(FUSE_I_FMAP_SIZE, state) ||
-			  test_bit(FUSE_I_SIZE_UNSTABLE, state)))
+	guard(spinlock)(&fi->lock);
+	if (map->grow && (test_bit(FUSE_I_FMAP_SIZE, &fi->state) ||
+			  test_bit(FUSE_I_SIZE_UNSTABLE, &fi->state) ||
+			  (asked && asked->told != fi->famfs_told)))
 		return min_t(u64, i_size_read(inode), map->mapped);
 	return map->file_size;
 }
@@ -51,14 +57,15 @@ static int famfs_convert(struct inode *inode)
 	return 0;
 }
 
-static void famfs_publish(struct inode *inode, struct famfs_map *map)
+static void famfs_publish(struct inode *inode, struct famfs_map *map,
+			  loff_t size)
 {
 	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
 	spin_lock(&fi->lock);
 	fi->attr_version = atomic64_inc_return(&get_fuse_conn(inode)->attr_version);
-	i_size_write(inode, famfs_map_size(inode, map));
+	i_size_write(inode, size);
 	if (!map->grow)
 		clear_bit(FUSE_I_FMAP_SIZE, &fi->state);
 	spin_unlock(&fi->lock);
@@ -129,13 +136,12 @@ static int famfs_forget_old(struct inode *inode, const struct famfs_map *map,
 
 /* From where on a new map changes what can be seen. */
 static u64 famfs_change_from(struct inode *inode, const struct famfs_map *map,
-			     const struct famfs_map *old)
+			     const struct famfs_map *old, loff_t size)
 {
 	u64 pos = famfs_map_common(map, old);
-	u64 size = famfs_map_size(inode, map);
 
 	if (size < i_size_read(inode))
-		pos = min(pos, PAGE_ALIGN(size));
+		pos = min_t(u64, pos, PAGE_ALIGN(size));
 	return pos;
 }
 
@@ -144,9 +150,9 @@ static u64 famfs_change_from(struct inode *inode, const struct famfs_map *map,
  * once, and no page can have two entries.
  */
 static int famfs_replace(struct inode *inode, struct famfs_map *map,
-			 struct famfs_map *old)
+			 struct famfs_map *old, loff_t size)
 {
-	u64 from = old ? famfs_change_from(inode, map, old) : 0;
+	u64 from = old ? famfs_change_from(inode, map, old, size) : 0;
 	int err = 0;
 
 	/* Where the file only grows there is nothing to forget. */
@@ -155,11 +161,12 @@ static int famfs_replace(struct inode *inode, struct famfs_map *map,
 	if (!err)
 		err = famfs_claim(get_fuse_conn(inode)->famfs, map, old);
 	if (!err)
-		famfs_publish(inode, map);
+		famfs_publish(inode, map, size);
 	return err;
 }
 
-static int famfs_install_first(struct inode *inode, struct famfs_map *map)
+static int famfs_install_first(struct inode *inode, struct famfs_map *map,
+			       loff_t size)
 {
 	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
 	int err;
@@ -171,7 +178,7 @@ static int famfs_install_first(struct inode *inode, struct famfs_map *map)
 	if (err)
 		famfs_unclaim(conn, map);
 	else
-		famfs_publish(inode, map);
+		famfs_publish(inode, map, size);
 	return err;
 }
 
@@ -190,23 +197,25 @@ static bool famfs_lock_unasked(struct inode *inode)
 }
 
 static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
-				const u32 *seq)
+				const struct famfs_asked *asked)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	struct famfs_map *old;
+	loff_t size;
 	int err;
 
-	if (seq)
+	if (asked)
 		filemap_invalidate_lock(inode->i_mapping);
 	else if (!famfs_lock_unasked(inode))
 		return -EBUSY;
 	old = fi->famfs_meta;
-	if (seq && *seq != fi->famfs_seq)
+	size = famfs_map_size(inode, map, asked);
+	if (asked && asked->seq != fi->famfs_seq)
 		err = -EOPENSTALE;
 	else if (fuse_is_famfs(inode))
-		err = famfs_replace(inode, map, old);
+		err = famfs_replace(inode, map, old, size);
 	else
-		err = famfs_install_first(inode, map);
+		err = famfs_install_first(inode, map, size);
 	if (!err)
 		fi->famfs_seq++;
 	/* With the lock free the next one may have freed @map. */
@@ -223,12 +232,12 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 
 /* Whatever the page cache of an ordinary inode has goes first. */
 static int famfs_install_ordinary(struct inode *inode, struct famfs_map *map,
-				  const u32 *seq)
+				  const struct famfs_asked *asked)
 {
 	struct address_space *mapping = inode->i_mapping;
 	int err = 0;
 
-	if (seq) {
+	if (asked) {
 		inode_lock(inode);
 		err = filemap_write_and_wait(mapping);
 	} else if (!inode_trylock(inode)) {
@@ -238,7 +247,7 @@ static int famfs_install_ordinary(struct inode *inode, struct famfs_map *map,
 		err = -EBUSY;
 	}
 	if (!err)
-		err = famfs_install_locked(inode, map, seq);
+		err = famfs_install_locked(inode, map, asked);
 	inode_unlock(inode);
 	return err;
 }
@@ -247,8 +256,8 @@ static int famfs_install_ordinary(struct inode *inode, struct famfs_map *map,
  * famfs_install() - give an inode a map
  * @inode: a regular file
  * @map: the map; the inode's if this succeeds
- * @seq: for a reply, fuse_inode.famfs_seq from before the request; NULL for
- *	 what the server sends unasked
+ * @asked: for a reply, how it was before the request; NULL for what the server
+ *	   sends unasked
  *
  * The inode is ordinary, or has a map, which is replaced, or has lost it.
  * Afterwards nobody sees the old map.
@@ -259,7 +268,8 @@ static int famfs_install_ordinary(struct inode *inode, struct famfs_map *map,
  * ordinary file is in use, -EOPENSTALE for a reply that has been overtaken, or
  * an error of famfs_claims_alloc().  After errors the inode is what it was.
  */
-int famfs_install(struct inode *inode, struct famfs_map *map, const u32 *seq)
+int famfs_install(struct inode *inode, struct famfs_map *map,
+		  const struct famfs_asked *asked)
 {
 	int err;
 
@@ -267,8 +277,8 @@ int famfs_install(struct inode *inode, struct famfs_map *map, const u32 *seq)
 	if (err)
 		return err;
 	if (fuse_is_famfs(inode))
-		return famfs_install_locked(inode, map, seq);
-	return famfs_install_ordinary(inode, map, seq);
+		return famfs_install_locked(inode, map, asked);
+	return famfs_install_ordinary(inode, map, asked);
 }
 
 /**

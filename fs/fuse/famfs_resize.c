@@ -188,8 +188,11 @@ int famfs_resize_end(struct inode *inode, const struct iattr *attr,
 	else if (size < resize->old)
 		famfs_resize_undo(inode, resize->old);
 
+	spin_lock(&fi->lock);
+	fi->famfs_told++;
 	if (!err)
 		clear_bit(FUSE_I_FMAP_SIZE, &fi->state);
 	clear_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
+	spin_unlock(&fi->lock);
 	return err;
 }

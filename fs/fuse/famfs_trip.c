@@ -61,7 +61,7 @@ int famfs_trip_open(struct famfs_trip *trip, struct inode *inode,
 	if (err)
 		return err;
 	if (famfs_must_fetch(inode)) {
-		trip->seq = READ_ONCE(get_fuse_inode(inode)->famfs_seq);
+		trip->asked = famfs_asked(inode);
 		trip->asks = true;
 		return 0;
 	}
@@ -124,7 +124,7 @@ static int famfs_trip_take(struct famfs_trip *trip, struct inode *inode,
 	int err = -EOPENSTALE;
 
 	if (appended)
-		err = famfs_take(inode, trip->msg, trip->size, &trip->seq);
+		err = famfs_take(inode, trip->msg, trip->size, &trip->asked);
 	return err == -EOPENSTALE ? famfs_fetch_known(inode) : err;
 }
 
