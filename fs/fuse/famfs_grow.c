@@ -53,6 +53,8 @@ int famfs_extend_begin(struct kiocb *iocb, struct iov_iter *from,
 	struct inode *inode = file_inode(iocb->ki_filp);
 	loff_t end = iocb->ki_pos + iov_iter_count(from);
 
+	if (map->readonly)
+		return -EROFS;
 	if (end > map->mapped) {
 		if (!grown)
 			return -ETOOSMALL;

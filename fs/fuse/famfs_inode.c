@@ -214,7 +214,7 @@ bool famfs_may_grow(struct inode *inode)
 
 	filemap_invalidate_lock_shared(inode->i_mapping);
 	map = famfs_inode_map(inode);
-	grow = map && map->grow;
+	grow = map && map->grow && !map->readonly;
 	filemap_invalidate_unlock_shared(inode->i_mapping);
 	return grow;
 }
@@ -249,7 +249,12 @@ static int famfs_truncated(struct inode *inode)
 
 	clear_bit(FUSE_I_FMAP_SIZE, &get_fuse_inode(inode)->state);
 	err = famfs_fetch(inode);
-	return err == -EOPENSTALE ? 0 : err;
+	if (err == -EOPENSTALE)
+		err = 0;
+	/* The map that there is has memory which the server may have back. */
+	if (err)
+		famfs_revoke(inode);
+	return err;
 }
 
 /**

@@ -178,6 +178,7 @@ int famfs_resize_end(struct inode *inode, const struct iattr *attr,
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	loff_t size = attr->ia_size;
+	bool told = !err;
 
 	if (!famfs_resizes(inode, attr))
 		return err;
@@ -192,7 +193,12 @@ int famfs_resize_end(struct inode *inode, const struct iattr *attr,
 	fi->famfs_told++;
 	if (!err)
 		clear_bit(FUSE_I_FMAP_SIZE, &fi->state);
+	else if (told)
+		set_bit(FUSE_I_FMAP_SIZE, &fi->state);
 	clear_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
 	spin_unlock(&fi->lock);
+	/* The server believes in a size that the file has not got. */
+	if (err && told)
+		mark_inode_dirty_sync(inode);
 	return err;
 }

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What famfs.h is without CONFIG_FUSE_FAMFS_DAX: no file is mapped.
+ */
+
+#ifndef _FS_FUSE_FAMFS_STUBS_H
+#define _FS_FUSE_FAMFS_STUBS_H
+
+static inline bool fuse_is_famfs(const struct inode *inode)
+{
+	return false;
+}
+
+static inline bool famfs_conn_offer(struct fuse_mount *fm)
+{
+	return false;
+}
+
+static inline void famfs_conn_start(struct fuse_conn *fc, u64 flags)
+{
+}
+
+static inline void famfs_conn_stop(struct fuse_conn *fc)
+{
+}
+
+static inline void famfs_conn_free(struct fuse_conn *fc)
+{
+}
+
+static inline ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	return -EIO;
+}
+
+static inline ssize_t famfs_write_iter(struct kiocb *iocb,
+				       struct iov_iter *from)
+{
+	return -EIO;
+}
+
+static inline int famfs_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return -ENODEV;
+}
+
+static inline int famfs_fsync(struct file *file, loff_t start, loff_t end,
+			      int datasync)
+{
+	return -EIO;
+}
+
+static inline void famfs_sync_fs(struct super_block *sb)
+{
+}
+
+static inline int famfs_notify(struct fuse_conn *fc, unsigned int size,
+			       struct fuse_copy_state *cs)
+{
+	return -EINVAL;
+}
+
+static inline int famfs_fd_open(struct fuse_conn *fc, void __user *argp)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int famfs_fd_close(struct fuse_conn *fc, void __user *argp)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int famfs_trip_open(struct famfs_trip *trip, struct inode *inode,
+				  struct file *file)
+{
+	return 0;
+}
+
+static inline void famfs_trip_create(struct famfs_trip *trip,
+				     struct fuse_conn *fc)
+{
+}
+
+static inline void famfs_trip_ask(struct famfs_trip *trip,
+				  struct fuse_args *args, u32 *open_flags)
+{
+}
+
+static inline int famfs_trip_answer(struct famfs_trip *trip,
+				    struct fuse_args *args, ssize_t ret)
+{
+	return ret;
+}
+
+static inline int famfs_trip_opened(struct famfs_trip *trip,
+				    struct inode *inode, struct fuse_file *ff)
+{
+	return 0;
+}
+
+static inline int famfs_trip_created(struct famfs_trip *trip,
+				     struct inode *inode, struct file *file,
+				     struct fuse_file *ff)
+{
+	return 0;
+}
+
+static inline void famfs_trip_end(struct famfs_trip *trip)
+{
+}
+
+static inline int famfs_open(struct inode *inode, struct file *file)
+{
+	return 0;
+}
+
+static inline int famfs_created(struct inode *inode, struct file *file)
+{
+	return 0;
+}
+
+static inline int famfs_file_io_open(struct inode *inode, struct file *file)
+{
+	return 0;
+}
+
+static inline int famfs_setattr(struct inode *inode, struct iattr *attr)
+{
+	return 0;
+}
+
+static inline int famfs_resize_begin(struct inode *inode, struct iattr *attr,
+				     struct famfs_resize *resize)
+{
+	return 0;
+}
+
+static inline int famfs_resize_end(struct inode *inode,
+				   const struct iattr *attr,
+				   const struct famfs_resize *resize, int err)
+{
+	return err;
+}
+
+static inline long famfs_fallocate(struct file *file, int mode, loff_t offset,
+				   loff_t length)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline u32 famfs_tell_size(struct inode *inode, u64 *size)
+{
+	return 0;
+}
+
+static inline void famfs_told_size(struct inode *inode, u32 valid, u64 size,
+				   int err)
+{
+}
+
+static inline u32 famfs_cache_mask(struct inode *inode)
+{
+	return 0;
+}
+
+static inline bool famfs_keep_nosec(const struct inode *inode)
+{
+	return false;
+}
+
+static inline bool famfs_cache_begin(struct inode *inode)
+{
+	return true;
+}
+
+static inline void famfs_cache_end(struct inode *inode)
+{
+}
+
+static inline void famfs_evict(struct inode *inode)
+{
+}
+
+static inline bool famfs_open_plain(struct fuse_file *ff, struct inode *inode)
+{
+	return true;
+}
+
+static inline void famfs_release_plain(struct fuse_file *ff)
+{
+}
+
+#define famfs_fiemap NULL
+
+#endif /* _FS_FUSE_FAMFS_STUBS_H */
