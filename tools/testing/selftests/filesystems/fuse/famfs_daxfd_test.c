@@ -27,7 +27,7 @@ FIXTURE(famfs_daxfd)
 };
 
 /* To be closed while the device changes its driver: see close_devs(). */
-static int open_devs(FIXTURE_DATA(famfs_daxfd) *self)
+static int open_devs(FIXTURE_DATA(famfs_daxfd) * self)
 {
 	self->rw = open(self->env.devs[0].path, O_RDWR | O_CLOEXEC);
 	self->ro = open(self->env.devs[0].path, O_RDONLY | O_CLOEXEC);
@@ -35,7 +35,7 @@ static int open_devs(FIXTURE_DATA(famfs_daxfd) *self)
 }
 
 /* Both drivers use one cdev, and begin to count its users anew. */
-static void close_devs(FIXTURE_DATA(famfs_daxfd) *self)
+static void close_devs(FIXTURE_DATA(famfs_daxfd) * self)
 {
 	close(self->rw);
 	close(self->ro);

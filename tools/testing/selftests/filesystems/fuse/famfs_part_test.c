@@ -63,7 +63,7 @@ FIXTURE_TEARDOWN(famfs_part)
 }
 
 /* A part of b, as if the whole were size bytes. */
-static int part(FIXTURE_DATA(famfs_part) *self, int file, __u64 size,
+static int part(FIXTURE_DATA(famfs_part) * self, int file, __u64 size,
 		__u64 offset, size_t len)
 {
 	return famfs_push_to(self->dev, FAMFS_INO(file), FUSE_NOTIFY_FMAP_PART,

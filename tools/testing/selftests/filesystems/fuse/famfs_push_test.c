@@ -62,7 +62,7 @@ FIXTURE_TEARDOWN(famfs_push)
 	FAMFS_TEARDOWN();
 }
 
-static int push(FIXTURE_DATA(famfs_push) *self, const struct famfs_msg *m)
+static int push(FIXTURE_DATA(famfs_push) * self, const struct famfs_msg *m)
 {
 	return famfs_push_map(self->dev, self->file, m);
 }
@@ -89,7 +89,7 @@ TEST_F(famfs_push, M6_map_of_a_file_that_was_never_opened)
 
 /* Holds the map back from an open until another one has been pushed. */
 static void push_while_open_waits(struct __test_metadata *const _metadata,
-				  FIXTURE_DATA(famfs_push) *self)
+				  FIXTURE_DATA(famfs_push) * self)
 {
 	struct famfs_job open = { .run = famfs_job_open, .env = &self->env,
 				  .name = "f", .flags = O_RDWR };

@@ -59,13 +59,13 @@ FIXTURE_TEARDOWN(famfs_refuse)
 	FAMFS_TEARDOWN();
 }
 
-static int push(FIXTURE_DATA(famfs_refuse) *self, const void *map, size_t len)
+static int push(FIXTURE_DATA(famfs_refuse) * self, const void *map, size_t len)
 {
 	return famfs_push_to(self->dev, FAMFS_INO(0), 0, 0, 0, map, len);
 }
 
 static void try_faults(struct __test_metadata *const _metadata,
-		       FIXTURE_DATA(famfs_refuse) *self,
+		       FIXTURE_DATA(famfs_refuse) * self,
 		       void (*good)(struct famfs_msg *m),
 		       const struct famfs_fault *f)
 {
@@ -122,7 +122,7 @@ TEST_F(famfs_refuse, M6_every_wrong_length)
 }
 
 /* The notification as the test writes it. */
-static int note(FIXTURE_DATA(famfs_refuse) *self,
+static int note(FIXTURE_DATA(famfs_refuse) * self,
 		const struct fuse_notify_fmap_out *out, size_t out_len,
 		const struct famfs_msg *m)
 {
@@ -276,8 +276,8 @@ TEST_F(famfs_refuse, N2_connection_without_maps)
 	EXPECT_EQ(-EOPNOTSUPP, famfs_push_map(dev, 0, &self->good));
 	EXPECT_EQ(-EOPNOTSUPP, famfs_revoke(dev, 0));
 	EXPECT_EQ(-EOPNOTSUPP, famfs_push_to(dev, FAMFS_INO(0),
-					 FUSE_NOTIFY_FMAP_PART, 64, 0,
-					 self->good.buf, 8));
+					     FUSE_NOTIFY_FMAP_PART, 64, 0,
+					     self->good.buf, 8));
 	close(dev);
 	EXPECT_EQ(0, famfs_umount(&other));
 	EXPECT_EQ(0, famfs_env_exit(&other));

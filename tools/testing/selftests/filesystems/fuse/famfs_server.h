@@ -23,7 +23,6 @@
 #include <linux/types.h>
 #include <linux/fuse.h>
 
-
 struct famfs_msg;
 
 #define FAMFS_MAX_FILES		32

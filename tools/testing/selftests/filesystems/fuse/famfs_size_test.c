@@ -81,7 +81,10 @@ static bool zeros(int fd, const char *map, off_t from, off_t to)
 	for (; from < to; from++) {
 		char c = 0;
 
-		if (famfs_probe(map + from) || map[from])
+		/* A page is there as a whole. */
+		if (from % PAGE < 2 && famfs_probe(map + from))
+			return false;
+		if (map[from])
 			return false;
 		/* A few of each page are enough of the slow way. */
 		if (from % 512 < 2 && pread(fd, &c, 1, from) >= 0 && c)
@@ -108,7 +111,7 @@ TEST_F(famfs_size, G2_rest_of_the_last_page)
 
 /* A mapping can store behind the end; nobody is to see that later. */
 static void store_behind(struct __test_metadata *const _metadata,
-			 FIXTURE_DATA(famfs_size) *self,
+			 FIXTURE_DATA(famfs_size) * self,
 			 int (*extend)(int fd, off_t to))
 {
 	ASSERT_EQ(1, pwrite(self->fd, "x", 1, 99));
@@ -157,7 +160,7 @@ TEST_F(famfs_size, G2_bytes_stored_behind_the_end_before_fallocate)
 
 /* What was cut off must not come back, however the file grows again. */
 static void cut_and_extend(struct __test_metadata *const _metadata,
-			   FIXTURE_DATA(famfs_size) *self,
+			   FIXTURE_DATA(famfs_size) * self,
 			   int (*extend)(int fd, off_t to))
 {
 	static const off_t cuts[] = { 5 * UNIT + 10, 5 * UNIT, PAGE + 1, 1, 0 };

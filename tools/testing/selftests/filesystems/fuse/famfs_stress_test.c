@@ -271,7 +271,7 @@ static bool time_left(const struct timespec *start)
 }
 
 /* Moves the second file to the place that the first one had by map nr. */
-static int take_place(FIXTURE_DATA(famfs_stress) *self, __u64 nr)
+static int take_place(FIXTURE_DATA(famfs_stress) * self, __u64 nr)
 {
 	struct famfs_msg m;
 	int err;
@@ -283,7 +283,7 @@ static int take_place(FIXTURE_DATA(famfs_stress) *self, __u64 nr)
 }
 
 /* Does anything that the first file's users do still arrive there? */
-static bool place_is_quiet(FIXTURE_DATA(famfs_stress) *self)
+static bool place_is_quiet(FIXTURE_DATA(famfs_stress) * self)
 {
 	static char before[TAIL], after[TAIL];
 

@@ -201,7 +201,7 @@ static void refused(struct __test_metadata *const _metadata,
 		    size_t len, int err, const char *what)
 {
 	EXPECT_EQ(-err, try_map(env, m, len)) {
-		TH_LOG("refused wrongly: %s", what);
+		TH_LOG("must not be accepted: %s", what);
 	}
 	EXPECT_EQ(0, famfs_wait_handles(&env->srv, 0));
 	EXPECT_EQ(env->srv.st->opened, env->srv.st->released_fh);
