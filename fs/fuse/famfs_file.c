@@ -3,7 +3,8 @@
  * Mapped files: read, write, mmap and faults.
  *
  * Nothing here asks the server, except where it has taken the map away or lets
- * the file grow.  Whoever uses the map holds the mapping's invalidate_lock.
+ * the file grow.  Faults use the map under the mapping's invalidate_lock, read
+ * and write in I/O sections (famfs.h).
  */
 
 #include "famfs.h"
@@ -32,11 +33,14 @@ static int famfs_lock(struct kiocb *iocb, struct inode *inode)
 	return 0;
 }
 
-static int famfs_lock_map(struct kiocb *iocb, struct address_space *mapping)
+static __always_inline int famfs_use_map(struct kiocb *iocb,
+					 struct inode *inode)
 {
-	if (iocb->ki_flags & IOCB_NOWAIT)
-		return filemap_invalidate_trylock_shared(mapping) ? 0 : -EAGAIN;
-	filemap_invalidate_lock_shared(mapping);
+	while (unlikely(!famfs_io_begin(inode))) {
+		if (iocb->ki_flags & IOCB_NOWAIT)
+			return -EAGAIN;
+		famfs_io_wait(inode);
+	}
 	return 0;
 }
 
@@ -60,15 +64,16 @@ static int famfs_write_room(struct kiocb *iocb, struct iov_iter *from,
 	return 0;
 }
 
-static ssize_t famfs_copy_locked(struct kiocb *iocb, struct iov_iter *iter,
-				 int grown)
+static __always_inline ssize_t famfs_copy_section(struct kiocb *iocb,
+						  struct iov_iter *iter,
+						  int grown)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	const struct famfs_map *map = famfs_inode_map(inode);
 	bool write = iov_iter_rw(iter) == WRITE;
 	ssize_t ret = 0;
 
-	/* A file may shrink with its map while this waits for the lock. */
+	/* A file may shrink with its map while this waits to begin. */
 	if (!write && iocb->ki_pos >= i_size_read(inode))
 		return 0;
 	if (unlikely(!map))
@@ -92,16 +97,17 @@ static ssize_t famfs_copy_locked(struct kiocb *iocb, struct iov_iter *iter,
  * Copies as much as can be copied without faults: the buffer may be a mapping
  * of this file, or of one whose server waits for the lock.
  */
-static ssize_t famfs_copy(struct kiocb *iocb, struct iov_iter *iter, int grown)
+static __always_inline ssize_t famfs_copy(struct kiocb *iocb,
+					  struct iov_iter *iter, int grown)
 {
-	struct address_space *mapping = iocb->ki_filp->f_mapping;
+	struct inode *inode = file_inode(iocb->ki_filp);
 	ssize_t ret;
 
-	ret = famfs_lock_map(iocb, mapping);
-	if (ret)
+	ret = famfs_use_map(iocb, inode);
+	if (unlikely(ret))
 		return ret;
-	ret = famfs_copy_locked(iocb, iter, grown);
-	filemap_invalidate_unlock_shared(mapping);
+	ret = famfs_copy_section(iocb, iter, grown);
+	famfs_io_end(inode);
 	return ret;
 }
 
@@ -118,18 +124,19 @@ static bool famfs_fault_in(struct iov_iter *iter)
 }
 
 /*
- * With i_rwsem held.  What has been copied counts more than an error.
+ * Goes on where the first copy ended with @ret.  What has been copied counts
+ * more than an error.
  *
  * A buffer can be reclaimed again before it is copied, but memory of the file
  * that fails in the middle of a copy looks just the same.
  */
-static ssize_t famfs_rw(struct kiocb *iocb, struct iov_iter *iter, int grown)
+static noinline ssize_t famfs_rw_rest(struct kiocb *iocb, struct iov_iter *iter,
+				      int grown, ssize_t ret)
 {
 	int tries = FAMFS_FAULT_TRIES;
-	ssize_t ret, done = 0;
+	ssize_t done = 0;
 
-	for (;;) {
-		ret = famfs_copy(iocb, iter, grown);
+	for (;; ret = famfs_copy(iocb, iter, grown)) {
 		if (ret > 0) {
 			done += ret;
 			tries = FAMFS_FAULT_TRIES;
@@ -146,6 +153,17 @@ static ssize_t famfs_rw(struct kiocb *iocb, struct iov_iter *iter, int grown)
 			break;
 	}
 	return done ?: ret;
+}
+
+/* With i_rwsem held.  One copy is mostly all. */
+static __always_inline ssize_t famfs_rw(struct kiocb *iocb,
+					struct iov_iter *iter, int grown)
+{
+	ssize_t ret = famfs_copy(iocb, iter, grown);
+
+	if (likely(ret >= 0 && !iov_iter_count(iter)))
+		return ret;
+	return famfs_rw_rest(iocb, iter, grown, ret);
 }
 
 /* Asks for the map that the server has taken away. */
@@ -180,6 +198,8 @@ static ssize_t famfs_read_locked(struct kiocb *iocb, struct iov_iter *to)
  * @iocb: where from
  * @to: where to
  *
+ * Access times are the server's, as for any FUSE file (S_NOATIME).
+ *
  * Return: bytes read, 0 at and past the end of the file, or an error.
  */
 ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
@@ -189,8 +209,6 @@ ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	do {
 		ret = famfs_read_locked(iocb, to);
 	} while (unlikely(ret == -EOPENSTALE) && !(ret = famfs_remap(iocb)));
-
-	file_accessed(iocb->ki_filp);
 	return ret;
 }
 

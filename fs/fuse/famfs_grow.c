@@ -25,7 +25,8 @@
  * @start: first byte
  * @end: byte after the last one
  *
- * Context: i_rwsem is held for writing, and invalidate_lock.
+ * Context: i_rwsem is held for writing, in an I/O section or with
+ * invalidate_lock held.
  * Return: 0, -EIO where nothing is mapped, or another error.
  */
 int famfs_zero(struct inode *inode, loff_t start, loff_t end)
@@ -43,7 +44,8 @@ int famfs_zero(struct inode *inode, loff_t start, loff_t end)
  * @map: the file's map, which lets it grow
  * @grown: 0, or why the server has not given more memory
  *
- * Context: i_rwsem is held for writing, and invalidate_lock.
+ * Context: i_rwsem is held for writing, in an I/O section or with
+ * invalidate_lock held.
  * Return: 0, -ETOOSMALL where the server is to be asked for memory, @grown where
  * there is no room, or another error.
  */
@@ -70,7 +72,8 @@ int famfs_extend_begin(struct kiocb *iocb, struct iov_iter *from,
  * @inode: the file
  * @size: its new size, more than the old one
  *
- * Context: i_rwsem is held for writing, and invalidate_lock.
+ * Context: i_rwsem is held for writing, in an I/O section or with
+ * invalidate_lock held.
  */
 void famfs_extend_end(struct inode *inode, loff_t size)
 {

@@ -13,6 +13,7 @@
 
 #include <linux/dax.h>
 #include <linux/pagemap.h>
+#include <linux/wait_bit.h>
 
 /*
  * The size that a file gets with a map.  What the server has yet to be told, or
@@ -196,6 +197,37 @@ static bool famfs_lock_unasked(struct inode *inode)
 	return true;
 }
 
+/*
+ * Waits, with invalidate_lock held for writing, until nobody uses the map.  New
+ * I/O sections fail until famfs_change_end(), and those that there are wait for
+ * nothing, so it does not take long.
+ */
+static void famfs_change_begin(struct inode *inode)
+{
+	atomic_t *io = &get_fuse_inode(inode)->famfs_io;
+
+	atomic_add_return(FAMFS_IO_CHANGE, io);
+	wait_var_event(io, atomic_read_acquire(io) == FAMFS_IO_CHANGE);
+}
+
+/* Sections that begin after this see the new map. */
+static void famfs_change_end(struct inode *inode)
+{
+	atomic_sub_return(FAMFS_IO_CHANGE, &get_fuse_inode(inode)->famfs_io);
+}
+
+/**
+ * famfs_io_wait() - wait until the map of a file has changed
+ * @inode: a mapped inode
+ *
+ * Context: Not in an I/O section.
+ */
+void famfs_io_wait(struct inode *inode)
+{
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+}
+
 static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 				const struct famfs_asked *asked)
 {
@@ -208,6 +240,7 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 		filemap_invalidate_lock(inode->i_mapping);
 	else if (!famfs_lock_unasked(inode))
 		return -EBUSY;
+	famfs_change_begin(inode);
 	old = fi->famfs_meta;
 	size = famfs_map_size(inode, map, asked);
 	if (asked && asked->seq != fi->famfs_seq)
@@ -218,6 +251,7 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 		err = famfs_install_first(inode, map, size);
 	if (!err)
 		fi->famfs_seq++;
+	famfs_change_end(inode);
 	/* With the lock free the next one may have freed @map. */
 	if (old)
 		trace_famfs_replace(inode, map, err);
@@ -296,6 +330,7 @@ int famfs_revoke(struct inode *inode)
 
 	if (!famfs_lock_unasked(inode))
 		return -EBUSY;
+	famfs_change_begin(inode);
 	old = fi->famfs_meta;
 	if (old)
 		err = famfs_forget_old(inode, old, 0);
@@ -307,6 +342,7 @@ int famfs_revoke(struct inode *inode)
 		clear_bit(FUSE_I_NO_FMAP, &fi->state);
 		fi->famfs_seq++;
 	}
+	famfs_change_end(inode);
 	filemap_invalidate_unlock(inode->i_mapping);
 
 	trace_famfs_revoke(inode, old, err);

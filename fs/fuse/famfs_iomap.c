@@ -45,27 +45,31 @@ static int famfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 	return 0;
 }
 
-static DEFINE_IOMAP_ITER_NEXT(famfs_iomap_next, famfs_iomap_begin);
+static int famfs_iomap_next(const struct iomap_iter *iter, struct iomap *iomap,
+			    struct iomap *srcmap)
+{
+	/* One piece is mostly all there is to do: no need to ask iomap. */
+	if (iomap->length && likely(!iter->len && !iter->status))
+		return 0;
+	return iomap_iter_next(iter, iomap, srcmap, famfs_iomap_begin, NULL);
+}
 
-/* The caller holds invalidate_lock for as long as it uses the result. */
+/* The caller keeps the map from changing for as long as it uses the result. */
 const struct iomap_ops famfs_iomap_ops = {
 	.iomap_next	= famfs_iomap_next,
 };
 
 /* The result is copied to user space in between, which may fault. */
-static int famfs_report_begin(struct inode *inode, loff_t pos, loff_t length,
-			      unsigned int flags, struct iomap *iomap,
-			      struct iomap *srcmap)
+static int famfs_report_next(const struct iomap_iter *iter, struct iomap *iomap,
+			     struct iomap *srcmap)
 {
-	int err;
+	int ret;
 
-	filemap_invalidate_lock_shared(inode->i_mapping);
-	err = famfs_iomap_begin(inode, pos, length, flags, iomap, srcmap);
-	filemap_invalidate_unlock_shared(inode->i_mapping);
-	return err;
+	filemap_invalidate_lock_shared(iter->inode->i_mapping);
+	ret = famfs_iomap_next(iter, iomap, srcmap);
+	filemap_invalidate_unlock_shared(iter->inode->i_mapping);
+	return ret;
 }
-
-static DEFINE_IOMAP_ITER_NEXT(famfs_report_next, famfs_report_begin);
 
 static const struct iomap_ops famfs_report_ops = {
 	.iomap_next	= famfs_report_next,

@@ -114,19 +114,19 @@ static void famfs_resolve_striped(const struct famfs_map *map, u64 pos,
 }
 
 /**
- * famfs_map_resolve() - find the bytes of a file
+ * famfs_map_search() - find the bytes of a file
  * @map: the map
  * @pos: file offset, less than &famfs_map.mapped
  * @range: the longest piece around @pos that is known to be contiguous
  *
- * Takes constant time for one extent, for extents of one length and for one
- * stripe, and a binary search over extents or stripes otherwise.  Divides
- * only where lengths, chunk sizes or strip counts are no powers of two.
+ * Takes constant time for extents of one length and for one stripe, and a
+ * binary search over extents or stripes otherwise.  Divides only where lengths,
+ * chunk sizes or strip counts are no powers of two.
  *
- * Context: Any, while the map cannot be freed.
+ * Context: As for famfs_map_resolve(), which is what to call.
  */
-void famfs_map_resolve(const struct famfs_map *map, u64 pos,
-		       struct famfs_range *range)
+void famfs_map_search(const struct famfs_map *map, u64 pos,
+		      struct famfs_range *range)
 {
 	if (likely(!map->nr_stripes))
 		famfs_resolve_simple(map, pos, range);
