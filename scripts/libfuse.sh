@@ -22,8 +22,7 @@ set -euo pipefail
 LIBRARY=lib/libfuse3.so.$LIBFUSE_VERSION
 declare -A TARGETS=(
 	[base]="$LIBRARY util/fusermount3 example/printcap example/hello_ll
-		example/hello example/notify_inval_inode test/test_abi
-		test/test_write_cache"
+		example/hello test/test_abi test/test_write_cache"
 	[plain]=$LIBRARY
 	[asan]="$LIBRARY util/fusermount3 example/printcap example/fmap_ll
 		test/test_fmap test/test_famfs_names test/test_fmap_mount

@@ -56,7 +56,7 @@ if ldd "$builds/libfuse-base/example/hello_ll" |
    grep -q "libfuse3.*$builds/libfuse-plain/"; then
 	suite old "$builds/libfuse-base-source" "$builds/libfuse-base" \
 		-t examples/hello-ll-direct -t examples/hello-direct \
-		-t notify/inval-inode -t ctests/write-cache -t unit/test_abi
+		-t ctests/write-cache -t unit/test_abi
 else
 	echo "result libfuse/old 0 1 0 0"
 fi

@@ -18,6 +18,9 @@ _require_root
 _require_cap FUSE_CAP_DAX_FMAP
 [ -n "${FUSE_TEST_DAXDEV:-}" ] || _notrun "FUSE_TEST_DAXDEV is not set"
 
+# A test that fails leaves its mount, which would keep the device from others.
+_at_exit "umount -l '$TEST_MNT' 2>/dev/null"
+
 [ -z "${FMAP_TESTS:-}" ] ||
 	"$FUSE_TEST_BIN_DIR/$FMAP_PROGRAM" "$TEST_MNT" "$FUSE_TEST_DAXDEV" \
 		"$FMAP_TESTS"
