@@ -45,13 +45,15 @@ static int famfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 	return 0;
 }
 
+static noinline DEFINE_IOMAP_ITER_NEXT(famfs_iomap_step, famfs_iomap_begin);
+
 static int famfs_iomap_next(const struct iomap_iter *iter, struct iomap *iomap,
 			    struct iomap *srcmap)
 {
 	/* One piece is mostly all there is to do: no need to ask iomap. */
 	if (iomap->length && likely(!iter->len && !iter->status))
 		return 0;
-	return iomap_iter_next(iter, iomap, srcmap, famfs_iomap_begin, NULL);
+	return famfs_iomap_step(iter, iomap, srcmap);
 }
 
 /* The caller keeps the map from changing for as long as it uses the result. */
