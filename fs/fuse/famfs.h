@@ -22,8 +22,8 @@
  *   mapping->invalidate_lock	faults hold it, changing the map takes it for
  *				writing; whoever holds it does not wait for the
  *				server, and does not fault (of a mapped file)
- *   fuse_inode.famfs_io	counts the I/O sections of read and write; a
- *				change of the map waits for them with
+ *   fuse_inode.famfs_io	counts the I/O sections (famfs_io.h) of read and
+ *				write; a change of the map waits for them with
  *				invalidate_lock held, so in a section nothing
  *				waits and nothing faults
  *   famfs_conn.lock		claims; taken in reclaim, so whoever holds it
@@ -49,7 +49,6 @@
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/wait.h>
-#include <linux/wait_bit.h>
 
 struct dax_device;
 struct fuse_copy_state;
@@ -181,47 +180,7 @@ static inline bool fuse_is_famfs(const struct inode *inode)
 	return IS_DAX(inode) && !fuse_is_virtio_dax(inode);
 }
 
-/* As fuse_inode.famfs_io has a sign, this makes it negative. */
-#define FAMFS_IO_CHANGE		INT_MIN
-
-/**
- * famfs_io_end() - leave an I/O section
- * @inode: the mapped inode
- */
-static inline void famfs_io_end(struct inode *inode)
-{
-	atomic_t *io = &get_fuse_inode(inode)->famfs_io;
-
-	if (unlikely(atomic_dec_return(io) == FAMFS_IO_CHANGE))
-		wake_up_var(io);
-}
-
-/**
- * famfs_io_begin() - enter an I/O section
- * @inode: a mapped inode
- *
- * In the section the map stays what it is, as with invalidate_lock held, for
- * less than that takes.
- *
- * Sections and a change of the map meet in one atomic word, and each of them
- * writes it with full ordering.  Either the section is first: then the change
- * sees it counted and waits until it has ended, and with it all use of the old
- * map.  Or the change is first: then the section sees the sign, and is none.
- *
- * Context: Nothing in the section waits for anybody or faults.
- * Return: false while the map is changing; famfs_io_wait() tells until when.
- */
-static inline bool famfs_io_begin(struct inode *inode)
-{
-	atomic_t *io = &get_fuse_inode(inode)->famfs_io;
-
-	if (likely(atomic_inc_return(io) > 0))
-		return true;
-	famfs_io_end(inode);
-	return false;
-}
-
-/* The caller holds invalidate_lock, or is in an I/O section, or looks only for NULL. */
+/* The caller keeps the map from changing, or looks only for NULL. */
 static inline const struct famfs_map *famfs_inode_map(const struct inode *inode)
 {
 	return READ_ONCE(get_fuse_inode(inode)->famfs_meta);
@@ -308,7 +267,6 @@ bool famfs_try_forget(struct inode *inode, const struct famfs_map *map,
 int famfs_install(struct inode *inode, struct famfs_map *map,
 		  const struct famfs_asked *asked);
 int famfs_revoke(struct inode *inode);
-void famfs_io_wait(struct inode *inode);
 void famfs_evict(struct inode *inode);
 bool famfs_open_plain(struct fuse_file *ff, struct inode *inode);
 void famfs_release_plain(struct fuse_file *ff);

@@ -4,10 +4,11 @@
  *
  * Nothing here asks the server, except where it has taken the map away or lets
  * the file grow.  Faults use the map under the mapping's invalidate_lock, read
- * and write in I/O sections (famfs.h).
+ * and write in I/O sections (famfs_io.h).
  */
 
 #include "famfs.h"
+#include "famfs_io.h"
 
 #include <linux/dax.h>
 #include <linux/pagemap.h>
@@ -78,9 +79,6 @@ static __always_inline ssize_t famfs_copy_section(struct kiocb *iocb,
 		return 0;
 	if (unlikely(!map))
 		return -EOPENSTALE;
-	/* The file may have become shorter since the caller looked. */
-	if (!write && unlikely(iocb->ki_pos >= i_size_read(inode)))
-		return 0;
 	if (write)
 		ret = famfs_write_room(iocb, iter, map, grown);
 	if (ret)

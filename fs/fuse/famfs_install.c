@@ -9,11 +9,11 @@
  */
 
 #include "famfs.h"
+#include "famfs_io.h"
 #include "famfs_trace.h"
 
 #include <linux/dax.h>
 #include <linux/pagemap.h>
-#include <linux/wait_bit.h>
 
 /*
  * The size that a file gets with a map.  What the server has yet to be told, or
@@ -195,37 +195,6 @@ static bool famfs_lock_unasked(struct inode *inode)
 		return down_write_trylock(&mapping->invalidate_lock);
 	filemap_invalidate_lock(mapping);
 	return true;
-}
-
-/*
- * Waits, with invalidate_lock held for writing, until nobody uses the map.  New
- * I/O sections fail until famfs_change_end(), and those that there are wait for
- * nothing, so it does not take long.
- */
-static void famfs_change_begin(struct inode *inode)
-{
-	atomic_t *io = &get_fuse_inode(inode)->famfs_io;
-
-	atomic_add_return(FAMFS_IO_CHANGE, io);
-	wait_var_event(io, atomic_read_acquire(io) == FAMFS_IO_CHANGE);
-}
-
-/* Sections that begin after this see the new map. */
-static void famfs_change_end(struct inode *inode)
-{
-	atomic_sub_return(FAMFS_IO_CHANGE, &get_fuse_inode(inode)->famfs_io);
-}
-
-/**
- * famfs_io_wait() - wait until the map of a file has changed
- * @inode: a mapped inode
- *
- * Context: Not in an I/O section.
- */
-void famfs_io_wait(struct inode *inode)
-{
-	filemap_invalidate_lock_shared(inode->i_mapping);
-	filemap_invalidate_unlock_shared(inode->i_mapping);
 }
 
 static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
