@@ -79,15 +79,6 @@ static int dax_close(int dev, __u32 index)
 	return ioctl(dev, FUSE_DEV_IOC_DAXDEV_CLOSE, &index) < 0 ? -errno : 0;
 }
 
-static int try_open(struct famfs_env *env, const char *name, int flags)
-{
-	int fd = famfs_open(env, name, flags);
-
-	if (fd >= 0)
-		close(fd);
-	return fd < 0 ? fd : 0;
-}
-
 TEST_F(famfs_daxfd, D2_registered_device_is_not_asked_for)
 {
 	char c = 0;
@@ -116,7 +107,7 @@ TEST_F(famfs_daxfd, D2_registered_device_can_be_pushed)
 	EXPECT_EQ(-ENODEV, famfs_push_map(self->dev, 0, &m));
 	ASSERT_EQ(0, dax_open(self->dev, self->rw, 3, 0));
 	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &m));
-	EXPECT_EQ(0, try_open(&self->env, "f", O_RDWR));
+	EXPECT_EQ(0, famfs_try_open(&self->env, "f", O_RDWR));
 	EXPECT_FETCHES(0);
 	EXPECT_COUNT(0, FUSE_GET_DAXDEV);
 	famfs_msg_exit(&m);
@@ -296,14 +287,14 @@ TEST_F(famfs_daxfd, D4_other_device_under_an_index)
 	EXPECT_EQ(0, dax_open(self->dev, self->rw, 0, 0));
 	EXPECT_EQ(-EBUSY, dax_open(self->dev, other, 0, 0));
 	EXPECT_EQ(0, dax_open(self->dev, other, 1, 0));
-	EXPECT_EQ(0, try_open(&self->env, "g", O_RDWR));
+	EXPECT_EQ(0, famfs_try_open(&self->env, "g", O_RDWR));
 	ASSERT_EQ(0, famfs_evict(&self->env, 0));
 	/* Free again, they can change places. */
 	EXPECT_EQ(0, dax_close(self->dev, 0));
 	EXPECT_EQ(0, dax_close(self->dev, 1));
 	EXPECT_EQ(0, dax_open(self->dev, other, 0, 0));
 	EXPECT_EQ(0, dax_open(self->dev, self->rw, 1, 0));
-	EXPECT_EQ(0, try_open(&self->env, "f", O_RDWR));
+	EXPECT_EQ(0, famfs_try_open(&self->env, "f", O_RDWR));
 	EXPECT_COUNT(0, FUSE_GET_DAXDEV);
 	close(other);
 }
@@ -418,8 +409,8 @@ TEST_F(famfs_daxfd, D2_reply_without_a_name_for_an_unknown_device)
 
 	famfs_raw(&self->env.srv, FUSE_GET_DAXDEV, FAMFS_ANY, &out,
 		  sizeof(out), 1);
-	EXPECT_EQ(-ENODEV, try_open(&self->env, "f", O_RDWR));
-	EXPECT_EQ(0, try_open(&self->env, "f", O_RDWR));
+	EXPECT_EQ(-ENODEV, famfs_try_open(&self->env, "f", O_RDWR));
+	EXPECT_EQ(0, famfs_try_open(&self->env, "f", O_RDWR));
 }
 
 TEST_HARNESS_MAIN

@@ -279,6 +279,16 @@ int famfs_open(struct famfs_env *env, const char *name, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Opens and closes; returns 0 or an error. */
+int famfs_try_open(struct famfs_env *env, const char *name, int flags)
+{
+	int fd = famfs_open(env, name, flags);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? fd : 0;
+}
+
 int famfs_stat_size(struct famfs_env *env, const char *name, __u64 *size)
 {
 	char path[128];

@@ -44,7 +44,12 @@ void famfs_name_devs(struct famfs_env *env, struct famfs_server *srv);
 
 int famfs_table(struct famfs_env *env, char *text, size_t len);
 long famfs_maps(struct famfs_env *env);
+off_t famfs_size_of(int fd);
+int famfs_check_data(int fd, const char *data, size_t len);
+bool famfs_zeros(int fd, off_t from, off_t to);
+__u64 famfs_open_cost(struct famfs_env *env, const char *name);
 int famfs_open(struct famfs_env *env, const char *name, int flags);
+int famfs_try_open(struct famfs_env *env, const char *name, int flags);
 int famfs_stat_size(struct famfs_env *env, const char *name, __u64 *size);
 int famfs_add_mapped(struct famfs_env *env, const char *name,
 		     const struct famfs_msg *m);

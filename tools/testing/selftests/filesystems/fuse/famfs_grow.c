@@ -132,6 +132,22 @@ static size_t make_map(struct famfs_server *srv, struct famfs_file *f,
 	return (char *)e - (char *)h;
 }
 
+/*
+ * Has another file own all but some units of the pool; returns that file, or
+ * -1.
+ */
+int famfs_leave_units(struct famfs_server *srv, __u32 units)
+{
+	const struct famfs_pool *p = &srv->st->pool;
+	int hog = famfs_add_growing(srv, "hog", 1);
+	__u32 i, unused = 0;
+
+	for (i = 0; i < p->units; i++)
+		unused += !p->owner[i];
+	return famfs_grow(srv, &srv->st->files[hog],
+			  (unused - units + 1) * p->unit) ? -1 : hog;
+}
+
 /* The reply to GET_FMAP; valid until the next call in this task. */
 const void *famfs_map_of(struct famfs_server *srv, struct famfs_file *f,
 			 size_t *len)

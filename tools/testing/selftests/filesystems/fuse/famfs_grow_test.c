@@ -81,61 +81,8 @@ FIXTURE_TEARDOWN(famfs_grow)
 	FAMFS_TEARDOWN();
 }
 
-static off_t size_of(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) ? -1 : st.st_size;
-}
-
-/* The file has these bytes, by read() and by a mapping, and zeros behind. */
-static int check(int fd, const char *data, size_t len)
-{
-	char *buf = malloc(len + 1), *map;
-	size_t end = (len + PAGE - 1) & ~(PAGE - 1), i;
-	int err = 0;
-
-	if (size_of(fd) != (off_t)len)
-		err = 1;
-	else if (pread(fd, buf, len + 1, 0) != (ssize_t)len)
-		err = 2;
-	else if (memcmp(buf, data, len))
-		err = 3;
-	free(buf);
-	if (err || !len)
-		return err;
-	map = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		return 4;
-	if (memcmp(map, data, len))
-		err = 5;
-	for (i = len; i < end; i++)
-		if (map[i])
-			err = 6;
-	munmap(map, len);
-	return err;
-}
-
-#define EXPECT_DATA(len) EXPECT_EQ(0, check(self->fd, self->data, len))
-
-static bool zeros(int fd, off_t from, off_t to)
-{
-	char buf[8192];
-
-	while (from < to) {
-		size_t n = to - from < (off_t)sizeof(buf) ? to - from :
-							    sizeof(buf);
-		size_t i;
-
-		if (pread(fd, buf, n, from) != (ssize_t)n)
-			return false;
-		for (i = 0; i < n; i++)
-			if (buf[i])
-				return false;
-		from += n;
-	}
-	return true;
-}
+#define EXPECT_DATA(len)						\
+	EXPECT_EQ(0, famfs_check_data(self->fd, self->data, len))
 
 TEST_F(famfs_grow, G1_append)
 {
@@ -145,7 +92,7 @@ TEST_F(famfs_grow, G1_append)
 	for (len = 1; done + len < LONG; len = len * 7 / 4 + 1) {
 		ASSERT_EQ(len, write(fd, self->data + done, len));
 		done += len;
-		ASSERT_EQ(done, size_of(fd));
+		ASSERT_EQ(done, famfs_size_of(fd));
 	}
 	EXPECT_EQ(LONG - done, write(fd, self->data + done, LONG - done));
 	EXPECT_DATA(LONG);
@@ -212,7 +159,7 @@ TEST_F(famfs_grow, G1_fallocate)
 	size_t i;
 
 	EXPECT_EQ(0, fallocate(self->fd, FALLOC_FL_KEEP_SIZE, 0, 10 * UNIT));
-	EXPECT_EQ(0, size_of(self->fd));
+	EXPECT_EQ(0, famfs_size_of(self->fd));
 	EXPECT_LE(10, self->file->units);
 	EXPECT_COUNT(1, FUSE_FALLOCATE);
 	EXPECT_EQ(LONG / 8, pwrite(self->fd, self->data, LONG / 8, 0));
@@ -220,30 +167,30 @@ TEST_F(famfs_grow, G1_fallocate)
 	EXPECT_DATA(LONG / 8);
 	/* What is there stays, what comes is zero. */
 	EXPECT_EQ(0, fallocate(self->fd, 0, 100, 20 * UNIT));
-	EXPECT_EQ(100 + 20 * UNIT, size_of(self->fd));
-	EXPECT_TRUE(zeros(self->fd, LONG / 8, 100 + 20 * UNIT));
+	EXPECT_EQ(100 + 20 * UNIT, famfs_size_of(self->fd));
+	EXPECT_TRUE(famfs_zeros(self->fd, LONG / 8, 100 + 20 * UNIT));
 	EXPECT_EQ(0, fallocate(self->fd, 0, 0, PAGE));
-	EXPECT_EQ(100 + 20 * UNIT, size_of(self->fd));
+	EXPECT_EQ(100 + 20 * UNIT, famfs_size_of(self->fd));
 	EXPECT_EQ(0, fsync(self->fd));
 	EXPECT_EQ(100 + 20 * UNIT, self->file->size);
 	for (i = 0; i < ARRAY_SIZE(modes); i++)
 		EXPECT_ERRNO(EOPNOTSUPP, fallocate(self->fd, modes[i], 0,
 						   PAGE));
 	EXPECT_ERRNO(ENOSPC, fallocate(self->fd, 0, 0, 2 * UNITS * UNIT));
-	EXPECT_EQ(100 + 20 * UNIT, size_of(self->fd));
+	EXPECT_EQ(100 + 20 * UNIT, famfs_size_of(self->fd));
 }
 
 TEST_F(famfs_grow, G1_truncating_open)
 {
 	ASSERT_EQ(LONG, pwrite(self->fd, self->data, LONG, 0));
 	close(ASSERT_OPEN("f", O_WRONLY | O_TRUNC));
-	EXPECT_EQ(0, size_of(self->fd));
+	EXPECT_EQ(0, famfs_size_of(self->fd));
 	EXPECT_EQ(0, self->file->size);
 	EXPECT_EQ(1, self->file->units);
 	ASSERT_EQ(100, pwrite(self->fd, self->data, 100, 0));
 	EXPECT_DATA(100);
 	close(ASSERT_OPEN("f", O_WRONLY | O_TRUNC | O_CREAT));
-	EXPECT_EQ(0, size_of(self->fd));
+	EXPECT_EQ(0, famfs_size_of(self->fd));
 	ASSERT_EQ(LONG, pwrite(self->fd, self->data, LONG, 0));
 	EXPECT_DATA(LONG);
 }
@@ -285,7 +232,7 @@ static int check_records(int fd, int writers)
 			if (r.fill[i] != (char)('a' + r.writer))
 				return 3;
 	}
-	return size_of(fd) == pos ? 0 : 4;
+	return famfs_size_of(fd) == pos ? 0 : 4;
 }
 
 TEST_F(famfs_grow, G1_eight_writers_append_to_one_file)
@@ -332,22 +279,9 @@ TEST_F(famfs_grow, G1_eight_writers_append_to_eight_files)
 	}
 }
 
-/* Has another file own all but some units of the pool. */
-static int leave_units(struct famfs_env *env, __u32 units)
-{
-	struct famfs_server *srv = &env->srv;
-	int hog = famfs_add_growing(srv, "hog", 1);
-	__u32 i, unused = 0;
-
-	for (i = 0; i < UNITS; i++)
-		unused += !srv->st->pool.owner[i];
-	return famfs_grow(srv, &srv->st->files[hog],
-			  (unused - units + 1) * UNIT) ? -1 : hog;
-}
-
 TEST_F(famfs_grow, G1_what_fits_is_written_before_enospc)
 {
-	int hog = leave_units(&self->env, 3);
+	int hog = famfs_leave_units(&self->env.srv, 3);
 	size_t room = 4 * UNIT, done = 0;
 	ssize_t n;
 
@@ -391,7 +325,7 @@ TEST_F(famfs_grow, G1_servers_error_reaches_the_writer)
 			   -errors[i], -1);
 		EXPECT_ERRNO(errors[i], pwrite(self->fd, "x", 1, UNIT));
 		EXPECT_ERRNO(errors[i], fallocate(self->fd, 0, UNIT, UNIT));
-		EXPECT_EQ(0, size_of(self->fd));
+		EXPECT_EQ(0, famfs_size_of(self->fd));
 		famfs_rules_clear(&self->env.srv);
 	}
 	EXPECT_EQ(1, pwrite(self->fd, "x", 1, UNIT));
@@ -445,7 +379,7 @@ TEST_F(famfs_grow, G4_push_while_a_writer_waits_for_the_server)
 	map = famfs_map_of(&self->env.srv, self->file, &len);
 	EXPECT_EQ(0, famfs_push_to(self->dev, FAMFS_INO(0), 0, 0, 0, map,
 				   len));
-	EXPECT_EQ(UNIT, size_of(self->fd));
+	EXPECT_EQ(UNIT, famfs_size_of(self->fd));
 	famfs_release(&self->env.srv);
 	ASSERT_TRUE(famfs_job_done(&write, FAMFS_SOON));
 	EXPECT_EQ(4 * UNIT, write.result);
@@ -473,7 +407,7 @@ TEST_F(famfs_grow, X3_server_is_killed_while_a_writer_waits)
 	EXPECT_EQ(1, pread(self->fd, &c, 1, UNIT - 1));
 	EXPECT_EQ('x', c);
 	EXPECT_ERRNO(ENOTCONN, pwrite(self->fd, "x", 1, UNIT));
-	EXPECT_EQ(UNIT, size_of(self->fd));
+	EXPECT_EQ(UNIT, famfs_size_of(self->fd));
 }
 
 TEST_F(famfs_grow, I2_nowait_does_not_ask_for_memory)
@@ -491,22 +425,18 @@ TEST_F(famfs_grow, I2_nowait_does_not_ask_for_memory)
 /* It has its place already, and keeps it. */
 TEST_F(famfs_grow, G4_file_grows_with_a_pinned_page)
 {
-	struct iovec iov;
 	char *map, buf[PAGE];
 	int pipes[2];
 
 	ASSERT_EQ(PAGE, pwrite(self->fd, self->data, PAGE, 0));
 	map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->fd, 0);
 	ASSERT_NE(MAP_FAILED, map);
-	iov = (struct iovec){ map, PAGE };
-	ASSERT_EQ(0, pipe(pipes));
-	ASSERT_EQ(PAGE, vmsplice(pipes[1], &iov, 1, 0));
+	ASSERT_EQ(0, famfs_pin(pipes, map));
 	EXPECT_EQ(LONG, pwrite(self->fd, self->data, LONG, 0));
 	EXPECT_DATA(LONG);
 	EXPECT_EQ(PAGE, read(pipes[0], buf, PAGE));
 	EXPECT_EQ(0, memcmp(buf, self->data, PAGE));
-	close(pipes[0]);
-	close(pipes[1]);
+	famfs_unpin(pipes);
 	munmap(map, PAGE);
 }
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the kernel tells of maps and devices, and waiting until it has fewer.
+ * What can be seen of mapped files: what they hold, what opens cost, and what
+ * the kernel tells of maps and devices; waiting until it has fewer of them.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -72,4 +75,79 @@ int famfs_evict(struct famfs_env *env, long maps)
 		usleep(20000);
 	}
 	return -EBUSY;
+}
+
+off_t famfs_size_of(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? -1 : st.st_size;
+}
+
+/*
+ * The file has these bytes, by read() and by a mapping, and zeros behind.
+ * Returns 0 or what differs.
+ */
+int famfs_check_data(int fd, const char *data, size_t len)
+{
+	char *buf = malloc(len + 1), *map;
+	size_t end = (len + 4095) & ~4095UL, i;
+	int err = 0;
+
+	if (famfs_size_of(fd) != (off_t)len)
+		err = 1;
+	else if (pread(fd, buf, len + 1, 0) != (ssize_t)len)
+		err = 2;
+	else if (memcmp(buf, data, len))
+		err = 3;
+	free(buf);
+	if (err || !len)
+		return err;
+	map = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return 4;
+	if (memcmp(map, data, len))
+		err = 5;
+	for (i = len; i < end; i++)
+		if (map[i])
+			err = 6;
+	munmap(map, len);
+	return err;
+}
+
+/* Are these bytes zero, by read()? */
+bool famfs_zeros(int fd, off_t from, off_t to)
+{
+	char buf[8192];
+
+	while (from < to) {
+		size_t n = to - from < (off_t)sizeof(buf) ? to - from :
+							    sizeof(buf);
+		size_t i;
+
+		if (pread(fd, buf, n, from) != (ssize_t)n)
+			return false;
+		for (i = 0; i < n; i++)
+			if (buf[i])
+				return false;
+		from += n;
+	}
+	return true;
+}
+
+/* How many requests an open costs of a file that has been looked up. */
+__u64 famfs_open_cost(struct famfs_env *env, const char *name)
+{
+	__u64 before, size;
+	int fd;
+
+	if (famfs_stat_size(env, name, &size))
+		return ~0ULL;
+	before = famfs_total(&env->srv);
+	fd = famfs_open(env, name, O_RDONLY);
+	if (fd < 0)
+		return ~0ULL;
+	before = famfs_total(&env->srv) - before;
+	close(fd);
+	return before;
 }

@@ -38,62 +38,36 @@ FIXTURE_TEARDOWN(famfs_manner)
 	FAMFS_TEARDOWN();
 }
 
-static int try_open(struct famfs_env *env, const char *name, int flags)
-{
-	int fd = famfs_open(env, name, flags);
-
-	if (fd >= 0)
-		close(fd);
-	return fd < 0 ? fd : 0;
-}
-
-/* What an open of a file that has been looked up costs. */
-static __u64 cost(struct famfs_env *env, const char *name)
-{
-	__u64 before, size;
-	int fd;
-
-	if (famfs_stat_size(env, name, &size))
-		return ~0ULL;
-	before = famfs_total(&env->srv);
-	fd = famfs_open(env, name, O_RDONLY);
-	if (fd < 0)
-		return ~0ULL;
-	before = famfs_total(&env->srv) - before;
-	close(fd);
-	return before;
-}
-
 TEST_F(famfs_manner, F1_server_without_opens_is_asked_once_for_each_file)
 {
 	__u64 before;
 	int i;
 
 	/* The first one learns that there are no opens, and the device. */
-	EXPECT_EQ(3, cost(&self->env, "b"));
+	EXPECT_EQ(3, famfs_open_cost(&self->env, "b"));
 	EXPECT_COUNT(1, FUSE_OPEN);
-	EXPECT_EQ(1, cost(&self->env, "a"));
-	EXPECT_EQ(1, cost(&self->env, "plain"));
+	EXPECT_EQ(1, famfs_open_cost(&self->env, "a"));
+	EXPECT_EQ(1, famfs_open_cost(&self->env, "plain"));
 	EXPECT_COUNT(1, FUSE_OPEN);
 	EXPECT_COUNT(3, FUSE_GET_FMAP);
 	before = famfs_total(&self->env.srv);
 	for (i = 0; i < 1000; i++)
-		ASSERT_EQ(0, try_open(&self->env, i % 2 ? "a" : "plain",
-				      O_RDONLY));
+		ASSERT_EQ(0, famfs_try_open(&self->env, i % 2 ? "a" : "plain",
+					    O_RDONLY));
 	EXPECT_EQ(before, famfs_total(&self->env.srv));
 	EXPECT_COUNT(0, FUSE_RELEASE);
 	/* Forgotten with the inode. */
 	ASSERT_EQ(0, famfs_drop_caches());
-	EXPECT_EQ(1, cost(&self->env, "a"));
+	EXPECT_EQ(1, famfs_open_cost(&self->env, "a"));
 }
 
 TEST_F(famfs_manner, F1_refused_maps_of_a_server_without_opens)
 {
 	famfs_raw(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, self->m.buf,
 		  self->m.len - 1, 2);
-	EXPECT_EQ(-EINVAL, try_open(&self->env, "a", O_RDWR));
-	EXPECT_EQ(-EINVAL, try_open(&self->env, "a", O_RDWR));
-	EXPECT_EQ(0, try_open(&self->env, "a", O_RDWR));
+	EXPECT_EQ(-EINVAL, famfs_try_open(&self->env, "a", O_RDWR));
+	EXPECT_EQ(-EINVAL, famfs_try_open(&self->env, "a", O_RDWR));
+	EXPECT_EQ(0, famfs_try_open(&self->env, "a", O_RDWR));
 	EXPECT_COUNT(0, FUSE_RELEASE);
 }
 
@@ -114,12 +88,12 @@ TEST_F_TIMEOUT(famfs_manner, F1_requests_of_opens, 120)
 		/* Closing is not to be counted. */
 		famfs_fail(&env->srv, FUSE_FLUSH, FAMFS_ANY, -ENOSYS, -1);
 		/* Devices, and what the server knows, are asked for once. */
-		ASSERT_GT(4, cost(env, "b"));
-		cold = cost(env, "a");
-		warm = cost(env, "a");
+		ASSERT_GT(4, famfs_open_cost(env, "b"));
+		cold = famfs_open_cost(env, "a");
+		warm = famfs_open_cost(env, "a");
 		before = famfs_total(&env->srv);
 		for (n = 0; n < 1000; n++)
-			ASSERT_EQ(0, try_open(env, "a", O_RDONLY));
+			ASSERT_EQ(0, famfs_try_open(env, "a", O_RDONLY));
 		before = famfs_total(&env->srv) - before;
 		TH_LOG("%-8s requests: %llu cold, %llu warm, %llu thousand warm",
 		       manners[i], cold, warm, before);

@@ -14,9 +14,9 @@
  * Documentation/filesystems/fuse/famfs.rst.
  */
 #include <dirent.h>
-#include <pthread.h>
 #include <sys/statfs.h>
 
+#include "famfs_task.h"
 #include "famfs_test.h"
 
 #define SIZE	(64 * 1024UL)
@@ -164,61 +164,15 @@ TEST_F(famfs_open, F1_truncating_open_is_refused_before_the_server_sees_it)
 	EXPECT_FETCHES(1);
 }
 
-struct opener {
-	struct famfs_env *env;
-	int fd;
-};
-
-static void *open_a(void *arg)
-{
-	struct opener *o = arg;
-
-	o->fd = famfs_open(o->env, "a", O_RDONLY);
-	return NULL;
-}
-
-/* Starts many opens of "a" while the server keeps the first GET_FMAP. */
-static int start_openers(struct famfs_env *env, struct opener *o,
-			 pthread_t *threads)
-{
-	int i, err;
-
-	famfs_hold(&env->srv, FUSE_GET_FMAP, FAMFS_ANY);
-	for (i = 0; i < OPENERS; i++) {
-		o[i].env = env;
-		if (pthread_create(&threads[i], NULL, open_a, &o[i]))
-			return -EAGAIN;
-	}
-	err = famfs_wait_held(&env->srv, 1);
-	/* Time for a request too many to show. */
-	usleep(100000);
-	return err;
-}
-
-static int join_openers(struct opener *o, pthread_t *threads)
-{
-	int i, opened = 0;
-
-	for (i = 0; i < OPENERS; i++) {
-		pthread_join(threads[i], NULL);
-		if (o[i].fd < 0)
-			continue;
-		opened++;
-		close(o[i].fd);
-	}
-	return opened;
-}
-
 TEST_F(famfs_open, F2_concurrent_opens_share_one_request)
 {
-	struct opener o[OPENERS];
-	pthread_t threads[OPENERS];
+	struct famfs_job open[OPENERS];
 
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	ASSERT_EQ(0, start_openers(&self->env, o, threads));
+	ASSERT_EQ(0, famfs_start_opens(&self->env, "a", open, OPENERS));
 	EXPECT_FETCHES(1);
 	famfs_release(&self->env.srv);
-	EXPECT_EQ(OPENERS, join_openers(o, threads));
+	EXPECT_EQ(OPENERS, famfs_join_opens(open, OPENERS));
 	EXPECT_FETCHES(1);
 	EXPECT_COUNT(1, FUSE_GET_DAXDEV);
 	EXPECT_OPENS(OPENERS);
@@ -226,27 +180,26 @@ TEST_F(famfs_open, F2_concurrent_opens_share_one_request)
 
 TEST_F(famfs_open, F2_the_next_opener_asks_where_the_first_failed)
 {
-	struct opener o[OPENERS];
-	pthread_t threads[OPENERS];
+	struct famfs_job open[OPENERS];
 
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	ASSERT_EQ(0, start_openers(&self->env, o, threads));
+	ASSERT_EQ(0, famfs_start_opens(&self->env, "a", open, OPENERS));
 	famfs_fail(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, -EIO, 1);
 	famfs_release(&self->env.srv);
-	EXPECT_EQ(OPENERS - 1, join_openers(o, threads));
+	EXPECT_EQ(OPENERS - 1, famfs_join_opens(open, OPENERS));
 	EXPECT_FETCHES(2);
 }
 
 TEST_F(famfs_open, F2_waiting_openers_can_be_killed)
 {
-	struct opener first = { .env = &self->env };
-	pthread_t thread;
+	struct famfs_job first = { .run = famfs_job_open, .env = &self->env,
+				   .name = "a", .flags = O_RDONLY };
 	int status;
 	pid_t pid;
 
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	famfs_hold(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, open_a, &first));
+	ASSERT_EQ(0, famfs_job_start(&first));
 	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
 	pid = fork();
 	ASSERT_GE(pid, 0);
@@ -258,9 +211,9 @@ TEST_F(famfs_open, F2_waiting_openers_can_be_killed)
 	EXPECT_TRUE(WIFSIGNALED(status));
 	/* Only then: the waiter needed nothing of the server to die. */
 	famfs_release(&self->env.srv);
-	pthread_join(thread, NULL);
-	EXPECT_GE(first.fd, 0);
-	close(first.fd);
+	ASSERT_TRUE(famfs_job_done(&first, FAMFS_SOON));
+	EXPECT_GE(first.result, 0);
+	close(first.result);
 	EXPECT_FETCHES(1);
 }
 

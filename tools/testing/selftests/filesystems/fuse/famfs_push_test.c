@@ -12,8 +12,6 @@
  * it pushes in the middle of a request; an old reply that comes after the push
  * and undoes it.
  */
-#include <sys/xattr.h>
-
 #include "famfs_task.h"
 #include "famfs_test.h"
 
@@ -125,72 +123,6 @@ TEST_F(famfs_push, M6_push_wins_over_a_reply_with_the_same_pages)
 	push_while_open_waits(_metadata, self);
 }
 
-static int by_open(struct famfs_env *env, int fd)
-{
-	(void)fd;
-	fd = famfs_open(env, "f", O_RDWR);
-	return fd < 0 ? fd : close(fd);
-}
-
-static int by_chmod(struct famfs_env *env, int fd)
-{
-	(void)env;
-	return fchmod(fd, 0640);
-}
-
-static int by_chown(struct famfs_env *env, int fd)
-{
-	(void)env;
-	return fchown(fd, 1, 1);
-}
-
-static int by_setxattr(struct famfs_env *env, int fd)
-{
-	static const char acl[] = "x";
-
-	(void)env;
-	/* The server knows of none; that it was asked is enough. */
-	return fsetxattr(fd, "user.x", acl, 1, 0) && errno == EOPNOTSUPP ?
-	       0 : -1;
-}
-
-static int by_fsync(struct famfs_env *env, int fd)
-{
-	(void)env;
-	return pwrite(fd, "", 0, 0) || fsync(fd);
-}
-
-static int by_stat(struct famfs_env *env, int fd)
-{
-	struct stat st;
-
-	(void)env;
-	env->srv.st->valid = 0;
-	return fchmod(fd, 0600) || fstat(fd, &st);
-}
-
-static int by_close(struct famfs_env *env, int fd)
-{
-	(void)env;
-	fd = dup(fd);
-	return close(fd);
-}
-
-/* Requests in whose middle a server may find that a map has to change. */
-static const struct {
-	const char *what;
-	__u32 opcode;
-	int (*run)(struct famfs_env *env, int fd);
-} requests[] = {
-	{ "open", FUSE_OPEN, by_open },
-	{ "chmod", FUSE_SETATTR, by_chmod },
-	{ "chown", FUSE_SETATTR, by_chown },
-	{ "setxattr", FUSE_SETXATTR, by_setxattr },
-	{ "fsync", FUSE_FSYNC, by_fsync },
-	{ "stat", FUSE_GETATTR, by_stat },
-	{ "flush", FUSE_FLUSH, by_close },
-};
-
 /* It has one thread: what waits for it would wait for ever. */
 TEST_F(famfs_push, G4_server_pushes_in_the_middle_of_requests)
 {
@@ -201,23 +133,23 @@ TEST_F(famfs_push, G4_server_pushes_in_the_middle_of_requests)
 
 	ASSERT_NE(MAP_FAILED, map);
 	famfs_dirty(map);
-	for (i = 0; i < ARRAY_SIZE(requests); i++) {
+	for (i = 0; famfs_requests[i].what; i++) {
+		const struct famfs_request *r = &famfs_requests[i];
 		struct famfs_msg *m = i % 2 ? &self->a : &self->b;
-		__u64 before = famfs_count(srv, requests[i].opcode);
+		__u64 before = famfs_count(srv, r->opcode);
 
-		if (requests[i].opcode == FUSE_OPEN &&
-		    srv->st->manner == FAMFS_NOOPEN)
+		if (r->opcode == FUSE_OPEN && srv->st->manner == FAMFS_NOOPEN)
 			continue;
 		srv->st->pushed_errno = -1;
-		ASSERT_EQ(0, famfs_note_push(srv, requests[i].opcode,
-					     self->file, m->buf, m->len, 1));
-		EXPECT_EQ(0, requests[i].run(&self->env, fd)) {
-			TH_LOG("%s failed: %d", requests[i].what, errno);
+		ASSERT_EQ(0, famfs_note_push(srv, r->opcode, self->file,
+					     m->buf, m->len, 1));
+		EXPECT_EQ(0, r->run(&self->env, fd)) {
+			TH_LOG("%s failed: %d", r->what, errno);
 		}
-		EXPECT_LT(before, famfs_count(srv, requests[i].opcode));
+		EXPECT_LT(before, famfs_count(srv, r->opcode));
 		EXPECT_EQ(0, srv->st->pushed_errno);
 		EXPECT_EQ(0, famfs_check_all(fd, map, m)) {
-			TH_LOG("pushed in the middle of %s", requests[i].what);
+			TH_LOG("pushed in the middle of %s", r->what);
 		}
 		famfs_rules_clear(srv);
 	}

@@ -267,22 +267,6 @@ TEST_F(famfs_revoke, X3_server_is_killed_while_a_reader_waits_for_the_map)
 	free(iov.iov_base);
 }
 
-/* Pins a page of the mapping in a pipe. */
-static int pin(int *pipes, char *page)
-{
-	struct iovec iov = { page, PAGE };
-
-	if (pipe(pipes))
-		return -errno;
-	return vmsplice(pipes[1], &iov, 1, 0) == PAGE ? 0 : -errno;
-}
-
-static void unpin(int *pipes)
-{
-	close(pipes[0]);
-	close(pipes[1]);
-}
-
 /* Everything that would take the page away is refused, and changes nothing. */
 TEST_F(famfs_revoke, M6_page_in_a_pipe_is_not_taken_away)
 {
@@ -291,7 +275,7 @@ TEST_F(famfs_revoke, M6_page_in_a_pipe_is_not_taken_away)
 	int pipes[2];
 
 	famfs_msg_simple(&few, PAGE, 0, 0, PAGE);
-	ASSERT_EQ(0, pin(pipes, self->map + PMD + PAGE));
+	ASSERT_EQ(0, famfs_pin(pipes, self->map + PMD + PAGE));
 	EXPECT_EQ(-EBUSY, famfs_push_map(self->dev, 0, &self->b));
 	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->a));
 	EXPECT_EQ(-EBUSY, famfs_revoke(self->dev, 0));
@@ -304,7 +288,7 @@ TEST_F(famfs_revoke, M6_page_in_a_pipe_is_not_taken_away)
 	ASSERT_EQ(PAGE, read(pipes[0], buf, PAGE));
 	famfs_pattern(0, PMD + PAGE, want, PAGE);
 	EXPECT_EQ(0, memcmp(want, buf, PAGE));
-	unpin(pipes);
+	famfs_unpin(pipes);
 	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &self->b));
 	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->b));
 	famfs_msg_exit(&few);
@@ -314,10 +298,10 @@ TEST_F(famfs_revoke, M6_huge_page_in_a_pipe_is_not_taken_away)
 {
 	int pipes[2];
 
-	ASSERT_EQ(0, pin(pipes, self->map + 7 * PAGE));
+	ASSERT_EQ(0, famfs_pin(pipes, self->map + 7 * PAGE));
 	EXPECT_EQ(-EBUSY, famfs_push_map(self->dev, 0, &self->b));
 	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->a));
-	unpin(pipes);
+	famfs_unpin(pipes);
 	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &self->b));
 	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->b));
 }

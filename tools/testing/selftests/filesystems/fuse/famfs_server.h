@@ -264,6 +264,7 @@ int famfs_add_growing(struct famfs_server *srv, const char *name,
 		      __u32 units);
 int famfs_grow(struct famfs_server *srv, struct famfs_file *f, __u64 end);
 void famfs_shrink(struct famfs_server *srv, struct famfs_file *f, __u64 size);
+int famfs_leave_units(struct famfs_server *srv, __u32 units);
 int famfs_push_file(struct famfs_server *srv, struct famfs_file *f);
 const void *famfs_map_of(struct famfs_server *srv, struct famfs_file *f,
 			 size_t *len);

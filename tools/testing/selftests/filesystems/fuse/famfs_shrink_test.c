@@ -80,14 +80,7 @@ FIXTURE_TEARDOWN(famfs_shrink)
 	FAMFS_TEARDOWN();
 }
 
-static off_t size_of(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) ? -1 : st.st_size;
-}
-
-#define EXPECT_SIZE(n) EXPECT_EQ(n, size_of(self->fd))
+#define EXPECT_SIZE(n) EXPECT_EQ(n, famfs_size_of(self->fd))
 
 /* Is the whole file, and its mapping, made of this byte? */
 static bool filled(int fd, const char *map, char c, size_t len)
@@ -279,12 +272,10 @@ TEST_F(famfs_shrink, G5_truncate_waits_for_pinned_pages)
 {
 	struct famfs_job cut = { .run = do_truncate, .fd = self->fd,
 				 .pos = PAGE };
-	struct iovec iov = { self->map + PMD + PAGE, PAGE };
 	char buf[PAGE];
 	int pipes[2];
 
-	ASSERT_EQ(0, pipe(pipes));
-	ASSERT_EQ(PAGE, vmsplice(pipes[1], &iov, 1, 0));
+	ASSERT_EQ(0, famfs_pin(pipes, self->map + PMD + PAGE));
 	/* Not those that stay. */
 	EXPECT_EQ(0, ftruncate(self->fd, PMD + 2 * PMD / 2));
 	ASSERT_EQ(0, famfs_job_start(&cut));
@@ -293,8 +284,7 @@ TEST_F(famfs_shrink, G5_truncate_waits_for_pinned_pages)
 	EXPECT_LT(PMD, self->file->size);
 	ASSERT_EQ(PAGE, read(pipes[0], buf, PAGE));
 	EXPECT_EQ('f', buf[0]);
-	close(pipes[0]);
-	close(pipes[1]);
+	famfs_unpin(pipes);
 	ASSERT_TRUE(famfs_job_done(&cut, FAMFS_SOON));
 	EXPECT_EQ(0, cut.result);
 	EXPECT_SIZE(PAGE);
@@ -304,18 +294,15 @@ TEST_F(famfs_shrink, G5_truncate_waits_for_pinned_pages)
 
 TEST_F(famfs_shrink, G5_truncate_that_waits_can_be_killed)
 {
-	struct iovec iov = { self->map + PMD + PAGE, PAGE };
 	int pipes[2], status;
 	pid_t pid;
 
-	ASSERT_EQ(0, pipe(pipes));
-	ASSERT_EQ(PAGE, vmsplice(pipes[1], &iov, 1, 0));
+	ASSERT_EQ(0, famfs_pin(pipes, self->map + PMD + PAGE));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
 		/* Its own copies would keep the page. */
-		close(pipes[0]);
-		close(pipes[1]);
+		famfs_unpin(pipes);
 		_exit(ftruncate(self->fd, 0) != 0);
 	}
 	usleep(200000);
@@ -323,8 +310,7 @@ TEST_F(famfs_shrink, G5_truncate_that_waits_can_be_killed)
 	kill(pid, SIGKILL);
 	EXPECT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
-	close(pipes[0]);
-	close(pipes[1]);
+	famfs_unpin(pipes);
 	/* Nothing has been cut off. */
 	EXPECT_SIZE(LEN);
 	EXPECT_EQ(LEN, self->file->size);

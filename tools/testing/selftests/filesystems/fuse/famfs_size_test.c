@@ -68,13 +68,6 @@ FIXTURE_TEARDOWN(famfs_size)
 	FAMFS_TEARDOWN();
 }
 
-static off_t size_of(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) ? -1 : st.st_size;
-}
-
 /* Are these bytes zero, in memory and, up to the file's end, by read()? */
 static bool zeros(int fd, const char *map, off_t from, off_t to)
 {
@@ -94,7 +87,7 @@ static bool zeros(int fd, const char *map, off_t from, off_t to)
 }
 
 #define EXPECT_ZEROS(from, to) EXPECT_TRUE(zeros(self->fd, self->map, from, to))
-#define EXPECT_SIZE(n) EXPECT_EQ(n, size_of(self->fd))
+#define EXPECT_SIZE(n) EXPECT_EQ(n, famfs_size_of(self->fd))
 
 TEST_F(famfs_size, G2_rest_of_the_last_page)
 {

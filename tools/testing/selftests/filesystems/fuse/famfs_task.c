@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Jobs in threads of their own, memory accesses that may bring SIGBUS, and
- * rights that are given up.
+ * Jobs in threads of their own, requests of each kind, memory accesses that may
+ * bring SIGBUS, pages that are pinned, and rights that are given up.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <unistd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 
 #include "famfs_task.h"
 
@@ -54,6 +57,108 @@ long famfs_job_write(struct famfs_job *job)
 
 	return n < 0 ? -errno : n;
 }
+
+/*
+ * Starts many opens of a file while the server keeps the first request for its
+ * map.
+ */
+int famfs_start_opens(struct famfs_env *env, const char *name,
+		      struct famfs_job *open, int n)
+{
+	int i, err;
+
+	famfs_hold(&env->srv, FUSE_GET_FMAP, FAMFS_ANY);
+	for (i = 0; i < n; i++) {
+		open[i] = (struct famfs_job){
+			.run = famfs_job_open, .env = env, .name = name,
+			.flags = O_RDONLY,
+		};
+		if (famfs_job_start(&open[i]))
+			return -EAGAIN;
+	}
+	err = famfs_wait_held(&env->srv, 1);
+	/* Time for a request too many to show. */
+	usleep(100000);
+	return err;
+}
+
+/* Returns how many of them have opened it. */
+int famfs_join_opens(struct famfs_job *open, int n)
+{
+	int i, opened = 0;
+
+	for (i = 0; i < n; i++) {
+		if (!famfs_job_done(&open[i], FAMFS_SOON))
+			return -ETIMEDOUT;
+		if (open[i].result < 0)
+			continue;
+		opened++;
+		close(open[i].result);
+	}
+	return opened;
+}
+
+static int by_open(struct famfs_env *env, int fd)
+{
+	(void)fd;
+	return famfs_try_open(env, "f", O_RDWR);
+}
+
+static int by_chmod(struct famfs_env *env, int fd)
+{
+	(void)env;
+	return fchmod(fd, 0640);
+}
+
+static int by_chown(struct famfs_env *env, int fd)
+{
+	(void)env;
+	return fchown(fd, 1, 1);
+}
+
+static int by_setxattr(struct famfs_env *env, int fd)
+{
+	static const char acl[] = "x";
+
+	(void)env;
+	/* The server knows of none; that it was asked is enough. */
+	return fsetxattr(fd, "user.x", acl, 1, 0) && errno == EOPNOTSUPP ?
+	       0 : -1;
+}
+
+static int by_fsync(struct famfs_env *env, int fd)
+{
+	(void)env;
+	return pwrite(fd, "", 0, 0) || fsync(fd);
+}
+
+static int by_stat(struct famfs_env *env, int fd)
+{
+	struct stat st;
+
+	(void)env;
+	env->srv.st->valid = 0;
+	return fchmod(fd, 0600) || fstat(fd, &st);
+}
+
+static int by_close(struct famfs_env *env, int fd)
+{
+	(void)env;
+	fd = dup(fd);
+	return close(fd);
+}
+
+/* Requests in whose middle a server may find that a map has to change. */
+const struct famfs_request famfs_requests[] = {
+	{ "open", FUSE_OPEN, by_open },
+	{ "chmod", FUSE_SETATTR, by_chmod },
+	{ "chown", FUSE_SETATTR, by_chown },
+	{ "setxattr", FUSE_SETXATTR, by_setxattr },
+	{ "fsync", FUSE_FSYNC, by_fsync },
+	{ "stat", FUSE_GETATTR, by_stat },
+	{ "flush", FUSE_FLUSH, by_close },
+	{},
+};
 
 static _Thread_local sigjmp_buf jump;
 static _Thread_local volatile sig_atomic_t jumping;
@@ -112,6 +217,22 @@ int famfs_load(const __u64 *p, __u64 *word)
 int famfs_store(__u64 *p, __u64 word)
 {
 	return access_word(&word, p, 8);
+}
+
+/* Pins a page of a mapping in a pipe. */
+int famfs_pin(int *pipes, char *page)
+{
+	struct iovec iov = { page, 4096 };
+
+	if (pipe(pipes))
+		return -errno;
+	return vmsplice(pipes[1], &iov, 1, 0) == 4096 ? 0 : -errno;
+}
+
+void famfs_unpin(int *pipes)
+{
+	close(pipes[0]);
+	close(pipes[1]);
 }
 
 int famfs_drop_cap(int cap)

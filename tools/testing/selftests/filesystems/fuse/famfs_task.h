@@ -35,7 +35,21 @@ bool famfs_job_done(struct famfs_job *job, int ms);
 long famfs_job_open(struct famfs_job *job);
 long famfs_job_read(struct famfs_job *job);
 long famfs_job_write(struct famfs_job *job);
+int famfs_start_opens(struct famfs_env *env, const char *name,
+		      struct famfs_job *open, int n);
+int famfs_join_opens(struct famfs_job *open, int n);
 
+/* Has the kernel send a request of this kind for "f", which is open. */
+struct famfs_request {
+	const char *what;		/* NULL after the last one */
+	__u32 opcode;
+	int (*run)(struct famfs_env *env, int fd);
+};
+
+extern const struct famfs_request famfs_requests[];
+
+int famfs_pin(int *pipes, char *page);
+void famfs_unpin(int *pipes);
 int famfs_drop_cap(int cap);
 int famfs_probe(const char *p);
 int famfs_poke(char *p, char c);

@@ -8,8 +8,7 @@
  * a map of something; openers who wait for the first one ask once more; a
  * server that knows nothing of all this is asked in a way it does not know.
  */
-#include <pthread.h>
-
+#include "famfs_task.h"
 #include "famfs_test.h"
 
 #define PAGE	4096UL
@@ -46,41 +45,15 @@ FIXTURE_TEARDOWN(famfs_trip)
 	FAMFS_TEARDOWN();
 }
 
-static int try_open(struct famfs_env *env, const char *name, int flags)
-{
-	int fd = famfs_open(env, name, flags);
-
-	if (fd >= 0)
-		close(fd);
-	return fd < 0 ? fd : 0;
-}
-
-/* What an open of a file that has been looked up costs. */
-static __u64 cost(struct famfs_env *env, const char *name)
-{
-	__u64 before, size;
-	int fd;
-
-	if (famfs_stat_size(env, name, &size))
-		return ~0ULL;
-	before = famfs_total(&env->srv);
-	fd = famfs_open(env, name, O_RDONLY);
-	if (fd < 0)
-		return ~0ULL;
-	before = famfs_total(&env->srv) - before;
-	close(fd);
-	return before;
-}
-
 TEST_F(famfs_trip, F1_cold_open_is_one_request_and_warm_open_asks_for_no_map)
 {
 	/* It brings the device along, which is asked for once. */
-	EXPECT_EQ(2, cost(&self->env, "b"));
+	EXPECT_EQ(2, famfs_open_cost(&self->env, "b"));
 	EXPECT_COUNT(1, FUSE_GET_DAXDEV);
-	EXPECT_EQ(1, cost(&self->env, "a"));
+	EXPECT_EQ(1, famfs_open_cost(&self->env, "a"));
 	EXPECT_EQ(2, self->env.srv.st->asked);
-	EXPECT_EQ(1, cost(&self->env, "a"));
-	EXPECT_EQ(1, cost(&self->env, "b"));
+	EXPECT_EQ(1, famfs_open_cost(&self->env, "a"));
+	EXPECT_EQ(1, famfs_open_cost(&self->env, "b"));
 	EXPECT_EQ(2, self->env.srv.st->asked);
 	EXPECT_COUNT(4, FUSE_OPEN);
 	EXPECT_COUNT(0, FUSE_GET_FMAP);
@@ -193,7 +166,7 @@ TEST_F(famfs_trip, F1_truncating_open_asks_first_and_with_get_fmap)
 static int try_map(struct famfs_env *env, const struct famfs_msg *m, size_t len)
 {
 	famfs_raw(&env->srv, FUSE_GET_FMAP, FAMFS_ANY, m->buf, len, 1);
-	return try_open(env, "a", O_RDWR);
+	return famfs_try_open(env, "a", O_RDWR);
 }
 
 static void refused(struct __test_metadata *const _metadata,
@@ -254,27 +227,27 @@ TEST_F(famfs_trip, F4_pages_of_another_file)
 	close(fd);
 	EXPECT_EQ(0, famfs_wait_handles(&self->env.srv, 0));
 	EXPECT_EQ(1, famfs_maps(&self->env));
-	EXPECT_EQ(0, try_open(&self->env, "a", O_RDWR));
+	EXPECT_EQ(0, famfs_try_open(&self->env, "a", O_RDWR));
 }
 
 TEST_F(famfs_trip, F4_device_errors_fail_the_open_and_are_not_kept)
 {
 	famfs_fail(&self->env.srv, FUSE_GET_DAXDEV, FAMFS_ANY, -ENXIO, 1);
-	EXPECT_EQ(-ENXIO, try_open(&self->env, "a", O_RDWR));
+	EXPECT_EQ(-ENXIO, famfs_try_open(&self->env, "a", O_RDWR));
 	self->env.srv.st->devs[0][5] = 'X';
-	EXPECT_EQ(-ENOENT, try_open(&self->env, "a", O_RDWR));
+	EXPECT_EQ(-ENOENT, famfs_try_open(&self->env, "a", O_RDWR));
 	EXPECT_EQ(0, famfs_wait_handles(&self->env.srv, 0));
 	EXPECT_EQ(0, famfs_maps(&self->env));
 	famfs_name_devs(&self->env, &self->env.srv);
-	EXPECT_EQ(0, try_open(&self->env, "a", O_RDWR));
+	EXPECT_EQ(0, famfs_try_open(&self->env, "a", O_RDWR));
 	EXPECT_EQ(1, famfs_maps(&self->env));
 }
 
 TEST_F(famfs_trip, F3_servers_error_fails_the_open_and_is_not_kept)
 {
 	famfs_fail(&self->env.srv, FUSE_OPEN, FAMFS_ANY, -EACCES, 1);
-	EXPECT_EQ(-EACCES, try_open(&self->env, "a", O_RDWR));
-	EXPECT_EQ(0, try_open(&self->env, "a", O_RDWR));
+	EXPECT_EQ(-EACCES, famfs_try_open(&self->env, "a", O_RDWR));
+	EXPECT_EQ(0, famfs_try_open(&self->env, "a", O_RDWR));
 	EXPECT_EQ(2, self->env.srv.st->asked);
 }
 
@@ -286,12 +259,12 @@ TEST_F(famfs_trip, F4_refused_map_after_create)
 	st->files[0].exists = false;
 	famfs_raw(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, self->m.buf,
 		  self->m.len - 8, 1);
-	EXPECT_EQ(-EINVAL, try_open(&self->env, "a", O_CREAT | O_RDWR));
+	EXPECT_EQ(-EINVAL, famfs_try_open(&self->env, "a", O_CREAT | O_RDWR));
 	EXPECT_COUNT(1, FUSE_CREATE);
 	EXPECT_EQ(0, famfs_wait_handles(&self->env.srv, 0));
 	EXPECT_EQ(1, st->released_fh);
 	EXPECT_EQ(0, famfs_maps(&self->env));
-	EXPECT_EQ(0, try_open(&self->env, "a", O_RDWR));
+	EXPECT_EQ(0, famfs_try_open(&self->env, "a", O_RDWR));
 }
 
 /* An answer to OPEN as the test wants it, whatever was asked. */
@@ -308,7 +281,7 @@ static int try_reply(struct famfs_env *env, __u32 flags, const void *map,
 		  sizeof(reply.out) + len, 1);
 	/* The server has not counted this handle. */
 	env->srv.st->opened++;
-	return try_open(env, "a", O_RDWR);
+	return famfs_try_open(env, "a", O_RDWR);
 }
 
 TEST_F(famfs_trip, F4_bytes_without_the_flag)
@@ -335,7 +308,7 @@ TEST_F(famfs_trip, F4_flag_that_was_not_asked_for)
 	EXPECT_EQ(1, famfs_maps(&self->env));
 	EXPECT_EQ(1, pwrite(fd, "x", 1, 0));
 	close(fd);
-	EXPECT_EQ(0, try_open(&self->env, "a", O_RDWR));
+	EXPECT_EQ(0, famfs_try_open(&self->env, "a", O_RDWR));
 }
 
 /* Such a reply is none, as any that is too long: its write() fails. */
@@ -354,7 +327,7 @@ TEST_F(famfs_trip, F4_bytes_that_were_not_asked_for)
 	EXPECT_EQ(1, famfs_maps(&self->env));
 	EXPECT_EQ(1, pwrite(fd, "x", 1, 0));
 	close(fd);
-	EXPECT_EQ(0, try_open(&self->env, "a", O_RDWR));
+	EXPECT_EQ(0, famfs_try_open(&self->env, "a", O_RDWR));
 }
 
 /* Less than the reply has always been, with what says that there is more. */
@@ -364,40 +337,27 @@ TEST_F(famfs_trip, F4_reply_too_short_for_any_open)
 
 	famfs_raw(&self->env.srv, FUSE_OPEN, FAMFS_ANY, &out, sizeof(out) - 4,
 		  1);
-	EXPECT_GT(0, try_open(&self->env, "a", O_RDWR));
+	EXPECT_GT(0, famfs_try_open(&self->env, "a", O_RDWR));
 	EXPECT_EQ(0, famfs_maps(&self->env));
-	EXPECT_EQ(0, try_open(&self->env, "a", O_RDWR));
-}
-
-struct opener {
-	struct famfs_env *env;
-	int fd;
-};
-
-static void *open_a(void *arg)
-{
-	struct opener *o = arg;
-
-	o->fd = famfs_open(o->env, "a", O_RDONLY);
-	return NULL;
+	EXPECT_EQ(0, famfs_try_open(&self->env, "a", O_RDWR));
 }
 
 TEST_F(famfs_trip, F1_server_of_the_old_manner_is_asked_after_it_opened)
 {
-	struct opener o = { .env = &self->env };
-	pthread_t thread;
+	struct famfs_job open = { .run = famfs_job_open, .env = &self->env,
+				  .name = "a", .flags = O_RDONLY };
 
 	self->env.srv.st->manner = FAMFS_OLD;
 	famfs_hold(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, open_a, &o));
+	ASSERT_EQ(0, famfs_job_start(&open));
 	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
 	EXPECT_COUNT(1, FUSE_OPEN);
 	EXPECT_EQ(1, self->env.srv.st->asked);
 	famfs_release(&self->env.srv);
-	pthread_join(thread, NULL);
-	ASSERT_LE(0, o.fd);
-	close(o.fd);
-	EXPECT_EQ(0, try_open(&self->env, "a", O_RDONLY));
+	ASSERT_TRUE(famfs_job_done(&open, FAMFS_SOON));
+	ASSERT_LE(0, open.result);
+	close(open.result);
+	EXPECT_EQ(0, famfs_try_open(&self->env, "a", O_RDONLY));
 	EXPECT_EQ(1, self->env.srv.st->asked);
 	EXPECT_COUNT(1, FUSE_GET_FMAP);
 }
@@ -405,33 +365,17 @@ TEST_F(famfs_trip, F1_server_of_the_old_manner_is_asked_after_it_opened)
 /* Many opens while the server keeps the first one that asks for the map. */
 static int open_together(struct famfs_env *env, int fail)
 {
-	pthread_t threads[OPENERS];
-	struct opener o[OPENERS];
-	int i, opened = 0;
+	struct famfs_job open[OPENERS];
+	int err = famfs_start_opens(env, "a", open, OPENERS);
 
-	famfs_hold(&env->srv, FUSE_GET_FMAP, FAMFS_ANY);
-	for (i = 0; i < OPENERS; i++) {
-		o[i].env = env;
-		if (pthread_create(&threads[i], NULL, open_a, &o[i]))
-			return -EAGAIN;
-	}
-	if (famfs_wait_held(&env->srv, 1))
-		return -ETIMEDOUT;
-	/* Time for a request too many to show. */
-	usleep(100000);
+	if (err)
+		return err;
 	if (env->srv.st->asked != 1)
 		return -EALREADY;
 	if (fail)
 		famfs_fail(&env->srv, FUSE_GET_FMAP, FAMFS_ANY, fail, 1);
 	famfs_release(&env->srv);
-	for (i = 0; i < OPENERS; i++) {
-		pthread_join(threads[i], NULL);
-		if (o[i].fd < 0)
-			continue;
-		opened++;
-		close(o[i].fd);
-	}
-	return opened;
+	return famfs_join_opens(open, OPENERS);
 }
 
 TEST_F(famfs_trip, F2_concurrent_first_opens_share_one_map)
@@ -460,7 +404,7 @@ TEST_F(famfs_trip, X3_opener_is_killed_while_the_map_is_on_its_way)
 	pid = fork();
 	ASSERT_GE(pid, 0);
 	if (!pid)
-		_exit(try_open(&self->env, "a", O_RDWR));
+		_exit(famfs_try_open(&self->env, "a", O_RDWR));
 	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	usleep(50000);
@@ -468,7 +412,7 @@ TEST_F(famfs_trip, X3_opener_is_killed_while_the_map_is_on_its_way)
 	EXPECT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
 	EXPECT_EQ(0, famfs_wait_handles(&self->env.srv, 0));
-	EXPECT_EQ(0, try_open(&self->env, "a", O_RDWR));
+	EXPECT_EQ(0, famfs_try_open(&self->env, "a", O_RDWR));
 	EXPECT_EQ(1, famfs_maps(&self->env));
 	EXPECT_EQ(0, famfs_umount(&self->env));
 }
@@ -477,21 +421,23 @@ TEST_F(famfs_trip, X3_opener_is_killed_while_the_map_is_on_its_way)
 TEST_F(famfs_trip, X3_server_is_killed_at_either_end_of_an_open)
 {
 	static const __u32 at[] = { FUSE_OPEN, FUSE_GET_DAXDEV };
-	struct opener o = { .env = &self->env };
-	pthread_t thread;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		struct famfs_job open = { .run = famfs_job_open,
+					  .env = &self->env, .name = "a",
+					  .flags = O_RDONLY };
+
 		famfs_hold(&self->env.srv, at[i], FAMFS_ANY);
-		ASSERT_EQ(0, pthread_create(&thread, NULL, open_a, &o));
+		ASSERT_EQ(0, famfs_job_start(&open));
 		ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
 		ASSERT_EQ(0, famfs_server_signal(&self->env.srv, SIGKILL));
-		pthread_join(thread, NULL);
-		EXPECT_EQ(-ECONNABORTED, o.fd);
+		ASSERT_TRUE(famfs_job_done(&open, FAMFS_SOON));
+		EXPECT_EQ(-ECONNABORTED, open.result);
 		ASSERT_EQ(0, famfs_remount(&self->env));
 		famfs_add_mapped(&self->env, "a", &self->m);
 	}
-	EXPECT_EQ(0, try_open(&self->env, "a", O_RDWR));
+	EXPECT_EQ(0, famfs_try_open(&self->env, "a", O_RDWR));
 }
 
 TEST_HARNESS_MAIN
