@@ -240,8 +240,6 @@ int famfs_setattr(struct inode *inode, struct iattr *attr);
 int famfs_modified(struct kiocb *iocb, struct inode *inode);
 u32 famfs_cache_mask(struct inode *inode);
 bool famfs_keep_nosec(const struct inode *inode);
-bool famfs_cache_begin(struct inode *inode);
-void famfs_cache_end(struct inode *inode);
 
 /* famfs_grow.c */
 int famfs_extend_begin(struct kiocb *iocb, struct iov_iter *from,
@@ -268,6 +266,8 @@ int famfs_install(struct inode *inode, struct famfs_map *map,
 		  const struct famfs_asked *asked);
 int famfs_revoke(struct inode *inode);
 void famfs_evict(struct inode *inode);
+bool famfs_cache_begin(struct inode *inode);
+void famfs_cache_end(struct inode *inode);
 bool famfs_open_plain(struct fuse_file *ff, struct inode *inode);
 void famfs_release_plain(struct fuse_file *ff);
 

@@ -337,6 +337,37 @@ void famfs_evict(struct inode *inode)
 }
 
 /**
+ * famfs_cache_begin() - start to change the page cache of an inode
+ * @inode: an inode of any kind, not locked
+ *
+ * Keeps the inode from becoming mapped until famfs_cache_end().
+ *
+ * Return: false if the inode has no page cache, because it is mapped.
+ */
+bool famfs_cache_begin(struct inode *inode)
+{
+	/* Only connections that may have maps pay for the lock. */
+	if (!get_fuse_conn(inode)->famfs)
+		return true;
+
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	if (!fuse_is_famfs(inode))
+		return true;
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	return false;
+}
+
+/**
+ * famfs_cache_end() - let an inode become mapped again
+ * @inode: an inode for which famfs_cache_begin() returned true
+ */
+void famfs_cache_end(struct inode *inode)
+{
+	if (get_fuse_conn(inode)->famfs)
+		filemap_invalidate_unlock_shared(inode->i_mapping);
+}
+
+/**
  * famfs_open_plain() - count an open file that is ordinary
  * @ff: the file
  * @inode: its inode
