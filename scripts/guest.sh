@@ -298,7 +298,7 @@ cp "$work/console.log" "$out/console.log"
 if grep -q 'Kernel panic' "$out/console.log"; then
 	grep -vi 'command line' "$out/console.log" |
 		sed -n '/cut here\|BUG:\|Oops\|sysrq:\|Kernel panic\|lockup\|blocked for/,$p' |
-		head -n 60 >&2
+		sed -n 1,60p >&2
 	status=74
 	[ -n "$(said booted)" ] || status=71
 	verdict $status "the kernel panicked after $took s; see $out/console.log"
@@ -313,7 +313,7 @@ if [ -n "$(said backend-failed)" ]; then
 fi
 if [ -n "$(said timeout)" ]; then
 	sed -n '/sysrq: Show Blocked State/,$p' "$out/console.log" |
-		head -n 60 >&2
+		sed -n 1,60p >&2
 	verdict 73 "the command took more than $limit s; $out/console.log shows where tasks were blocked"
 fi
 if suspicious > "$out/warnings"; then

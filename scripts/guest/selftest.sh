@@ -69,7 +69,7 @@ expect 74 "a crash" -t 20 -- sh -c 'echo c > /proc/sysrq-trigger'
 expect 74 "a warning" -t 20 -- sh -c "echo WARNING > $provoke; sleep 5"
 expect 74 "a hung task" -k sysctl.kernel.hung_task_timeout_secs=2 -t 60 -- \
 	sh -c "echo HUNG_TASK > $provoke; sleep 50"
-expect 74 "a lockup" -k watchdog_thresh=2 -t 60 -- \
+expect 74 "a lockup" -k watchdog_thresh=6 -t 60 -- \
 	sh -c "echo SOFTLOCKUP > $provoke; sleep 50"
 expect 75 "a message that panics nothing" -t 20 -- \
 	sh -c 'echo "<4>WARNING: possible circular locking" > /dev/kmsg'

@@ -352,7 +352,7 @@ TEST_F(famfs_device, D5_held_until_the_last_file_of_a_lazy_umount)
 	EXPECT_EQ(0, famfs_env_exit(&other));
 }
 
-TEST_F(famfs_device, D5_mounts_and_umounts_a_hundred_times)
+TEST_F_TIMEOUT(famfs_device, D5_mounts_and_umounts_a_hundred_times, 120)
 {
 	char c = 0;
 	int i, fd;
