@@ -19,11 +19,10 @@
 
 #include <linux/atomic.h>
 #include <linux/fs.h>
-#include <linux/limits.h>
 #include <linux/wait_bit.h>
 
 /* Added while the map changes: it makes the count negative. */
-#define FAMFS_IO_CHANGE		INT_MIN
+#define FAMFS_IO_CHANGE		(-(1 << 30))
 
 /**
  * famfs_io_end() - leave an I/O section
