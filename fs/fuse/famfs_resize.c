@@ -138,11 +138,13 @@ static void famfs_shrunk(struct inode *inode, loff_t size)
  */
 static int famfs_grew(struct inode *inode, loff_t size)
 {
-	int err = 0;
+	int err;
 
-	if (famfs_mapped(inode) < size)
-		err = famfs_fetch(inode);
-	if (err && err != -EOPENSTALE)
+	/* A map that has come meanwhile may be from before. */
+	do {
+		err = famfs_mapped(inode) < size ? famfs_fetch(inode) : 0;
+	} while (err == -EOPENSTALE);
+	if (err)
 		return err;
 
 	filemap_invalidate_lock_shared(inode->i_mapping);
