@@ -152,7 +152,7 @@ int famfs_leave_units(struct famfs_server *srv, __u32 units)
 const void *famfs_map_of(struct famfs_server *srv, struct famfs_file *f,
 			 size_t *len)
 {
-	static _Thread_local struct {
+	static __thread struct {
 		struct fuse_fmap_header h;
 		struct fuse_fmap_extent e[FAMFS_MAX_UNITS];
 	} map;

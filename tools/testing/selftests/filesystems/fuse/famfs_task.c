@@ -160,12 +160,12 @@ const struct famfs_request famfs_requests[] = {
 	{},
 };
 
-static _Thread_local sigjmp_buf jump;
-static _Thread_local volatile sig_atomic_t jumping;
+static __thread sigjmp_buf jump;
+static __thread int jumping;
 
 static void on_sigbus(int sig)
 {
-	if (jumping)
+	if (__atomic_load_n(&jumping, __ATOMIC_SEQ_CST))
 		siglongjmp(jump, sig);
 	/* Not one that was expected: die of it. */
 	signal(sig, SIG_DFL);
@@ -179,7 +179,7 @@ static int access_word(const void *from, void *to, size_t len)
 	signal(SIGBUS, on_sigbus);
 	sig = sigsetjmp(jump, 1);
 	if (!sig) {
-		jumping = 1;
+		__atomic_store_n(&jumping, 1, __ATOMIC_SEQ_CST);
 		if (len == 1)
 			__atomic_store_n((char *)to,
 					 __atomic_load_n((const char *)from,
@@ -191,7 +191,7 @@ static int access_word(const void *from, void *to, size_t len)
 							 __ATOMIC_SEQ_CST),
 					 __ATOMIC_SEQ_CST);
 	}
-	jumping = 0;
+	__atomic_store_n(&jumping, 0, __ATOMIC_SEQ_CST);
 	return sig;
 }
 
