@@ -121,8 +121,8 @@ bool famfs_zeros(int fd, off_t from, off_t to)
 	char buf[8192];
 
 	while (from < to) {
-		size_t n = to - from < (off_t)sizeof(buf) ? to - from :
-							    sizeof(buf);
+		size_t left = to - from;
+		size_t n = left < sizeof(buf) ? left : sizeof(buf);
 		size_t i;
 
 		if (pread(fd, buf, n, from) != (ssize_t)n)
