@@ -312,9 +312,10 @@ int famfs_revoke(struct inode *inode)
 		fi->famfs_seq++;
 	}
 	famfs_change_end(inode);
+	/* With the lock free the next one may have freed @old. */
+	trace_famfs_revoke(inode, old, err);
 	filemap_invalidate_unlock(inode->i_mapping);
 
-	trace_famfs_revoke(inode, old, err);
 	if (!err)
 		famfs_retire(inode, old);
 	return err;
