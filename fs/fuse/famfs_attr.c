@@ -2,8 +2,8 @@
 /*
  * Mapped files: what differs from ordinary FUSE files around I/O.
  *
- * The size is fixed by the map, the times are kept here, and there is no page
- * cache for the server to have a say in.
+ * The size comes with the map or moves here, the times are kept here, and there
+ * is no page cache for the server to have a say in.
  */
 
 #include "famfs.h"
@@ -154,7 +154,7 @@ int famfs_setattr(struct inode *inode, struct iattr *attr)
  * famfs_cache_mask() - attributes that the server does not know better
  * @inode: a mapped inode
  *
- * The size is the map's.  The times are ours until the server has been told.
+ * The size is the map's, or has moved here.  The times are ours until the server has been told.
  *
  * Return: STATX_* bits.
  */
