@@ -152,11 +152,10 @@ int famfs_fail(struct famfs_server *srv, __u32 opcode, __u64 nodeid,
 	return 0;
 }
 
-int famfs_raw(struct famfs_server *srv, __u32 opcode, __u64 nodeid,
-	      const void *data, size_t len, int times)
+/* A rule that sends these bytes, in the way of its kind. */
+static int bytes_rule(struct famfs_rule *r, struct famfs_server *srv,
+		      const void *data, size_t len, int times)
 {
-	struct famfs_rule *r = famfs_rule(srv, opcode, nodeid, FAMFS_RAW);
-
 	if (!r)
 		return -ENOSPC;
 	r->raw = famfs_arena_add(srv, data, len, len);
@@ -165,18 +164,19 @@ int famfs_raw(struct famfs_server *srv, __u32 opcode, __u64 nodeid,
 	return 0;
 }
 
+int famfs_raw(struct famfs_server *srv, __u32 opcode, __u64 nodeid,
+	      const void *data, size_t len, int times)
+{
+	return bytes_rule(famfs_rule(srv, opcode, nodeid, FAMFS_RAW), srv,
+			  data, len, times);
+}
+
 /* Sends a notification each time before such a request is answered. */
 int famfs_note(struct famfs_server *srv, __u32 opcode, __u64 nodeid,
 	       const void *note, size_t len, int times)
 {
-	struct famfs_rule *r = famfs_rule(srv, opcode, nodeid, FAMFS_NOTE);
-
-	if (!r)
-		return -ENOSPC;
-	r->raw = famfs_arena_add(srv, note, len, len);
-	r->raw_len = len;
-	r->times = times;
-	return 0;
+	return bytes_rule(famfs_rule(srv, opcode, nodeid, FAMFS_NOTE), srv,
+			  note, len, times);
 }
 
 int famfs_hold(struct famfs_server *srv, __u32 opcode, __u64 nodeid)
