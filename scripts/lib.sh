@@ -66,15 +66,18 @@ die()
 }
 
 # step TEXT COMMAND...: announces a long command, and how long it took.
+# No || after "$@": a function would go on after what fails in it.
 step()
 {
-	local text=$1 start
+	local text=$1 start status
 
 	shift
 	start=$(date +%s)
 	say "$text"
-	"$@" || return
-	say "$text: done in $(($(date +%s) - start)) s"
+	"$@"
+	status=$?
+	[ $status -ne 0 ] || say "$text: done in $(($(date +%s) - start)) s"
+	return $status
 }
 
 # usage: prints the header comment of the running script and fails.
