@@ -14,8 +14,7 @@
  * famfs_map_free() - release a map
  * @map: the map, or NULL
  *
- * Readers that found the map under rcu_read_lock() may go on until they leave
- * it.  Its claims are not for them.
+ * The map may still be read under rcu_read_lock(), its claims not.
  *
  * Context: May sleep.
  */
@@ -37,14 +36,16 @@ static inline u64 famfs_divide(u64 pos, u32 unit, int shift, u32 *rem)
 	return div_u64_rem(pos, unit, rem);
 }
 
-static u32 famfs_search_extents(const struct famfs_map *map, u64 pos)
+/* The last of @nr things of @size bytes whose @start is not behind @pos. */
+static __always_inline u32 famfs_search(const u64 *start, size_t size, u32 nr,
+					u64 pos)
 {
-	u32 low = 0, high = map->nr_extents - 1;
+	u32 low = 0, high = nr - 1;
 
 	while (low < high) {
 		u32 mid = low + (high - low + 1) / 2;
 
-		if (map->extents[mid].start <= pos)
+		if (*(const u64 *)((const u8 *)start + mid * size) <= pos)
 			low = mid;
 		else
 			high = mid - 1;
@@ -57,11 +58,21 @@ static u64 famfs_extent_end(const struct famfs_map *map, u32 i)
 	return i + 1 < map->nr_extents ? map->extents[i + 1].start : map->mapped;
 }
 
+static void famfs_extent_range(const struct famfs_map *map, u32 i,
+			       struct famfs_range *range)
+{
+	const struct famfs_extent *ext = &map->extents[i];
+
+	range->offset = ext->start;
+	range->len = famfs_extent_end(map, i) - ext->start;
+	range->addr = ext->addr;
+	range->dev = ext->dev;
+}
+
 /* Of a uniform map's extents the last may be the longest. */
 static void famfs_resolve_simple(const struct famfs_map *map, u64 pos,
 				 struct famfs_range *range)
 {
-	const struct famfs_extent *ext;
 	u32 i;
 
 	if (likely(map->unit_shift >= 0))
@@ -69,38 +80,20 @@ static void famfs_resolve_simple(const struct famfs_map *map, u64 pos,
 	else if (map->unit)
 		i = min(div64_u64(pos, map->unit), map->nr_extents - 1);
 	else
-		i = famfs_search_extents(map, pos);
-
-	ext = &map->extents[i];
-	range->offset = ext->start;
-	range->len = famfs_extent_end(map, i) - ext->start;
-	range->addr = ext->addr;
-	range->dev = ext->dev;
-}
-
-static const struct famfs_stripe *famfs_find_stripe(const struct famfs_map *map,
-						    u64 pos)
-{
-	u32 low = 0, high = map->nr_stripes - 1;
-
-	while (low < high) {
-		u32 mid = low + (high - low + 1) / 2;
-
-		if (map->stripes[mid].start <= pos)
-			low = mid;
-		else
-			high = mid - 1;
-	}
-	return &map->stripes[low];
+		i = famfs_search(&map->extents[0].start,
+				 sizeof(map->extents[0]), map->nr_extents, pos);
+	famfs_extent_range(map, i, range);
 }
 
 static void famfs_resolve_striped(const struct famfs_map *map, u64 pos,
 				  struct famfs_range *range)
 {
-	const struct famfs_stripe *stripe = famfs_find_stripe(map, pos);
+	u32 i = famfs_search(&map->stripes[0].start, sizeof(map->stripes[0]),
+			     map->nr_stripes, pos);
+	const struct famfs_stripe *stripe = &map->stripes[i];
 	const struct famfs_strip *strip;
 	u64 chunk, row;
-	u32 i, rest;
+	u32 rest;
 
 	chunk = famfs_divide(pos - stripe->start, stripe->chunk_size,
 			     stripe->chunk_shift, &rest);
@@ -152,9 +145,7 @@ int famfs_map_walk(const struct famfs_map *map, famfs_range_fn fn,
 	u32 i;
 
 	for (i = 0; i < map->nr_extents && !ret; i++) {
-		range.len = famfs_extent_end(map, i) - map->extents[i].start;
-		range.addr = map->extents[i].addr;
-		range.dev = map->extents[i].dev;
+		famfs_extent_range(map, i, &range);
 		ret = fn(&range, data);
 	}
 	for (i = 0; i < map->nr_strips && !ret; i++) {
@@ -231,10 +222,7 @@ int famfs_map_walk_at(const struct famfs_map *map,
 	u32 i, j;
 
 	for (i = 0; i < map->nr_extents && !ret; i++) {
-		range.offset = map->extents[i].start;
-		range.len = famfs_extent_end(map, i) - range.offset;
-		range.addr = map->extents[i].addr;
-		range.dev = map->extents[i].dev;
+		famfs_extent_range(map, i, &range);
 		if (famfs_range_clip(&range, where))
 			ret = fn(&range, data);
 	}
