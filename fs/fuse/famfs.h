@@ -216,6 +216,7 @@ int famfs_hold(struct famfs_daxdev *dev);
 void famfs_release(struct famfs_daxdev *dev);
 int famfs_avoid_bad(struct famfs_daxdev *dev, u64 pos,
 		    struct famfs_range *range);
+void famfs_put_inode(struct inode *inode);
 
 /* famfs_iomap.c */
 extern const struct iomap_ops famfs_iomap_ops;

@@ -19,6 +19,8 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
 
 static LIST_HEAD(famfs_held);
 static DEFINE_MUTEX(famfs_held_lock);
@@ -92,6 +94,51 @@ static void famfs_held_put(struct famfs_daxdev *dev)
 	fuse_conn_put(fc);
 }
 
+struct famfs_put {
+	struct work_struct work;
+	struct inode *inode;
+};
+
+static void famfs_put_work(struct work_struct *work)
+{
+	struct famfs_put *put = container_of(work, struct famfs_put, work);
+	struct inode *inode = put->inode;
+	struct super_block *sb = inode->i_sb;
+
+	kfree(put);
+	iput(inode);
+	deactivate_super(sb);
+}
+
+/**
+ * famfs_put_inode() - drop a reference to an inode without waiting
+ * @inode: the inode
+ *
+ * Evicting a mapped inode waits for pages that are pinned.  So where the
+ * reference is the last one, somebody else drops it, and keeps the superblock
+ * until then.
+ *
+ * Context: The connection's killsb is held for reading.
+ */
+void famfs_put_inode(struct inode *inode)
+{
+	struct super_block *sb = inode->i_sb;
+	struct famfs_put *put;
+
+	if (iput_if_not_last(inode))
+		return;
+	put = kmalloc_obj(*put, GFP_KERNEL | __GFP_NOFAIL);
+	/* The last unmount waits for killsb, and will wait for the pages. */
+	if (!atomic_inc_not_zero(&sb->s_active)) {
+		kfree(put);
+		iput(inode);
+		return;
+	}
+	put->inode = inode;
+	INIT_WORK(&put->work, famfs_put_work);
+	queue_work(system_dfl_long_wq, &put->work);
+}
+
 /*
  * The file's map, if @dev is what it means by the index.  The server may have
  * closed a device that no map used any more, and opened another.  The caller
@@ -157,35 +204,43 @@ static struct page *famfs_try_revoke(struct inode *inode,
 }
 
 /*
- * Takes the file's pages on @dev out of use.  Whoever has pinned a page may
- * have to fault before it lets go, so no lock is held meanwhile.
+ * The next file behind @page loses the device, unless one of its pages is
+ * pinned, which goes to @busy then.  False if there is no file any more.
  */
-static void famfs_revoke_dev(struct inode *inode, struct famfs_daxdev *dev)
-{
-	struct page *page;
-
-	while ((page = famfs_try_revoke(inode, dev)))
-		wait_var_event(page, dax_page_is_idle(page));
-}
-
-/* Returns when no page of the device is in use any more, and none will be. */
-static int famfs_remove(struct famfs_daxdev *dev)
+static bool famfs_remove_next(struct famfs_daxdev *dev, u64 *page,
+			      struct page **busy)
 {
 	struct fuse_conn *fc = dev->conn->fc;
-	struct inode *inode;
+	struct inode *inode = NULL;
+	u64 next = *page;
+
+	guard(rwsem_read)(&fc->killsb);
+	if (!list_empty(&fc->mounts))
+		inode = famfs_next_owner(dev, &next, dev->size >> PAGE_SHIFT);
+	if (!inode)
+		return false;
+	*busy = famfs_try_revoke(inode, dev);
+	if (!*busy)
+		*page = next;
+	famfs_put_inode(inode);
+	return true;
+}
+
+/*
+ * Returns when no page of the device is in use any more, and none will be.
+ * Whoever has pinned a page may have to fault, or wait for the server, before
+ * it lets go, so no lock of the connection is held meanwhile.
+ */
+static int famfs_remove(struct famfs_daxdev *dev)
+{
+	struct page *busy;
 	u64 page = 0;
 
 	pr_warn("dax device %u (%s) is going away under its files\n",
 		dev->index, dev->name);
-	down_read(&fc->killsb);
-	while (!list_empty(&fc->mounts)) {
-		inode = famfs_next_owner(dev, &page, dev->size >> PAGE_SHIFT);
-		if (!inode)
-			break;
-		famfs_revoke_dev(inode, dev);
-		iput(inode);
-	}
-	up_read(&fc->killsb);
+	while (famfs_remove_next(dev, &page, &busy))
+		if (busy)
+			wait_var_event(busy, dax_page_is_idle(busy));
 
 	/* Files that are being evicted or opened give up their claims. */
 	wait_event(dev->conn->claimed, !READ_ONCE(dev->nr_claims));
@@ -255,7 +310,7 @@ static int famfs_poison(struct famfs_daxdev *dev, u64 offset, u64 len,
 		if (!inode)
 			break;
 		err = famfs_poison_inode(inode, dev, &where, mf_flags);
-		iput(inode);
+		famfs_put_inode(inode);
 	}
 	up_read(&fc->killsb);
 	return err;

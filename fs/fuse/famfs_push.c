@@ -83,6 +83,31 @@ static bool famfs_push_valid(const struct fuse_notify_fmap_out *out,
 	return flags == FUSE_NOTIFY_FMAP_REVOKE ? !size : !flags && size;
 }
 
+static int famfs_match(struct inode *inode, u64 nodeid, void *data)
+{
+	return get_node_id(inode) == nodeid && igrab(inode);
+}
+
+/*
+ * Unlike fuse_ilookup() this does not wait for an inode that is being evicted:
+ * its pages may be pinned by a request that the server has not answered.
+ */
+static struct inode *famfs_find_inode(struct fuse_conn *fc, u64 nodeid)
+{
+	struct fuse_mount *fm;
+	struct inode *inode;
+
+	list_for_each_entry(fm, &fc->mounts, fc_entry) {
+		inode = fm->sb ? find_inode_nowait(fm->sb, nodeid, famfs_match,
+						   NULL) : NULL;
+		if (inode) {
+			wait_on_new_inode(inode);
+			return inode;
+		}
+	}
+	return NULL;
+}
+
 /* The caller holds fuse_conn.killsb for reading. */
 static int famfs_push_inode(struct fuse_conn *fc, u64 nodeid, const void *msg,
 			    size_t size)
@@ -90,7 +115,7 @@ static int famfs_push_inode(struct fuse_conn *fc, u64 nodeid, const void *msg,
 	struct inode *inode;
 	int err = -EINVAL;
 
-	inode = fuse_ilookup(fc, nodeid, NULL);
+	inode = famfs_find_inode(fc, nodeid);
 	if (!inode)
 		return -ENOENT;
 	if (S_ISREG(inode->i_mode) && nodeid != FUSE_ROOT_ID)
@@ -99,7 +124,7 @@ static int famfs_push_inode(struct fuse_conn *fc, u64 nodeid, const void *msg,
 	/* For truncate(), which the server may reply to after this. */
 	if (!err)
 		set_bit(FUSE_I_FMAP_PUSHED, &get_fuse_inode(inode)->state);
-	iput(inode);
+	famfs_put_inode(inode);
 	return err;
 }
 
