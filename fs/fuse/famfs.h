@@ -261,12 +261,17 @@ int famfs_resize_end(struct inode *inode, const struct iattr *attr,
 		     const struct famfs_resize *resize, int err);
 
 /* famfs_install.c */
-bool famfs_try_forget(struct inode *inode, const struct famfs_map *map,
-		      u64 pos, struct page **busy);
+struct page *famfs_try_forget(struct inode *inode, const struct famfs_map *map,
+			      u64 pos);
+int famfs_wait_idle(struct inode *inode, struct page *busy,
+		    unsigned int state);
 int famfs_install(struct inode *inode, struct famfs_map *map,
 		  const struct famfs_asked *asked);
 int famfs_revoke(struct inode *inode);
+void famfs_drop_map(struct inode *inode);
 void famfs_evict(struct inode *inode);
+
+/* famfs_plain.c */
 bool famfs_cache_begin(struct inode *inode);
 void famfs_cache_end(struct inode *inode);
 bool famfs_open_plain(struct fuse_file *ff, struct inode *inode);

@@ -252,8 +252,11 @@ static int famfs_truncated(struct inode *inode)
 	if (err == -EOPENSTALE)
 		err = 0;
 	/* The map that there is has memory which the server may have back. */
-	if (err)
-		famfs_revoke(inode);
+	if (err) {
+		inode_lock(inode);
+		famfs_drop_map(inode);
+		inode_unlock(inode);
+	}
 	return err;
 }
 

@@ -13,7 +13,9 @@
 #include "famfs_trace.h"
 
 #include <linux/dax.h>
+#include <linux/memremap.h>
 #include <linux/pagemap.h>
+#include <linux/wait_bit.h>
 
 /*
  * The size that a file gets with a map.  What the server has yet to be told, or
@@ -106,29 +108,53 @@ static void famfs_forget(struct inode *inode, const struct famfs_map *map,
  * @inode: the file
  * @map: its map
  * @pos: from where on; huge entries go whole
- * @busy: set to a page that somebody has pinned
  *
  * Context: invalidate_lock is held for writing.
- * Return: false if a page is pinned.  Then nothing has changed but that others
- * have to fault again.
+ * Return: NULL, or a page that is pinned.  Then nothing has changed but that
+ * others have to fault again.
  */
-bool famfs_try_forget(struct inode *inode, const struct famfs_map *map,
-		      u64 pos, struct page **busy)
+struct page *famfs_try_forget(struct inode *inode, const struct famfs_map *map,
+			      u64 pos)
 {
+	struct page *busy;
+
 	pos = round_down(pos, PMD_SIZE);
-	*busy = dax_layout_busy_page_range(inode->i_mapping, pos, LLONG_MAX);
-	if (*busy)
-		return false;
-	famfs_forget(inode, map, pos);
-	return true;
+	busy = dax_layout_busy_page_range(inode->i_mapping, pos, LLONG_MAX);
+	if (!busy)
+		famfs_forget(inode, map, pos);
+	return busy;
+}
+
+/**
+ * famfs_wait_idle() - wait until nobody has pinned a page any more
+ * @inode: the inode that famfs_try_forget() was called for
+ * @busy: the page that it returned
+ * @state: TASK_KILLABLE or TASK_UNINTERRUPTIBLE
+ *
+ * Whoever has pinned the page may have to fault before it lets go, so
+ * invalidate_lock is dropped.  The struct page must not go with its device
+ * meanwhile.
+ *
+ * Context: invalidate_lock is held for writing, and free afterwards.
+ * Return: 0 or -ERESTARTSYS.
+ */
+int famfs_wait_idle(struct inode *inode, struct page *busy, unsigned int state)
+{
+	struct dev_pagemap *pgmap = get_dev_pagemap(page_to_pfn(busy));
+	int err = 0;
+
+	filemap_invalidate_unlock(inode->i_mapping);
+	if (pgmap)
+		err = ___wait_var_event(busy, dax_page_is_idle(busy), state, 0,
+					0, schedule());
+	put_dev_pagemap(pgmap);
+	return err;
 }
 
 static int famfs_forget_old(struct inode *inode, const struct famfs_map *map,
 			    u64 pos)
 {
-	struct page *busy;
-
-	if (famfs_try_forget(inode, map, pos, &busy))
+	if (!famfs_try_forget(inode, map, pos))
 		return 0;
 	pr_debug("node %llu has pinned pages and keeps its map\n",
 		 get_fuse_inode(inode)->nodeid);
@@ -322,6 +348,30 @@ int famfs_revoke(struct inode *inode)
 }
 
 /**
+ * famfs_drop_map() - take away a map with memory that the server has back
+ * @inode: a mapped inode
+ *
+ * The memory must not be written any more, so this gives up never.
+ *
+ * Context: i_rwsem is held for writing.
+ */
+void famfs_drop_map(struct inode *inode)
+{
+	const struct famfs_map *map;
+	struct page *busy;
+
+	while (famfs_revoke(inode)) {
+		filemap_invalidate_lock(inode->i_mapping);
+		map = famfs_inode_map(inode);
+		busy = map ? famfs_try_forget(inode, map, 0) : NULL;
+		if (busy)
+			famfs_wait_idle(inode, busy, TASK_UNINTERRUPTIBLE);
+		else
+			filemap_invalidate_unlock(inode->i_mapping);
+	}
+}
+
+/**
  * famfs_evict() - take the map from an inode
  * @inode: an inode of any kind that nobody uses, its DAX entries gone
  */
@@ -335,79 +385,4 @@ void famfs_evict(struct inode *inode)
 	WRITE_ONCE(fi->famfs_meta, NULL);
 	famfs_unclaim(get_fuse_conn(inode)->famfs, map);
 	famfs_retire(inode, map);
-}
-
-/**
- * famfs_cache_begin() - start to change the page cache of an inode
- * @inode: an inode of any kind, not locked
- *
- * Keeps the inode from becoming mapped until famfs_cache_end().
- *
- * Return: false if the inode has no page cache, because it is mapped.
- */
-bool famfs_cache_begin(struct inode *inode)
-{
-	/* Only connections that may have maps pay for the lock. */
-	if (!get_fuse_conn(inode)->famfs)
-		return true;
-
-	filemap_invalidate_lock_shared(inode->i_mapping);
-	if (!fuse_is_famfs(inode))
-		return true;
-	filemap_invalidate_unlock_shared(inode->i_mapping);
-	return false;
-}
-
-/**
- * famfs_cache_end() - let an inode become mapped again
- * @inode: an inode for which famfs_cache_begin() returned true
- */
-void famfs_cache_end(struct inode *inode)
-{
-	if (get_fuse_conn(inode)->famfs)
-		filemap_invalidate_unlock_shared(inode->i_mapping);
-}
-
-/**
- * famfs_open_plain() - count an open file that is ordinary
- * @ff: the file
- * @inode: its inode
- *
- * The inode stays ordinary until famfs_release_plain().
- *
- * Return: false if the inode is not ordinary.
- */
-bool famfs_open_plain(struct fuse_file *ff, struct inode *inode)
-{
-	struct fuse_inode *fi = get_fuse_inode(inode);
-
-	if (!get_fuse_conn(inode)->famfs)
-		return true;
-	if (!famfs_cache_begin(inode))
-		return false;
-	spin_lock(&fi->lock);
-	fi->famfs_plain++;
-	spin_unlock(&fi->lock);
-	ihold(inode);
-	ff->famfs_plain = inode;
-	famfs_cache_end(inode);
-	return true;
-}
-
-/**
- * famfs_release_plain() - an open file is gone, and its last request
- * @ff: a file, whether ordinary or not
- */
-void famfs_release_plain(struct fuse_file *ff)
-{
-	struct inode *inode = ff->famfs_plain;
-	struct fuse_inode *fi;
-
-	if (!inode)
-		return;
-	fi = get_fuse_inode(inode);
-	spin_lock(&fi->lock);
-	fi->famfs_plain--;
-	spin_unlock(&fi->lock);
-	iput(inode);
 }

@@ -11,9 +11,8 @@
 
 #include "famfs.h"
 
-#include <linux/dax.h>
 #include <linux/pagemap.h>
-#include <linux/wait_bit.h>
+#include <linux/sched.h>
 
 static void famfs_resize_size(struct inode *inode, loff_t size)
 {
@@ -25,42 +24,27 @@ static void famfs_resize_size(struct inode *inode, loff_t size)
 	spin_unlock(&fi->lock);
 }
 
-/* Nothing is reached from @pos on when this returns true. */
-static bool famfs_cut_once(struct inode *inode, u64 pos, loff_t size,
-			   struct page **busy)
-{
-	const struct famfs_map *map;
-	bool done = true;
-
-	filemap_invalidate_lock(inode->i_mapping);
-	map = famfs_inode_map(inode);
-	if (map)
-		done = famfs_try_forget(inode, map, pos, busy);
-	if (done)
-		famfs_resize_size(inode, size);
-	filemap_invalidate_unlock(inode->i_mapping);
-	return done;
-}
-
-/* Who has pinned a page may have to fault before it lets go. */
+/* Nothing is reached behind @size when this returns 0. */
 static int famfs_cut(struct inode *inode, loff_t size)
 {
+	const struct famfs_map *map;
 	struct page *busy;
-	int err = 0;
+	int err;
 
-	while (!err && !famfs_cut_once(inode, PAGE_ALIGN(size), size, &busy))
-		err = wait_var_event_killable(busy, dax_page_is_idle(busy));
-	return err;
-}
-
-/* What the server has taken back must not be written, so this gives up never. */
-static void famfs_drop_map(struct inode *inode, loff_t size)
-{
-	struct page *busy;
-
-	while (famfs_revoke(inode))
-		while (!famfs_cut_once(inode, 0, size, &busy))
-			wait_var_event(busy, dax_page_is_idle(busy));
+	for (;;) {
+		filemap_invalidate_lock(inode->i_mapping);
+		map = famfs_inode_map(inode);
+		busy = map ? famfs_try_forget(inode, map, PAGE_ALIGN(size)) :
+			     NULL;
+		if (!busy)
+			break;
+		err = famfs_wait_idle(inode, busy, TASK_KILLABLE);
+		if (err)
+			return err;
+	}
+	famfs_resize_size(inode, size);
+	filemap_invalidate_unlock(inode->i_mapping);
+	return 0;
 }
 
 static bool famfs_resizes(struct inode *inode, const struct iattr *attr)
@@ -125,7 +109,7 @@ static void famfs_shrunk(struct inode *inode, loff_t size)
 {
 	if (!test_bit(FUSE_I_FMAP_PUSHED, &get_fuse_inode(inode)->state) &&
 	    famfs_fetch_shrunk(inode))
-		famfs_drop_map(inode, size);
+		famfs_drop_map(inode);
 
 	filemap_invalidate_lock_shared(inode->i_mapping);
 	famfs_zero(inode, size, PAGE_ALIGN(size));

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Inodes that are ordinary on a connection that may have mapped files.
+ *
+ * Such an inode can be given a map at any time, but not while somebody changes
+ * its page cache, nor while it is open: who has it open reads and writes
+ * through the page cache, and its mappings would stay what they are.
+ */
+
+#include "famfs.h"
+
+#include <linux/pagemap.h>
+
+/**
+ * famfs_cache_begin() - start to change the page cache of an inode
+ * @inode: an inode of any kind, not locked
+ *
+ * Keeps the inode from becoming mapped until famfs_cache_end().
+ *
+ * Return: false if the inode has no page cache, because it is mapped.
+ */
+bool famfs_cache_begin(struct inode *inode)
+{
+	/* Only connections that may have maps pay for the lock. */
+	if (!get_fuse_conn(inode)->famfs)
+		return true;
+
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	if (!fuse_is_famfs(inode))
+		return true;
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	return false;
+}
+
+/**
+ * famfs_cache_end() - let an inode become mapped again
+ * @inode: an inode for which famfs_cache_begin() returned true
+ */
+void famfs_cache_end(struct inode *inode)
+{
+	if (get_fuse_conn(inode)->famfs)
+		filemap_invalidate_unlock_shared(inode->i_mapping);
+}
+
+/**
+ * famfs_open_plain() - count an open file that is ordinary
+ * @ff: the file
+ * @inode: its inode
+ *
+ * The inode stays ordinary until famfs_release_plain().
+ *
+ * Return: false if the inode is not ordinary.
+ */
+bool famfs_open_plain(struct fuse_file *ff, struct inode *inode)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	if (!get_fuse_conn(inode)->famfs)
+		return true;
+	if (!famfs_cache_begin(inode))
+		return false;
+	spin_lock(&fi->lock);
+	fi->famfs_plain++;
+	spin_unlock(&fi->lock);
+	ihold(inode);
+	ff->famfs_plain = inode;
+	famfs_cache_end(inode);
+	return true;
+}
+
+/**
+ * famfs_release_plain() - an open file is gone, and its last request
+ * @ff: a file, whether ordinary or not
+ */
+void famfs_release_plain(struct fuse_file *ff)
+{
+	struct inode *inode = ff->famfs_plain;
+	struct fuse_inode *fi;
+
+	if (!inode)
+		return;
+	fi = get_fuse_inode(inode);
+	spin_lock(&fi->lock);
+	fi->famfs_plain--;
+	spin_unlock(&fi->lock);
+	iput(inode);
+}
