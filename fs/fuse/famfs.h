@@ -249,6 +249,8 @@ void famfs_extend_end(struct inode *inode, loff_t size);
 int famfs_zero(struct inode *inode, loff_t start, loff_t end);
 u64 famfs_mapped(struct inode *inode);
 int famfs_grow(struct file *file, loff_t end);
+int famfs_extend(struct inode *inode, loff_t size);
+int famfs_fill_gap(struct kiocb *iocb);
 long famfs_fallocate(struct file *file, int mode, loff_t offset,
 		     loff_t length);
 u32 famfs_tell_size(struct inode *inode, u64 *size);

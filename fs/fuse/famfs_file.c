@@ -247,10 +247,12 @@ ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 
 	for (;;) {
 		ret = famfs_write_locked(iocb, from, grown);
-		if (likely(ret != -EOPENSTALE && ret != -ETOOSMALL))
-			break;
 		if (ret == -EOPENSTALE)
 			err = famfs_remap(iocb);
+		else if (ret == -EJUKEBOX)
+			err = famfs_fill_gap(iocb);
+		else if (likely(ret != -ETOOSMALL))
+			break;
 		else if (iocb->ki_flags & IOCB_NOWAIT)
 			err = -EAGAIN;
 		else

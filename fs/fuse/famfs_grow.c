@@ -17,7 +17,12 @@
 #include <linux/dax.h>
 #include <linux/falloc.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/uio.h>
+
+/* What is zeroed at once; others may want the map meanwhile. */
+#define FAMFS_ZERO_MAX		SZ_16M
 
 /**
  * famfs_zero() - zero a part of a file, also past its end
@@ -46,8 +51,9 @@ int famfs_zero(struct inode *inode, loff_t start, loff_t end)
  *
  * Context: i_rwsem is held for writing, in an I/O section or with
  * invalidate_lock held.
- * Return: 0, -ETOOSMALL where the server is to be asked for memory, @grown where
- * there is no room, or another error.
+ * Return: 0, -ETOOSMALL where the server is to be asked for memory, -EJUKEBOX
+ * where famfs_fill_gap() is due, @grown where there is no room, or another
+ * error.
  */
 int famfs_extend_begin(struct kiocb *iocb, struct iov_iter *from,
 		       const struct famfs_map *map, int grown)
@@ -64,6 +70,8 @@ int famfs_extend_begin(struct kiocb *iocb, struct iov_iter *from,
 			return grown;
 		iov_iter_truncate(from, map->mapped - iocb->ki_pos);
 	}
+	if (iocb->ki_pos - i_size_read(inode) > FAMFS_ZERO_MAX)
+		return -EJUKEBOX;
 	return famfs_zero(inode, i_size_read(inode), iocb->ki_pos);
 }
 
@@ -72,21 +80,27 @@ int famfs_extend_begin(struct kiocb *iocb, struct iov_iter *from,
  * @inode: the file
  * @size: its new size, more than the old one
  *
+ * The server will be told, unless truncate() has.
+ *
  * Context: i_rwsem is held for writing, in an I/O section or with
  * invalidate_lock held.
  */
 void famfs_extend_end(struct inode *inode, loff_t size)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
+	bool tells;
 
 	/* The same page has just been written, so this does not fail. */
 	famfs_zero(inode, size, PAGE_ALIGN(size));
 	spin_lock(&fi->lock);
 	fi->attr_version = atomic64_inc_return(&get_fuse_conn(inode)->attr_version);
 	i_size_write(inode, size);
-	set_bit(FUSE_I_FMAP_SIZE, &fi->state);
+	tells = !test_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
+	if (tells)
+		set_bit(FUSE_I_FMAP_SIZE, &fi->state);
 	spin_unlock(&fi->lock);
-	mark_inode_dirty_sync(inode);
+	if (tells)
+		mark_inode_dirty_sync(inode);
 }
 
 /**
@@ -153,6 +167,9 @@ int famfs_grow(struct file *file, loff_t end)
 
 	/* What truncate() has overtaken is not what there is room for. */
 	do {
+		err = famfs_fetch_once(inode);
+		if (err)
+			return err;
 		mapped = famfs_mapped(inode);
 		if (mapped >= end)
 			return 0;
@@ -167,22 +184,69 @@ int famfs_grow(struct file *file, loff_t end)
 	return famfs_mapped(inode) >= end ? 0 : -ENOSPC;
 }
 
-/* Moves the end of the file, where the map reaches as far. */
-static int famfs_extend(struct inode *inode, loff_t size)
+/* Moves the end of the file towards @size. */
+static int famfs_extend_some(struct inode *inode, loff_t size)
 {
 	const struct famfs_map *map;
-	int err = -ENOSPC;
+	loff_t old;
+	int err = 0;
 
 	filemap_invalidate_lock_shared(inode->i_mapping);
 	map = famfs_inode_map(inode);
-	if (size <= i_size_read(inode))
-		err = 0;
-	else if (map && map->grow && size <= map->mapped)
-		err = famfs_zero(inode, i_size_read(inode), size);
-	if (!err && size > i_size_read(inode))
+	old = i_size_read(inode);
+	size = min(size, old + FAMFS_ZERO_MAX);
+	if (!map || !map->grow || size > map->mapped)
+		err = -ENOSPC;
+	else
+		err = famfs_zero(inode, old, size);
+	if (!err)
 		famfs_extend_end(inode, size);
 	filemap_invalidate_unlock_shared(inode->i_mapping);
 	return err;
+}
+
+/**
+ * famfs_extend() - move the end of a file, with zeros behind the old one
+ * @inode: a mapped inode
+ * @size: the new size; one that is not larger than the old one does nothing
+ *
+ * Context: i_rwsem is held for writing.
+ * Return: 0, -ENOSPC where the map does not reach as far, -EINTR, or another
+ * error.  After errors the file may have grown by a part.
+ */
+int famfs_extend(struct inode *inode, loff_t size)
+{
+	int err = 0;
+
+	while (!err && i_size_read(inode) < size) {
+		err = famfs_extend_some(inode, size);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	}
+	return err;
+}
+
+/**
+ * famfs_fill_gap() - move the end of a file to where a write begins
+ * @iocb: the write
+ *
+ * Context: No locks held.
+ * Return: 0, also where the gap is gone, -EAGAIN, or an error of
+ * famfs_extend().
+ */
+int famfs_fill_gap(struct kiocb *iocb)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	int err;
+
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	inode_lock(inode);
+	err = famfs_extend(inode, iocb->ki_pos);
+	inode_unlock(inode);
+	/* The server has to be asked for more. */
+	return err == -ENOSPC ? 0 : err;
 }
 
 /**

@@ -131,12 +131,7 @@ static int famfs_grew(struct inode *inode, loff_t size)
 	if (err)
 		return err;
 
-	filemap_invalidate_lock_shared(inode->i_mapping);
-	err = famfs_zero(inode, i_size_read(inode), PAGE_ALIGN(size));
-	if (!err)
-		famfs_resize_size(inode, size);
-	filemap_invalidate_unlock_shared(inode->i_mapping);
-	return err;
+	return famfs_extend(inode, size);
 }
 
 /* The server may have mapped less meanwhile. */

@@ -5,9 +5,11 @@
  *
  * What is easily wrong here: the rest of the last page, which a mapping shows
  * and nobody has zeroed; bytes that were stored behind the end and come to
- * light when the file grows; a size that fsync() does not bring to the server,
- * or an older one that comes back with attributes.
+ * light when the file grows; a gap that keeps everybody away until it is zeroed,
+ * and its writer from being killed; a size that fsync() does not bring to the
+ * server, or an older one that comes back with attributes.
  */
+#include <sys/param.h>
 #include <sys/uio.h>
 
 #include "famfs_task.h"
@@ -18,6 +20,12 @@
 #define BASE	(4 * MiB)
 #define UNITS	64
 #define FAR	(20 * UNIT + 1234)
+#define GAP	(40 * MiB)
+#define LARGE	(160 * MiB)
+
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 0x00000008
+#endif
 
 FIXTURE(famfs_size)
 {
@@ -188,6 +196,83 @@ TEST_F(famfs_size, G2_truncate_down_and_up)
 TEST_F(famfs_size, G2_truncate_down_and_fallocate)
 {
 	cut_and_extend(_metadata, self, by_fallocate);
+}
+
+/* A file of its own, with more memory than is zeroed at once. */
+static int open_large(FIXTURE_DATA(famfs_size) * self)
+{
+	famfs_pool_init(&self->env.srv, 0, 16 * MiB, LARGE, 1);
+	famfs_add_growing(&self->env.srv, "large", 1);
+	return famfs_open(&self->env, "large", O_RDWR | O_DIRECT);
+}
+
+static bool all_bytes(int fd, char *buf, char c, off_t len)
+{
+	off_t pos;
+
+	for (pos = 0; pos < len; pos += MiB) {
+		ssize_t n = pread(fd, buf, MIN(MiB, len - pos), pos);
+
+		if (n <= 0 || buf[0] != c || memcmp(buf, buf + 1, n - 1))
+			return false;
+	}
+	return true;
+}
+
+TEST_F(famfs_size, G2_gap_that_is_zeroed_in_steps)
+{
+	static int (*const by[])(int fd, off_t to) = {
+		by_write, by_truncate, by_fallocate,
+	};
+	char *buf = malloc(MiB);
+	struct iovec iov = { buf, 1 };
+	int fd = open_large(self);
+	off_t pos;
+	size_t i;
+
+	ASSERT_NE(NULL, buf);
+	ASSERT_LE(0, fd);
+	for (i = 0; i < ARRAY_SIZE(by); i++) {
+		memset(buf, 'z', MiB);
+		for (pos = 0; pos < GAP; pos += MiB)
+			ASSERT_EQ(MiB, pwrite(fd, buf, MiB, pos));
+		ASSERT_TRUE(all_bytes(fd, buf, 'z', GAP));
+		ASSERT_EQ(0, ftruncate(fd, 0));
+		/* It takes longer than such a writer wants to wait. */
+		EXPECT_EQ(-1, pwritev2(fd, &iov, 1, GAP, RWF_NOWAIT));
+		EXPECT_EQ(EAGAIN, errno);
+		EXPECT_EQ(0, famfs_size_of(fd));
+		EXPECT_EQ(0, by[i](fd, GAP - 5));
+		EXPECT_EQ(GAP - 5, famfs_size_of(fd));
+		EXPECT_TRUE(all_bytes(fd, buf, 0, GAP - 5));
+	}
+	close(fd);
+	free(buf);
+}
+
+TEST_F(famfs_size, G2_zeroing_can_be_killed)
+{
+	int fd = open_large(self), status;
+	off_t size = 0;
+	pid_t pid;
+
+	ASSERT_LE(0, fd);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		_exit(by_write(fd, LARGE) != 0);
+	while (!size && !waitpid(pid, &status, WNOHANG))
+		size = famfs_size_of(fd);
+	EXPECT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+	size = famfs_size_of(fd);
+	EXPECT_LT(0, size);
+	EXPECT_GT(LARGE, size);
+	/* What there is of it reaches the server as any size does. */
+	EXPECT_EQ(0, fsync(fd));
+	EXPECT_EQ(size, self->file[1].size);
+	close(fd);
 }
 
 static int by_fsync(int fd)
