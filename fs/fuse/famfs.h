@@ -13,7 +13,8 @@
  *   device_lock of a device	unbinding holds it, and dax_srcu for reading,
  *				while it tells us
  *   fuse_conn.killsb		(read) keeps the superblock while a device fails
- *				or the server pushes a map
+ *				or the server pushes a map; whoever holds it
+ *				does not wait for pinned pages
  *   inode->i_rwsem		read and write hold it; whoever holds it may
  *				wait for the server
  *   mmap_lock, sb_pagefault	held by faults

@@ -154,7 +154,8 @@ int famfs_setattr(struct inode *inode, struct iattr *attr)
  * famfs_cache_mask() - attributes that the server does not know better
  * @inode: a mapped inode
  *
- * The size is the map's, or has moved here.  The times are ours until the server has been told.
+ * The size is the map's, or has moved here.  The times are ours until the
+ * server has been told.
  *
  * Return: STATX_* bits.
  */
