@@ -48,15 +48,53 @@ static void famfs_parts_keep(struct famfs_conn *conn, struct famfs_parts *parts)
 	list_add(&parts->list, &conn->parts);
 }
 
+static int famfs_match(struct inode *inode, u64 nodeid, void *data)
+{
+	return get_node_id(inode) == nodeid && igrab(inode);
+}
+
+/*
+ * Unlike fuse_ilookup() this does not wait for an inode that is being evicted:
+ * its pages may be pinned by a request that the server has not answered.
+ */
+static struct inode *famfs_find_inode(struct fuse_conn *fc, u64 nodeid)
+{
+	struct fuse_mount *fm;
+	struct inode *inode;
+
+	list_for_each_entry(fm, &fc->mounts, fc_entry) {
+		inode = fm->sb ? find_inode_nowait(fm->sb, nodeid, famfs_match,
+						   NULL) : NULL;
+		if (inode) {
+			wait_on_new_inode(inode);
+			return inode;
+		}
+	}
+	return NULL;
+}
+
+static bool famfs_node_known(struct fuse_conn *fc, u64 nodeid)
+{
+	struct inode *inode;
+
+	guard(rwsem_read)(&fc->killsb);
+	inode = famfs_find_inode(fc, nodeid);
+	if (inode)
+		famfs_put_inode(inode);
+	return inode;
+}
+
 /* A new first part gives up what has come before. */
 static struct famfs_parts *
-famfs_parts_find(struct famfs_conn *conn,
-		 const struct fuse_notify_fmap_out *out)
+famfs_parts_find(struct fuse_conn *fc, const struct fuse_notify_fmap_out *out)
 {
-	struct famfs_parts *parts = famfs_parts_take(conn, out->nodeid);
+	struct famfs_parts *parts = famfs_parts_take(fc->famfs, out->nodeid);
 
 	if (!out->offset) {
 		kvfree(parts);
+		/* Nobody would ever complete that. */
+		if (!famfs_node_known(fc, out->nodeid))
+			return ERR_PTR(-ENOENT);
 		return famfs_parts_alloc(out->nodeid, out->size);
 	}
 	if (parts && parts->size == out->size && parts->filled == out->offset)
@@ -81,31 +119,6 @@ static bool famfs_push_valid(const struct fuse_notify_fmap_out *out,
 	if (out->size || out->offset)
 		return false;
 	return flags == FUSE_NOTIFY_FMAP_REVOKE ? !size : !flags && size;
-}
-
-static int famfs_match(struct inode *inode, u64 nodeid, void *data)
-{
-	return get_node_id(inode) == nodeid && igrab(inode);
-}
-
-/*
- * Unlike fuse_ilookup() this does not wait for an inode that is being evicted:
- * its pages may be pinned by a request that the server has not answered.
- */
-static struct inode *famfs_find_inode(struct fuse_conn *fc, u64 nodeid)
-{
-	struct fuse_mount *fm;
-	struct inode *inode;
-
-	list_for_each_entry(fm, &fc->mounts, fc_entry) {
-		inode = fm->sb ? find_inode_nowait(fm->sb, nodeid, famfs_match,
-						   NULL) : NULL;
-		if (inode) {
-			wait_on_new_inode(inode);
-			return inode;
-		}
-	}
-	return NULL;
 }
 
 /* The caller holds fuse_conn.killsb for reading. */
@@ -140,7 +153,7 @@ static int famfs_push_part(struct fuse_conn *fc,
 			   const struct fuse_notify_fmap_out *out,
 			   unsigned int size, struct fuse_copy_state *cs)
 {
-	struct famfs_parts *parts = famfs_parts_find(fc->famfs, out);
+	struct famfs_parts *parts = famfs_parts_find(fc, out);
 	int err;
 
 	if (IS_ERR(parts))
