@@ -148,6 +148,39 @@ static int famfs_ask_memory(struct file *file, u64 start, u64 end)
 	return err;
 }
 
+static int famfs_grow_once(struct file *file, loff_t end)
+{
+	struct inode *inode = file_inode(file);
+	u64 mapped;
+	int err;
+
+	err = famfs_fetch_once(inode);
+	if (err)
+		return err;
+	mapped = famfs_mapped(inode);
+	if (mapped >= end)
+		return 0;
+	err = famfs_ask_memory(file, mapped, end);
+	if (famfs_mapped(inode) >= end)
+		return 0;
+	if (!err)
+		err = famfs_fetch(inode);
+	if (err)
+		return err;
+	return famfs_mapped(inode) >= end ? 0 : -ENOSPC;
+}
+
+/* Has truncate() been at it?  Where it still is, this waits for it. */
+static bool famfs_resized(struct inode *inode, u32 told)
+{
+	bool resized;
+
+	inode_lock_shared(inode);
+	resized = famfs_asked(inode).told != told;
+	inode_unlock_shared(inode);
+	return resized;
+}
+
 /**
  * famfs_grow() - ask the server for memory at the end of a file
  * @file: the file, open for writing
@@ -162,26 +195,16 @@ static int famfs_ask_memory(struct file *file, u64 start, u64 end)
 int famfs_grow(struct file *file, loff_t end)
 {
 	struct inode *inode = file_inode(file);
-	u64 mapped;
+	u32 told;
 	int err;
 
-	/* What truncate() has overtaken is not what there is room for. */
+	/* What truncate() takes away is not what there is no room for. */
 	do {
-		err = famfs_fetch_once(inode);
-		if (err)
-			return err;
-		mapped = famfs_mapped(inode);
-		if (mapped >= end)
-			return 0;
-		err = famfs_ask_memory(file, mapped, end);
-		if (famfs_mapped(inode) >= end)
-			return 0;
-		if (!err)
-			err = famfs_fetch(inode);
-	} while (err == -EOPENSTALE);
-	if (err)
-		return err;
-	return famfs_mapped(inode) >= end ? 0 : -ENOSPC;
+		told = famfs_asked(inode).told;
+		err = famfs_grow_once(file, end);
+	} while (err == -EOPENSTALE ||
+		 (err == -ENOSPC && famfs_resized(inode, told)));
+	return err;
 }
 
 /* Moves the end of the file towards @size. */

@@ -28,6 +28,7 @@ FIXTURE(famfs_shrink)
 	int dev;			/* for notifications past the server */
 	int fd;				/* of "f", which is LEN long */
 	char *map;
+	struct iovec iov;		/* for a unit of it */
 };
 
 FIXTURE_VARIANT(famfs_shrink)
@@ -42,7 +43,6 @@ FIXTURE_SETUP(famfs_shrink)
 {
 	const char *why = famfs_env_init(&self->env, 1);
 	struct famfs_server *srv = &self->env.srv;
-	char *data;
 
 	if (why)
 		SKIP(return, "%s", why);
@@ -59,15 +59,13 @@ FIXTURE_SETUP(famfs_shrink)
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	self->fd = famfs_open(&self->env, "f", O_RDWR);
 	ASSERT_LE(0, self->fd);
-	data = malloc(LEN);
-	ASSERT_NE(NULL, data);
-	memset(data, 'f', LEN);
-	ASSERT_EQ(LEN, pwrite(self->fd, data, LEN, 0));
-	free(data);
-	ASSERT_EQ(0, fsync(self->fd));
+	ASSERT_EQ(0, fallocate(self->fd, 0, 0, LEN));
 	self->map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED,
 			 self->fd, 0);
 	ASSERT_NE(MAP_FAILED, self->map);
+	self->iov = (struct iovec) { self->map, UNIT };
+	memset(self->map, 'f', LEN);
+	ASSERT_EQ(0, fsync(self->fd));
 	famfs_counts_reset(srv);
 }
 
@@ -182,8 +180,8 @@ static long write_all(struct famfs_job *job)
 	for (i = 0; !__atomic_load_n(&stop, __ATOMIC_SEQ_CST); i++) {
 		off_t pos = i * 7919 % (10 * UNIT);
 
-		if (pwrite(job->fd, buf, sizeof(buf), pos) < 0 &&
-		    errno != ENOSPC)
+		/* There is room, whatever truncate() takes away meanwhile. */
+		if (pwrite(job->fd, buf, sizeof(buf), pos) < 0)
 			return -errno;
 	}
 	return i;
@@ -355,6 +353,28 @@ TEST_F(famfs_shrink, G5_map_cannot_be_had_after_truncate)
 	close(heir);
 }
 
+/* A writer who has been given memory has the map kept from it by truncate(). */
+static void write_and_cut(struct __test_metadata *const _metadata,
+			  FIXTURE_DATA(famfs_shrink) * self,
+			  struct famfs_job *write, struct famfs_job *cut)
+{
+	struct famfs_server *srv = &self->env.srv;
+
+	*write = (struct famfs_job) { .run = famfs_job_write, .fd = self->fd,
+				      .iov = &self->iov, .iovs = 1, .pos = LEN };
+	*cut = (struct famfs_job) { .run = do_truncate, .fd = self->fd,
+				    .pos = UNIT };
+	self->file->pushes = false;
+	famfs_hold(srv, FUSE_GET_FMAP, FAMFS_ANY);
+	ASSERT_EQ(0, famfs_job_start(write));
+	ASSERT_EQ(0, famfs_wait_held(srv, 1));
+	/* So that truncate() has nothing else to say. */
+	EXPECT_EQ(0, fsync(self->fd));
+	famfs_hold(srv, FUSE_SETATTR, FAMFS_ANY);
+	ASSERT_EQ(0, famfs_job_start(cut));
+	ASSERT_EQ(0, famfs_wait_held(srv, 2));
+}
+
 /*
  * Another task is given a map from before, while truncate() waits for the
  * server: that there is a new map does not mean that it is the right one.
@@ -362,25 +382,10 @@ TEST_F(famfs_shrink, G5_map_cannot_be_had_after_truncate)
 TEST_F(famfs_shrink, G5_older_map_comes_while_truncate_waits)
 {
 	struct famfs_server *srv = &self->env.srv;
-	char *data = calloc(1, 4 * UNIT);
-	struct iovec iov = { data, 4 * UNIT };
-	struct famfs_job write = { .run = famfs_job_write, .fd = self->fd,
-				   .iov = &iov, .iovs = 1, .pos = LEN };
-	struct famfs_job cut = { .run = do_truncate, .fd = self->fd,
-				 .pos = UNIT };
+	struct famfs_job write, cut;
 	int heir;
 
-	ASSERT_NE(NULL, data);
-	self->file->pushes = false;
-	famfs_hold(srv, FUSE_GET_FMAP, FAMFS_ANY);
-	/* The writer has been given memory, and fetches the map; ... */
-	ASSERT_EQ(0, famfs_job_start(&write));
-	ASSERT_EQ(0, famfs_wait_held(srv, 1));
-	/* ... it gets it when truncate() has begun, with nothing else to say. */
-	EXPECT_EQ(0, fsync(self->fd));
-	famfs_hold(srv, FUSE_SETATTR, FAMFS_ANY);
-	ASSERT_EQ(0, famfs_job_start(&cut));
-	ASSERT_EQ(0, famfs_wait_held(srv, 2));
+	write_and_cut(_metadata, self, &write, &cut);
 	famfs_release_op(srv, FUSE_GET_FMAP);
 	ASSERT_EQ(0, famfs_wait_held(srv, 1));
 	usleep(100000);
@@ -398,7 +403,28 @@ TEST_F(famfs_shrink, G5_older_map_comes_while_truncate_waits)
 	EXPECT_TRUE(filled(heir, NULL, 'h', 70 * UNIT));
 	EXPECT_TRUE(filled(self->fd, NULL, 'f', UNIT));
 	close(heir);
-	free(data);
+}
+
+/*
+ * The server has truncated the file, but its reply is still on the way when the
+ * writer gets a map without the new memory: there is room for all that.
+ */
+TEST_F(famfs_shrink, G5_shorter_map_comes_while_truncate_waits)
+{
+	struct famfs_server *srv = &self->env.srv;
+	struct famfs_job write, cut;
+
+	write_and_cut(_metadata, self, &write, &cut);
+	self->file->size = UNIT;
+	famfs_shrink(srv, self->file, UNIT);
+	famfs_release_op(srv, FUSE_GET_FMAP);
+	EXPECT_FALSE(famfs_job_done(&write, 200));
+	famfs_release(srv);
+	ASSERT_TRUE(famfs_job_done(&cut, FAMFS_SOON));
+	ASSERT_TRUE(famfs_job_done(&write, FAMFS_SOON));
+	EXPECT_EQ(0, cut.result);
+	EXPECT_EQ(UNIT, write.result);
+	EXPECT_SIZE(LEN + UNIT);
 }
 
 TEST_F(famfs_shrink, M6_revoked_map_of_a_file_that_has_grown)
