@@ -46,7 +46,7 @@ TEST_F(famfs_reply, F1_requests_come_over_the_chosen_transport)
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	for (i = 0; i < 10; i++)
 		close(ASSERT_OPEN("f", O_RDWR));
-	EXPECT_COUNT(1, FUSE_GET_FMAP);
+	EXPECT_FETCHES(1);
 	EXPECT_COUNT(1, FUSE_GET_DAXDEV);
 	EXPECT_EQ(srv->transport == FAMFS_URING, srv->st->ring_requests > 10);
 	for (i = 0; i < FAMFS_CLONES; i++)
@@ -134,7 +134,7 @@ TEST_F_TIMEOUT(famfs_reply, M5_messages_of_many_lengths, 180)
 		EXPECT_EQ(0, through_both(&self->env, &self->m, nr[i])) {
 			TH_LOG("%lu extents, %zu bytes", nr[i], self->m.len);
 		}
-		EXPECT_COUNT(1, FUSE_GET_FMAP);
+		EXPECT_FETCHES(1);
 	}
 }
 
@@ -169,6 +169,8 @@ TEST_F(famfs_reply, M1_length_is_not_what_the_reply_says)
 	size_t i;
 	int fd;
 
+	if (self->env.srv.st->manner == FAMFS_ONETRIP)
+		SKIP(return, "needs replies with nothing but a map");
 	halves(&self->m, 2);
 	famfs_add_mapped(&self->env, "f", &self->m);
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
