@@ -205,6 +205,30 @@ TEST_F(famfs_map, M3_two_files_do_not_share_a_page)
 	close(ASSERT_OPEN("around", O_RDWR));
 }
 
+/* Extents that follow one another on the device are claimed as one run. */
+TEST_F(famfs_map, M3_each_extent_of_a_run_is_taken)
+{
+	char name[] = "page 0";
+	int i, fd;
+
+	famfs_msg_init(&self->m, 12 * PAGE, FUSE_FMAP_EXT_SIMPLE);
+	for (i = 0; i < 3; i++)
+		famfs_msg_extent(&self->m, 0, (16 + 3 * i) * PAGE, 3 * PAGE);
+	famfs_msg_extent(&self->m, 0, 40 * PAGE, 3 * PAGE);
+	famfs_add_mapped(&self->env, "run", &self->m);
+	famfs_add_simple(&self->env, "before", PAGE, 0, 15 * PAGE);
+	famfs_add_simple(&self->env, "after", 15 * PAGE, 0, 25 * PAGE);
+	for (i = 0; i < 9; i++, name[5]++)
+		famfs_add_simple(&self->env, name, PAGE, 0, (16 + i) * PAGE);
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	fd = ASSERT_OPEN("run", O_RDWR);
+	for (i = 0, name[5] = '0'; i < 9; i++, name[5]++)
+		EXPECT_OPEN_FAILS(EBUSY, name, O_RDWR);
+	close(ASSERT_OPEN("before", O_RDWR));
+	close(ASSERT_OPEN("after", O_RDWR));
+	close(fd);
+}
+
 TEST_F(famfs_map, M3_stripes_of_two_files_do_not_share_a_page)
 {
 	famfs_good_striped(&self->m);

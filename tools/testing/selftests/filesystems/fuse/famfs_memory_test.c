@@ -4,7 +4,7 @@
  * small.
  *
  * What is easily wrong here: memory in an unprivileged user's reach that no
- * memory cgroup counts.
+ * memory cgroup counts, as the index by which pages belong to one file only.
  */
 #include "famfs_test.h"
 
@@ -38,7 +38,8 @@ FIXTURE_SETUP(famfs_memory)
 	snprintf(self->group, sizeof(self->group), "%s/famfs_test",
 		 self->root);
 	ASSERT_EQ(0, mkdir(self->group, 0700));
-	famfs_add_simple(&self->env, "warm", PAGE, 0, NR * PAGE);
+	famfs_add_simple(&self->env, "warm", PAGE, 0,
+			 self->env.devs[0].size - PAGE);
 }
 
 FIXTURE_TEARDOWN(famfs_memory)
@@ -88,25 +89,59 @@ static int open_charged(struct famfs_env *env, const char *group, long *cost)
 	return 0;
 }
 
-TEST_F(famfs_memory, M4_lookups_take_24_bytes_an_extent)
+/* What opening a file costs that has NR extents, each so far from the next. */
+static long cost_of_open(struct __test_metadata *const _metadata,
+			 FIXTURE_DATA(famfs_memory) * self, unsigned long step)
 {
-	long *cost = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	long *shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct famfs_msg m;
 	unsigned long i;
+	long cost;
 
-	ASSERT_NE(MAP_FAILED, cost);
-	/* One range of the device: the index has one entry. */
+	ASSERT_NE(MAP_FAILED, shared);
 	famfs_msg_init(&m, NR * PAGE, FUSE_FMAP_EXT_SIMPLE);
 	for (i = 0; i < NR; i++)
-		famfs_msg_extent(&m, 0, i * PAGE, PAGE);
+		famfs_msg_extent(&m, 0, i * step, PAGE);
 	famfs_add_mapped(&self->env, "f", &m);
 	famfs_msg_exit(&m);
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	EXPECT_CHILD(open_charged(&self->env, self->group, cost));
-	EXPECT_LE(24 * NR, (unsigned long)*cost);
-	EXPECT_GE(24 * NR + SLACK, (unsigned long)*cost);
-	munmap(cost, PAGE);
+	EXPECT_CHILD(open_charged(&self->env, self->group, shared));
+	cost = *shared;
+	munmap(shared, PAGE);
+	return cost;
+}
+
+TEST_F(famfs_memory, M4_lookups_take_24_bytes_an_extent)
+{
+	/* One range of the device: the index has one entry. */
+	long cost = cost_of_open(_metadata, self, PAGE);
+
+	EXPECT_LE(24 * NR, (unsigned long)cost);
+	EXPECT_GE(24 * NR + SLACK, (unsigned long)cost);
+}
+
+/* What the allocator takes: powers of two, up to where it maps pages. */
+static unsigned long taken(unsigned long bytes)
+{
+	unsigned long room = PAGE;
+
+	while (room < bytes)
+		room *= 2;
+	return room <= 4 * MiB ? room : bytes;
+}
+
+/* No two extents touch, so that each has an entry of its own. */
+TEST_F(famfs_memory, M4_index_takes_40_bytes_an_extent)
+{
+	long cost;
+
+	if (self->env.devs[0].size < 2 * (NR + 1) * PAGE)
+		SKIP(return, "need a dax device of 314 MiB and more");
+	cost = cost_of_open(_metadata, self, 2 * PAGE);
+	EXPECT_LE(64 * NR, (unsigned long)cost);
+	EXPECT_GE(taken(24 * NR) + taken(40 * NR) + SLACK,
+		  (unsigned long)cost);
 }
 
 TEST_HARNESS_MAIN
