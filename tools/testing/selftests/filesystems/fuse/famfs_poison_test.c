@@ -20,6 +20,7 @@
 FIXTURE(famfs_poison)
 {
 	struct famfs_env env;
+	int dev;			/* for notifications past the server */
 	int fd, other;
 	bool poisoned;
 };
@@ -51,6 +52,8 @@ FIXTURE_SETUP(famfs_poison)
 	famfs_add_mapped(&self->env, "f", &m);
 	famfs_msg_exit(&m);
 	famfs_add_simple(&self->env, "other", SIZE, 0, 4 * PMD);
+	self->dev = dup(self->env.srv.fd);
+	ASSERT_LE(0, self->dev);
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	self->fd = famfs_open(&self->env, "f", O_RDWR);
 	ASSERT_GE(self->fd, 0);
@@ -62,6 +65,7 @@ FIXTURE_TEARDOWN(famfs_poison)
 {
 	close(self->fd);
 	close(self->other);
+	close(self->dev);
 	EXPECT_EQ(0, famfs_umount(&self->env));
 	if (self->poisoned)
 		famfs_bind(&self->env.devs[0], "fsdev_dax");
@@ -266,6 +270,68 @@ TEST_F(famfs_poison, X1_page_is_unmapped_from_who_is_not_told)
 	EXPECT_EQ(0, v->touched[1]);
 	EXPECT_EQ(0, v->touched[2]);
 	munmap(v, PAGE);
+}
+
+/* A file is found by each of its pages, also by the first and the last. */
+static void page_at_an_edge(struct __test_metadata *const _metadata,
+			    FIXTURE_DATA(famfs_poison) * self, bool huge,
+			    off_t bad)
+{
+	struct victim *v = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	__u64 frame = fill_and_find(self->fd, bad, huge);
+	pid_t pid;
+
+	ASSERT_NE(MAP_FAILED, v);
+	pid = start_victim(v, self->fd, MAP_SHARED, huge, bad, bad, 1);
+	EXPECT_EQ(0, poison(&self->poisoned, frame));
+	EXPECT_EQ(0, end_victim(v, pid));
+	EXPECT_EQ(1, v->signals);
+	EXPECT_EQ(BUS_MCEERR_AR, v->touched[0]);
+	EXPECT_EQ(0, v->touched[2]);
+	munmap(v, PAGE);
+}
+
+TEST_F(famfs_poison, X1_first_page_of_an_extent)
+{
+	page_at_an_edge(_metadata, self, variant->huge, 0);
+}
+
+TEST_F(famfs_poison, X1_last_page_of_an_extent)
+{
+	page_at_an_edge(_metadata, self, variant->huge, PMD - PAGE);
+}
+
+/* A page of the old map, and then one of the map that is there now. */
+TEST_F(famfs_poison, X1_file_whose_map_was_replaced)
+{
+	const off_t bad = PMD + 7 * PAGE;
+	struct victim *v = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	__u64 frame = fill_and_find(self->fd, bad, variant->huge);
+	struct famfs_msg m;
+	pid_t pid[2];
+
+	ASSERT_NE(MAP_FAILED, v);
+	famfs_msg_simple(&m, SIZE, 0, 8 * PMD, SIZE);
+	ASSERT_EQ(0, famfs_push_map(self->dev, 0, &m));
+	pid[0] = start_victim(&v[0], self->fd, MAP_SHARED, variant->huge, bad,
+			      bad, 1);
+	EXPECT_EQ(0, poison(&self->poisoned, frame));
+	EXPECT_EQ(0, end_victim(&v[0], pid[0]));
+	EXPECT_EQ(0, v[0].signals);
+	EXPECT_EQ(0, v[0].touched[0]);
+
+	frame = fill_and_find(self->fd, bad, variant->huge);
+	pid[1] = start_victim(&v[1], self->fd, MAP_SHARED, variant->huge, bad,
+			      bad, 1);
+	EXPECT_EQ(0, poison(&self->poisoned, frame));
+	EXPECT_EQ(0, end_victim(&v[1], pid[1]));
+	EXPECT_EQ(1, v[1].signals);
+	EXPECT_EQ(BUS_MCEERR_AR, v[1].touched[0]);
+	EXPECT_EQ(0, v[1].touched[1]);
+	munmap(v, PAGE);
+	famfs_msg_exit(&m);
 }
 
 /* Returns 0 if the failure brought the right signal to the one who met it. */

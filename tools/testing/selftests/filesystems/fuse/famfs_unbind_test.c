@@ -19,6 +19,7 @@
 FIXTURE(famfs_unbind)
 {
 	struct famfs_env env;
+	int dev;			/* for notifications past the server */
 	int fd, other;
 };
 
@@ -45,6 +46,8 @@ FIXTURE_SETUP(famfs_unbind)
 	famfs_msg_exit(&m);
 	famfs_add_simple(&self->env, "other", SIZE, 0, 4 * PMD);
 	famfs_add_data(&self->env.srv, "plain", NULL, 0);
+	self->dev = dup(self->env.srv.fd);
+	ASSERT_LE(0, self->dev);
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	self->fd = famfs_open(&self->env, "f", O_RDWR);
 	ASSERT_GE(self->fd, 0);
@@ -56,6 +59,7 @@ FIXTURE_TEARDOWN(famfs_unbind)
 {
 	close(self->fd);
 	close(self->other);
+	close(self->dev);
 	EXPECT_EQ(0, famfs_umount(&self->env));
 	EXPECT_EQ(0, famfs_bind(&self->env.devs[0], "fsdev_dax"));
 	FAMFS_TEARDOWN();
@@ -120,6 +124,45 @@ TEST_F(famfs_unbind, X2_data_is_there_after_binding_again)
 	EXPECT_EQ(PAGE, pread(self->fd, buf, PAGE, 0));
 	EXPECT_EQ('r', buf[0]);
 	EXPECT_EQ('r', buf[PAGE - 1]);
+}
+
+/* What could not be used is refused when it is asked for. */
+TEST_F(famfs_unbind, X2_no_map_on_a_gone_device)
+{
+	struct famfs_msg m;
+
+	famfs_add_simple(&self->env, "late", PMD, 0, 8 * PMD);
+	famfs_msg_simple(&m, SIZE, 0, 10 * PMD, SIZE);
+	ASSERT_EQ(0, famfs_unbind(&self->env.devs[0]));
+	EXPECT_OPEN_FAILS(EIO, "late", O_RDWR);
+	EXPECT_EQ(-EIO, famfs_push_map(self->dev, 1, &m));
+	ASSERT_EQ(0, famfs_bind(&self->env.devs[0], "fsdev_dax"));
+	EXPECT_OPEN_FAILS(EIO, "late", O_RDWR);
+	EXPECT_EQ(2, famfs_maps(&self->env));
+	famfs_msg_exit(&m);
+}
+
+/* It is the map that a file has now by which it is found. */
+TEST_F(famfs_unbind, X2_file_whose_map_was_replaced)
+{
+	char *map = map_file(self->fd, MAP_SHARED, variant->huge);
+	struct famfs_msg m;
+	char buf[8];
+
+	ASSERT_NE(MAP_FAILED, map);
+	memset(map, 'u', SIZE);
+	famfs_msg_simple(&m, SIZE, 0, 10 * PMD, SIZE);
+	ASSERT_EQ(0, famfs_push_map(self->dev, 0, &m));
+	memset(map, 'v', SIZE);
+	ASSERT_EQ(0, famfs_unbind(&self->env.devs[0]));
+	EXPECT_EQ(SIGBUS, famfs_probe(map));
+	EXPECT_EQ(SIGBUS, famfs_poke(map + SIZE - 1, 'w'));
+	EXPECT_ERRNO(EIO, pread(self->fd, buf, 1, 0));
+	/* Nor does the server bring it back to the device. */
+	EXPECT_EQ(-EIO, famfs_push_map(self->dev, 0, &m));
+	EXPECT_EQ(SIGBUS, famfs_probe(map));
+	munmap(map, SIZE);
+	famfs_msg_exit(&m);
 }
 
 struct pinner {
