@@ -123,6 +123,26 @@ TEST_F(famfs_push, M6_push_wins_over_a_reply_with_the_same_pages)
 	push_while_open_waits(_metadata, self);
 }
 
+/* What the server has taken back, an older reply does not bring again. */
+TEST_F(famfs_push, M6_revocation_wins_over_a_reply)
+{
+	struct famfs_job open = { .run = famfs_job_open, .env = &self->env,
+				  .name = "f", .flags = O_RDWR };
+
+	famfs_hold(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY);
+	famfs_raw(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, self->b.buf,
+		  self->b.len, 1);
+	ASSERT_EQ(0, famfs_job_start(&open));
+	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
+	EXPECT_EQ(0, famfs_revoke(self->dev, self->file));
+	famfs_release(&self->env.srv);
+	ASSERT_TRUE(famfs_job_done(&open, FAMFS_SOON));
+	ASSERT_LE(0, open.result);
+	EXPECT_EQ(0, famfs_check_all(open.result, NULL, &self->a));
+	EXPECT_EQ(2, famfs_fetches(&self->env.srv));
+	close(open.result);
+}
+
 /* It has one thread: what waits for it would wait for ever. */
 TEST_F(famfs_push, G4_server_pushes_in_the_middle_of_requests)
 {

@@ -182,7 +182,12 @@ TEST_F(famfs_refuse, M6_malformed_notifications)
 
 TEST_F(famfs_refuse, M6_nodes_that_cannot_be_mapped)
 {
+	static const unsigned int types[] = { S_IFIFO, S_IFLNK, S_IFSOCK,
+					      S_IFCHR, S_IFDIR };
 	const struct famfs_msg *m = &self->good;
+	char path[128], name[] = "node 0";
+	struct stat st;
+	size_t i;
 
 	EXPECT_EQ(-ENOENT, famfs_push_map(self->dev, 1, m));
 	EXPECT_EQ(-ENOENT, famfs_push_map(self->dev, 1000, m));
@@ -195,6 +200,16 @@ TEST_F(famfs_refuse, M6_nodes_that_cannot_be_mapped)
 	EXPECT_EQ(-EINVAL, famfs_push_to(self->dev, FUSE_ROOT_ID,
 					 FUSE_NOTIFY_FMAP_REVOKE, 0, 0, NULL,
 					 0));
+	for (i = 0; i < ARRAY_SIZE(types); i++, name[5]++) {
+		int node = famfs_add_file(&self->env.srv, name, 0);
+
+		self->env.srv.st->files[node].mode = types[i] | 0600;
+		snprintf(path, sizeof(path), "%s/%s", self->env.dir, name);
+		ASSERT_EQ(0, lstat(path, &st));
+		ASSERT_EQ(types[i], st.st_mode & S_IFMT);
+		EXPECT_EQ(-EINVAL, famfs_push_map(self->dev, node, m));
+		EXPECT_EQ(-EINVAL, famfs_revoke(self->dev, node));
+	}
 }
 
 /* It was never asked about, and a push does not ask. */

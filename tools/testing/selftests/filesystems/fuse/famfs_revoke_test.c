@@ -284,6 +284,12 @@ TEST_F(famfs_revoke, M6_page_in_a_pipe_is_not_taken_away)
 	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->a));
 	EXPECT_EQ(1, famfs_maps(&self->env));
 	EXPECT_FETCHES(0);
+	/* What it has is its own, and what it was to get is not. */
+	famfs_add_simple(&self->env, "heir", PAGE, 0, 0);
+	EXPECT_OPEN_FAILS(EBUSY, "heir", O_RDWR);
+	famfs_add_simple(&self->env, "free", PAGE, 0, AWAY + SIZE - PAGE);
+	close(ASSERT_OPEN("free", O_RDWR));
+	ASSERT_EQ(0, famfs_evict(&self->env, 1));
 	/* It is the page that it was. */
 	ASSERT_EQ(PAGE, read(pipes[0], buf, PAGE));
 	famfs_pattern(0, PMD + PAGE, want, PAGE);
