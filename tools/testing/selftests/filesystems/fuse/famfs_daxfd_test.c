@@ -382,6 +382,40 @@ TEST_F(famfs_daxfd, X2_device_that_has_gone_is_registered_anew)
 	close(fd);
 }
 
+static bool stop;
+
+static long register_again(struct famfs_job *job)
+{
+	while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST))
+		dax_open(job->fd, job->flags, 1, 0);
+	return 0;
+}
+
+/* Who tries to have it once more must not be taken for who has it. */
+TEST_F(famfs_daxfd, X2_device_goes_while_it_is_registered_again)
+{
+	struct famfs_job again = { .run = register_again, .fd = self->dev,
+				   .flags = self->rw };
+	int fd, err = dax_open(self->dev, self->rw, 0, 0);
+	char *map;
+
+	ASSERT_EQ(0, err);
+	fd = ASSERT_OPEN("f", O_RDWR);
+	map = mmap(NULL, SIZE, PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	ASSERT_EQ(0, famfs_job_start(&again));
+	usleep(10000);
+	ASSERT_EQ(0, famfs_unbind(&self->env.devs[0]));
+	__atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
+	ASSERT_TRUE(famfs_job_done(&again, FAMFS_SOON));
+	EXPECT_EQ(SIGBUS, famfs_poke(map, 'y'));
+	munmap(map, SIZE);
+	close_devs(self);
+	close(fd);
+	ASSERT_EQ(0, famfs_bind(&self->env.devs[0], "fsdev_dax"));
+	ASSERT_EQ(0, open_devs(self));
+}
+
 /* The kernel has asked before the server came to register the device. */
 TEST_F(famfs_daxfd, D2_reply_without_a_name_for_a_registered_device)
 {

@@ -197,4 +197,45 @@ TEST_F(famfs_init, N3_passthrough_of_a_mapped_file_is_refused)
 	close(backing.fd);
 }
 
+/* As long as it is open its data is where the server has opened it. */
+TEST_F(famfs_init, N3_file_that_is_passed_through_is_not_mapped)
+{
+	struct famfs_state *st = self->env.srv.st;
+	struct fuse_backing_map backing = {};
+	struct famfs_msg m;
+	int i, id, fd;
+
+	st->want |= FUSE_PASSTHROUGH;
+	if (st->manner == FAMFS_NOOPEN)
+		st->manner = FAMFS_OLD;
+	i = famfs_add_data(&self->env.srv, "plain", "server", 6);
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	if (!(st->offered & FUSE_PASSTHROUGH))
+		SKIP(return, "need CONFIG_FUSE_PASSTHROUGH");
+	backing.fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+	ASSERT_GE(backing.fd, 0);
+	id = ioctl(self->env.srv.fd, FUSE_DEV_IOC_BACKING_OPEN, &backing);
+	ASSERT_GT(id, 0);
+	st->files[i].open_flags = FOPEN_PASSTHROUGH;
+	st->files[i].backing_id = id;
+	/* The device must be known before anything can be pushed. */
+	close(ASSERT_OPEN("both", O_RDWR));
+	famfs_msg_simple(&m, 65536, 0, 64 * MiB, 65536);
+
+	fd = ASSERT_OPEN("plain", O_RDWR);
+	EXPECT_EQ(-EBUSY, famfs_push_map(self->env.srv.fd, i, &m));
+	EXPECT_EQ(6, pwrite(fd, "passed", 6, 65536));
+	EXPECT_EQ(65536 + 6, lseek(backing.fd, 0, SEEK_END));
+	close(fd);
+	EXPECT_EQ(0, famfs_wait_handles(&self->env.srv, 0));
+	EXPECT_EQ(0, famfs_push_map(self->env.srv.fd, i, &m));
+	st->files[i].open_flags = 0;
+	fd = ASSERT_OPEN("plain", O_RDWR);
+	EXPECT_EQ(65536, famfs_size_of(fd));
+	close(fd);
+	EXPECT_EQ(0, ioctl(self->env.srv.fd, FUSE_DEV_IOC_BACKING_CLOSE, &id));
+	close(backing.fd);
+	famfs_msg_exit(&m);
+}
+
 TEST_HARNESS_MAIN

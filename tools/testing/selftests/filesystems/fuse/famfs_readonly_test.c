@@ -106,6 +106,27 @@ TEST_F(famfs_readonly, D2_mappings)
 	munmap(map, SIZE);
 }
 
+/* Nothing of it could be zeroed, so the server is not asked for more. */
+TEST_F(famfs_readonly, D2_file_that_the_server_lets_grow)
+{
+	struct famfs_server *srv = &self->env.srv;
+	struct famfs_msg m;
+
+	famfs_msg_simple(&m, SIZE, 0, 0, SIZE);
+	famfs_msg_header(&m)->flags = FUSE_FMAP_GROW;
+	ASSERT_EQ(0, famfs_push_map(self->dev, 0, &m));
+	famfs_counts_reset(srv);
+	EXPECT_ERRNO(EPERM, ftruncate(self->fd, SIZE + 1));
+	EXPECT_ERRNO(EPERM, ftruncate(self->fd, 10));
+	EXPECT_ERRNO(EOPNOTSUPP, fallocate(self->fd, 0, 0, 2 * SIZE));
+	EXPECT_ERRNO(EROFS, pwrite(self->fd, "x", 1, SIZE));
+	EXPECT_OPEN_FAILS(EPERM, "f", O_RDWR | O_TRUNC);
+	EXPECT_EQ(SIZE, famfs_size_of(self->fd));
+	EXPECT_COUNT(0, FUSE_FALLOCATE);
+	EXPECT_EQ(0, srv->st->setattr_valid & FATTR_SIZE);
+	famfs_msg_exit(&m);
+}
+
 /* What the kernel writes for a process is refused like what this stores. */
 TEST_F(famfs_readonly, D2_reads_into_a_mapping)
 {
