@@ -313,6 +313,10 @@ TEST_F(famfs_shrink, G5_truncate_that_waits_can_be_killed)
 	EXPECT_SIZE(LEN);
 	EXPECT_EQ(LEN, self->file->size);
 	EXPECT_TRUE(filled(self->fd, self->map, 'f', LEN));
+	/* And what is written from now on is told. */
+	EXPECT_EQ(1, pwrite(self->fd, "f", 1, LEN));
+	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_EQ(LEN + 1, self->file->size);
 }
 
 /* Whatever had been done for it has to be undone. */

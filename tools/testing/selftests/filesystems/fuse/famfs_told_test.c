@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the server is told of a file that grows, and what it tells, while
+ * something else is under way: requests that it keeps, replies that come when
+ * they are out of date, and errors.
+ *
+ * What is easily wrong here: a size that was composed earlier and arrives
+ * later, on either side; a size that the server was not told, or wrongly, and
+ * that nobody remembers; a reply that a push has overtaken and that fails what
+ * asked for it.
+ */
+#include <sys/resource.h>
+
+#include "famfs_task.h"
+#include "famfs_test.h"
+
+#define PAGE	4096UL
+#define UNIT	(64 * 1024UL)
+#define BASE	(4 * MiB)
+#define UNITS	96
+#define FAR	(20 * UNIT + 1234)
+
+FIXTURE(famfs_told)
+{
+	struct famfs_env env;
+	struct famfs_file *file;
+	int dev;			/* for notifications past the server */
+	int fd;				/* of "f", FAR long, which is not told */
+};
+
+FIXTURE_SETUP(famfs_told)
+{
+	const char *why = famfs_env_init(&self->env, 1);
+	struct famfs_server *srv = &self->env.srv;
+
+	if (why)
+		SKIP(return, "%s", why);
+	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
+	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
+	self->dev = dup(srv->fd);
+	ASSERT_LE(0, self->dev);
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	self->fd = famfs_open(&self->env, "f", O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(1, pwrite(self->fd, "x", 1, FAR - 1));
+	ASSERT_EQ(0, self->file->size);
+	famfs_counts_reset(srv);
+}
+
+FIXTURE_TEARDOWN(famfs_told)
+{
+	close(self->fd);
+	EXPECT_EQ(0, famfs_umount(&self->env));
+	close(self->dev);
+	FAMFS_TEARDOWN();
+}
+
+#define EXPECT_SIZE(n) EXPECT_EQ(n, famfs_size_of(self->fd))
+
+/* The size as both sides know it, when all is told. */
+static void expect_told(struct __test_metadata *const _metadata,
+			FIXTURE_DATA(famfs_told) * self, __u64 size)
+{
+	EXPECT_SIZE(size);
+	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_SIZE(size);
+	EXPECT_EQ(size, self->file->size);
+}
+
+#define EXPECT_TOLD(n) expect_told(_metadata, self, n)
+
+static long do_fsync(struct famfs_job *job)
+{
+	return fsync(job->fd) ? -errno : 0;
+}
+
+static long do_truncate(struct famfs_job *job)
+{
+	return ftruncate(job->fd, job->pos) ? -errno : 0;
+}
+
+static long do_fallocate(struct famfs_job *job)
+{
+	return fallocate(job->fd, FALLOC_FL_KEEP_SIZE, 0, job->pos) ?
+	       -errno : 0;
+}
+
+/* The server replies to GET_FMAP later, with what it has to say now. */
+static void answer_later(FIXTURE_DATA(famfs_told) * self)
+{
+	size_t len;
+	const void *map = famfs_map_of(&self->env.srv, self->file, &len);
+
+	famfs_raw(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, map, len, 1);
+}
+
+/* Sends the map as it is, or as it was. */
+static int push_now(FIXTURE_DATA(famfs_told) * self)
+{
+	size_t len;
+	const void *map = famfs_map_of(&self->env.srv, self->file, &len);
+
+	return famfs_push_to(self->dev, FAMFS_INO(0), 0, 0, 0, map, len);
+}
+
+/* Starts what has to ask the server, which keeps the request. */
+static void start(struct __test_metadata *const _metadata,
+		  FIXTURE_DATA(famfs_told) * self, struct famfs_job *job,
+		  __u32 opcode)
+{
+	famfs_hold(&self->env.srv, opcode, FAMFS_ANY);
+	ASSERT_EQ(0, famfs_job_start(job));
+	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
+}
+
+static void finish(struct __test_metadata *const _metadata,
+		   struct famfs_job *job, long want)
+{
+	ASSERT_TRUE(famfs_job_done(job, FAMFS_SOON));
+	EXPECT_EQ(want, job->result);
+}
+
+#define START(job, opcode) start(_metadata, self, job, opcode)
+#define FINISH(job, want) finish(_metadata, job, want)
+
+TEST_F(famfs_told, G3_map_from_before_the_size_was_told)
+{
+	char c[2] = "";
+	struct iovec iov = { c, 1 };
+	struct famfs_job read = { .run = famfs_job_read, .fd = self->fd,
+				  .iov = &iov, .iovs = 1, .pos = FAR - 1 };
+	int fd;
+
+	EXPECT_EQ(0, famfs_revoke(self->dev, 0));
+	START(&read, FUSE_GET_FMAP);
+	answer_later(self);
+	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_EQ(FAR, self->file->size);
+	famfs_release(&self->env.srv);
+	FINISH(&read, 1);
+	EXPECT_EQ('x', c[0]);
+	EXPECT_SIZE(FAR);
+	/* Else this would go where the other byte is. */
+	fd = ASSERT_OPEN("f", O_WRONLY | O_APPEND);
+	EXPECT_EQ(1, write(fd, "y", 1));
+	close(fd);
+	EXPECT_TOLD(FAR + 1);
+	EXPECT_EQ(2, pread(self->fd, c, 2, FAR - 1));
+	EXPECT_EQ(0, memcmp(c, "xy", 2));
+}
+
+TEST_F(famfs_told, G3_map_from_before_truncate)
+{
+	struct famfs_job more = { .run = do_fallocate, .fd = self->fd,
+				  .pos = 30 * UNIT };
+
+	ASSERT_EQ(0, ftruncate(self->fd, 10));
+	START(&more, FUSE_GET_FMAP);
+	answer_later(self);
+	/* The map that there is reaches as far, so this fetches none. */
+	EXPECT_EQ(0, ftruncate(self->fd, PAGE + 10));
+	famfs_release(&self->env.srv);
+	FINISH(&more, 0);
+	EXPECT_TOLD(PAGE + 10);
+}
+
+TEST_F(famfs_told, G3_file_grows_while_its_size_is_told)
+{
+	struct famfs_job sync = { .run = do_fsync, .fd = self->fd };
+
+	START(&sync, FUSE_SETATTR);
+	ASSERT_EQ(1, pwrite(self->fd, "y", 1, FAR));
+	famfs_release(&self->env.srv);
+	FINISH(&sync, 0);
+	EXPECT_EQ(FAR, self->file->size);
+	EXPECT_TOLD(FAR + 1);
+}
+
+TEST_F(famfs_told, G3_size_is_told_when_nothing_is_flushed)
+{
+	int fd;
+
+	if (self->env.srv.st->manner == FAMFS_NOOPEN)
+		SKIP(return, "the server has no opens");
+	self->file->open_flags = FOPEN_NOFLUSH;
+	fd = ASSERT_OPEN("f", O_WRONLY);
+	self->file->open_flags = 0;
+	EXPECT_EQ(5, pwrite(fd, "later", 5, FAR));
+	close(fd);
+	EXPECT_COUNT(0, FUSE_FLUSH);
+	EXPECT_EQ(FAR + 5, self->file->size);
+}
+
+TEST_F(famfs_told, G3_size_that_could_not_be_told)
+{
+	famfs_fail(&self->env.srv, FUSE_SETATTR, FAMFS_ANY, -EIO, 1);
+	EXPECT_ERRNO(EIO, fsync(self->fd));
+	EXPECT_EQ(0, self->file->size);
+	/* A map with the old size does not make it true. */
+	EXPECT_EQ(0, push_now(self));
+	EXPECT_TOLD(FAR);
+}
+
+/* With a map that does not grow the size is the server's business. */
+TEST_F(famfs_told, G3_file_stops_growing_before_its_size_is_told)
+{
+	struct famfs_msg m;
+
+	famfs_msg_simple(&m, PAGE, 0, famfs_place(&self->env.srv, self->file,
+						  0), UNIT);
+	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &m));
+	EXPECT_SIZE(PAGE);
+	self->file->size = PAGE;
+	EXPECT_ERRNO(EFBIG, pwrite(self->fd, "x", 1, PAGE));
+	EXPECT_TOLD(PAGE);
+	EXPECT_EQ(0, self->env.srv.st->setattr_valid & FATTR_SIZE);
+	famfs_msg_exit(&m);
+}
+
+/* An older size must not be on its way when truncate() tells its own. */
+TEST_F(famfs_told, G3_truncate_while_a_size_is_told)
+{
+	struct famfs_job sync = { .run = do_fsync, .fd = self->fd };
+	struct famfs_job cut = { .run = do_truncate, .fd = self->fd,
+				 .pos = PAGE };
+
+	START(&sync, FUSE_SETATTR);
+	ASSERT_EQ(0, famfs_job_start(&cut));
+	EXPECT_FALSE(famfs_job_done(&cut, 300));
+	EXPECT_COUNT(1, FUSE_SETATTR);
+	famfs_release(&self->env.srv);
+	FINISH(&cut, 0);
+	FINISH(&sync, 0);
+	EXPECT_TOLD(PAGE);
+}
+
+/* Nor start on it, although nothing but the size is to be told. */
+TEST_F(famfs_told, G3_size_is_not_told_while_truncate_waits)
+{
+	struct famfs_server *srv = &self->env.srv;
+	struct famfs_job sync = { .run = do_fsync, .fd = self->fd };
+	struct famfs_job grow = { .run = do_truncate, .fd = self->fd,
+				  .pos = 30 * UNIT };
+
+	famfs_fail(srv, FUSE_SETATTR, FAMFS_ANY, -EIO, 1);
+	EXPECT_ERRNO(EIO, fsync(self->fd));
+	START(&grow, FUSE_SETATTR);
+	ASSERT_EQ(0, famfs_job_start(&sync));
+	ASSERT_EQ(0, famfs_wait_held(srv, 2));
+	famfs_release(srv);
+	FINISH(&grow, 0);
+	FINISH(&sync, 0);
+	EXPECT_EQ(30 * UNIT, srv->st->told_size);
+	/* And what truncate() has told need not be told again. */
+	famfs_counts_reset(srv);
+	EXPECT_TOLD(30 * UNIT);
+	EXPECT_EQ(0, srv->st->setattr_valid & FATTR_SIZE);
+}
+
+/* The server believes in a size that the file has not got. */
+TEST_F(famfs_told, G3_truncate_that_gets_no_map)
+{
+	EXPECT_EQ(0, fsync(self->fd));
+	famfs_fail(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, -EIO, 1);
+	EXPECT_ERRNO(EIO, ftruncate(self->fd, 40 * UNIT));
+	EXPECT_EQ(40 * UNIT, self->file->size);
+	EXPECT_TOLD(FAR);
+}
+
+/* The size comes back, but not beyond what is mapped by then. */
+TEST_F(famfs_told, G5_map_shrinks_while_a_refused_truncate_waits)
+{
+	struct famfs_server *srv = &self->env.srv;
+	struct famfs_job cut = { .run = do_truncate, .fd = self->fd,
+				 .pos = 15 * UNIT };
+	char c;
+
+	EXPECT_EQ(0, fsync(self->fd));
+	START(&cut, FUSE_SETATTR);
+	famfs_shrink(srv, self->file, 10 * UNIT);
+	self->file->size = 10 * UNIT;
+	EXPECT_EQ(0, push_now(self));
+	famfs_fail(srv, FUSE_SETATTR, FAMFS_ANY, -EACCES, 1);
+	famfs_release(srv);
+	FINISH(&cut, -EACCES);
+	EXPECT_SIZE(10 * UNIT);
+	EXPECT_EQ(0, pread(self->fd, &c, 1, 12 * UNIT));
+	EXPECT_EQ(1, pread(self->fd, &c, 1, 10 * UNIT - 1));
+}
+
+/* The same memory, and less of it is the file's. */
+TEST_F(famfs_told, G5_server_makes_the_size_smaller)
+{
+	char *map = mmap(NULL, 20 * UNIT, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 self->fd, 0);
+	off_t pos;
+
+	ASSERT_NE(MAP_FAILED, map);
+	EXPECT_EQ(0, fsync(self->fd));
+	for (pos = 0; pos < 20 * (off_t)UNIT; pos += PAGE)
+		EXPECT_EQ(0, famfs_poke(map + pos, 'm'));
+	self->file->size = UNIT + 1;
+	EXPECT_EQ(0, push_now(self));
+	EXPECT_SIZE(UNIT + 1);
+	EXPECT_EQ(0, famfs_probe(map + UNIT));
+	EXPECT_EQ(SIGBUS, famfs_probe(map + UNIT + PAGE));
+	EXPECT_EQ(SIGBUS, famfs_poke(map + 19 * UNIT, 'x'));
+	munmap(map, 20 * UNIT);
+}
+
+/* It is asked once; what is mapped already needs no question. */
+TEST_F(famfs_told, G1_server_that_knows_no_fallocate)
+{
+	famfs_fail(&self->env.srv, FUSE_FALLOCATE, FAMFS_ANY, -ENOSYS, -1);
+	EXPECT_ERRNO(EOPNOTSUPP, pwrite(self->fd, "x", 1, 30 * UNIT));
+	EXPECT_ERRNO(EOPNOTSUPP, pwrite(self->fd, "x", 1, 31 * UNIT));
+	EXPECT_ERRNO(EOPNOTSUPP, fallocate(self->fd, 0, 0, 30 * UNIT));
+	EXPECT_COUNT(1, FUSE_FALLOCATE);
+	EXPECT_EQ(1, pwrite(self->fd, "y", 1, FAR));
+	EXPECT_TOLD(FAR + 1);
+}
+
+/* The server is not asked for what the user must not have. */
+TEST_F(famfs_told, G1_file_size_limit_is_kept)
+{
+	const struct rlimit limit = { 25 * UNIT, 25 * UNIT };
+
+	signal(SIGXFSZ, SIG_IGN);
+	ASSERT_EQ(0, setrlimit(RLIMIT_FSIZE, &limit));
+	EXPECT_ERRNO(EFBIG, pwrite(self->fd, "x", 1, 25 * UNIT));
+	EXPECT_ERRNO(EFBIG, ftruncate(self->fd, 25 * UNIT + 1));
+	EXPECT_ERRNO(EFBIG, fallocate(self->fd, 0, 0, 25 * UNIT + 1));
+	EXPECT_COUNT(0, FUSE_FALLOCATE);
+	EXPECT_EQ(2, pwrite(self->fd, "xyz", 3, 25 * UNIT - 2));
+	EXPECT_TOLD(25 * UNIT);
+}
+
+/* What the server has pushed counts, and whoever asked goes on with it. */
+TEST_F(famfs_told, G4_push_overtakes_what_a_growing_file_asks_for)
+{
+	struct famfs_server *srv = &self->env.srv;
+	struct famfs_job more = { .run = do_fallocate, .fd = self->fd,
+				  .pos = 30 * UNIT };
+	struct famfs_job grow = { .run = do_truncate, .fd = self->fd,
+				  .pos = 40 * UNIT };
+	struct famfs_job cut = { .run = do_truncate, .fd = self->fd,
+				 .pos = UNIT };
+
+	START(&more, FUSE_GET_FMAP);
+	EXPECT_EQ(0, push_now(self));
+	famfs_release(srv);
+	FINISH(&more, 0);
+	EXPECT_TOLD(FAR);
+
+	START(&grow, FUSE_GET_FMAP);
+	EXPECT_EQ(0, push_now(self));
+	famfs_release(srv);
+	FINISH(&grow, 0);
+	EXPECT_TOLD(40 * UNIT);
+
+	START(&cut, FUSE_GET_FMAP);
+	EXPECT_EQ(0, push_now(self));
+	famfs_release(srv);
+	FINISH(&cut, 0);
+	EXPECT_TOLD(UNIT);
+	EXPECT_EQ(1, famfs_maps(&self->env));
+}
+
+TEST_F(famfs_told, G4_push_overtakes_what_a_reader_asks_for)
+{
+	char c = 0;
+	struct iovec iov = { &c, 1 };
+	struct famfs_job read = { .run = famfs_job_read, .fd = self->fd,
+				  .iov = &iov, .iovs = 1, .pos = FAR - 1 };
+
+	EXPECT_EQ(0, famfs_revoke(self->dev, 0));
+	START(&read, FUSE_GET_FMAP);
+	EXPECT_EQ(0, push_now(self));
+	famfs_release(&self->env.srv);
+	FINISH(&read, 1);
+	EXPECT_EQ('x', c);
+	EXPECT_TOLD(FAR);
+}
+
+/* The reply is out of date, and what was pushed is not enough either. */
+TEST_F(famfs_told, G4_smaller_map_overtakes_what_a_writer_asks_for)
+{
+	struct famfs_server *srv = &self->env.srv;
+	struct famfs_job more = { .run = do_fallocate, .fd = self->fd,
+				  .pos = 30 * UNIT };
+
+	START(&more, FUSE_GET_FMAP);
+	famfs_shrink(srv, self->file, FAR);
+	EXPECT_EQ(0, push_now(self));
+	famfs_release(srv);
+	FINISH(&more, 0);
+	EXPECT_LE(30, self->file->units);
+	EXPECT_TOLD(FAR);
+}
+
+TEST_HARNESS_MAIN
