@@ -268,7 +268,8 @@ ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 }
 
 /* A private mapping writes to its own copy: the file does not change. */
-static vm_fault_t famfs_huge_fault(struct vm_fault *vmf, unsigned int order)
+static __always_inline vm_fault_t famfs_fault_of(struct vm_fault *vmf,
+						 unsigned int order)
 {
 	struct file *file = vmf->vma->vm_file;
 	struct inode *inode = file_inode(file);
@@ -288,9 +289,14 @@ static vm_fault_t famfs_huge_fault(struct vm_fault *vmf, unsigned int order)
 	return ret;
 }
 
+static vm_fault_t famfs_huge_fault(struct vm_fault *vmf, unsigned int order)
+{
+	return famfs_fault_of(vmf, order);
+}
+
 static vm_fault_t famfs_fault(struct vm_fault *vmf)
 {
-	return famfs_huge_fault(vmf, 0);
+	return famfs_fault_of(vmf, 0);
 }
 
 /*

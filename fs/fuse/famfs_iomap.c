@@ -11,19 +11,24 @@
 #include <linux/iomap.h>
 #include <linux/pagemap.h>
 
-static int famfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
-			     unsigned int flags, struct iomap *iomap,
-			     struct iomap *srcmap)
+static void famfs_iomap_set(struct iomap *iomap, const struct famfs_daxdev *dev,
+			    u64 offset, u64 len, u64 addr)
 {
-	const struct famfs_map *map = famfs_inode_map(inode);
+	/* iomap->flags stays 0: nothing is new, shared or dirty metadata. */
+	iomap->type = IOMAP_MAPPED;
+	iomap->offset = offset;
+	iomap->length = len;
+	iomap->addr = addr;
+	iomap->dax_dev = dev->dax_dev;
+}
+
+static noinline int famfs_iomap_search(const struct famfs_map *map,
+				       struct inode *inode, loff_t pos,
+				       unsigned int flags, struct iomap *iomap)
+{
 	struct famfs_daxdev *dev;
 	struct famfs_range range;
 	int err;
-
-	if (unlikely(!map || pos >= map->mapped))
-		return -EIO;
-	if (unlikely(map->readonly && (flags & (IOMAP_WRITE | IOMAP_ZERO))))
-		return -EROFS;
 
 	famfs_map_resolve(map, pos, &range);
 	dev = map->devs[range.dev];
@@ -34,26 +39,52 @@ static int famfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 		if (err)
 			return flags & IOMAP_FAULT ? err : -EIO;
 	}
-
-	/* iomap->flags stays 0: nothing is new, shared or dirty metadata. */
-	iomap->type = IOMAP_MAPPED;
-	iomap->offset = range.offset;
-	iomap->length = range.len;
-	iomap->addr = range.addr;
-	iomap->dax_dev = dev->dax_dev;
+	famfs_iomap_set(iomap, dev, range.offset, range.len, range.addr);
 	trace_famfs_resolve(inode, pos, &range);
 	return 0;
 }
 
-static noinline DEFINE_IOMAP_ITER_NEXT(famfs_iomap_step, famfs_iomap_begin);
+/*
+ * What is commonest, one extent on a device that is well, gets by without a
+ * stack frame: every fault comes here.
+ */
+static __always_inline int
+famfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
+		  unsigned int flags, struct iomap *iomap, struct iomap *srcmap)
+{
+	const struct famfs_map *map = famfs_inode_map(inode);
+	const struct famfs_daxdev *dev;
+
+	if (unlikely(!map || pos >= map->mapped))
+		return -EIO;
+	if (unlikely(map->readonly && (flags & (IOMAP_WRITE | IOMAP_ZERO))))
+		return -EROFS;
+	if (map->nr_extents != 1 || trace_famfs_resolve_enabled())
+		return famfs_iomap_search(map, inode, pos, flags, iomap);
+
+	dev = map->devs[map->extents[0].dev];
+	if (unlikely(READ_ONCE(dev->dead) || !mtree_empty(&dev->bad)))
+		return famfs_iomap_search(map, inode, pos, flags, iomap);
+	famfs_iomap_set(iomap, dev, 0, map->mapped, map->extents[0].addr);
+	return 0;
+}
+
+static noinline DEFINE_IOMAP_ITER_NEXT(famfs_iomap_again, famfs_iomap_begin);
 
 static int famfs_iomap_next(const struct iomap_iter *iter, struct iomap *iomap,
 			    struct iomap *srcmap)
 {
-	/* One piece is mostly all there is to do: no need to ask iomap. */
-	if (iomap->length && likely(!iter->len && !iter->status))
-		return 0;
-	return famfs_iomap_step(iter, iomap, srcmap);
+	int ret;
+
+	if (iomap->length) {
+		/* One piece is mostly all: no need to ask iomap. */
+		if (likely(!iter->len && !iter->status))
+			return 0;
+		return famfs_iomap_again(iter, iomap, srcmap);
+	}
+	ret = famfs_iomap_begin(iter->inode, iter->pos, iter->len, iter->flags,
+				iomap, srcmap);
+	return ret < 0 ? ret : 1;
 }
 
 /* The caller keeps the map from changing for as long as it uses the result. */
