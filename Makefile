@@ -7,7 +7,7 @@
 help:
 	@echo 'make demo     from nothing to files on a dax device, read, written and mapped'
 	@echo 'make test     KUnit, kselftests and user-space tests; T=PATTERN picks,'
-	@echo '              BACKEND=hmem|hmem-multi|pmem|nvdimm|cxl, VARIANT=debug,'
+	@echo '              BACKEND=hmem|hmem-multi|hmem-large|pmem|nvdimm|cxl, VARIANT=debug,'
 	@echo '              TRANSPORT=fuse|clone|uring, FULL=1 choose'
 	@echo 'make check    static gates over the series and the scripts; FULL=1: all of them'
 	@echo 'make series   build/series/linux/*.patch and build/series/libfuse/*.patch'

@@ -4,9 +4,9 @@
 # Boots a kernel in QEMU and runs a command in the guest as root.
 #
 # Usage: scripts/guest.sh [OPTION]... -- COMMAND...
-#   -b BACKEND  what offers the DAX devices: hmem (default), hmem-multi, pmem,
-#               nvdimm, cxl, bench or none; scripts/guest/backend-*.sh say what
-#               each gives
+#   -b BACKEND  what offers the DAX devices: hmem (default), hmem-multi,
+#               hmem-large, pmem, nvdimm, cxl, bench or none;
+#               scripts/guest/backend-*.sh say what each gives
 #   -c CONFIG   which kernel: default, debug or bench
 #   -m MODE     root (default): the host's files, read-only beneath a tmpfs, so
 #               that its tools work; initramfs: busybox and shared folders only
@@ -130,6 +130,14 @@ hmem)
 hmem-multi)
 	kernel_args+=" memmap=1G%4G-1+0xefffffff dax_hmem.region_idle=1"
 	;;
+hmem-large)
+	# Pages that nobody touches cost nothing, and the host need not have
+	# them. 7 GiB are left, of which the device's page structures take one.
+	machine+=,memory-backend=ram
+	memory=72G
+	qemu+=(-object "memory-backend-ram,id=ram,size=$memory,reserve=off")
+	kernel_args+=" memmap=65G%4G-1+0xefffffff"
+	;;
 pmem)
 	kernel_args+=" memmap=1G!4G,512M!5184M"
 	;;
@@ -161,7 +169,7 @@ cxl)
 	       -device "cxl-type3,bus=rp0,memdev=cxlmem,lsa=cxllsa,id=cxl-pmem0,sn=0x1234")
 	;;
 *)
-	die "no backend '$backend'" "hmem, hmem-multi, pmem, nvdimm, cxl, bench or none"
+	die "no backend '$backend'" "hmem, hmem-multi, hmem-large, pmem, nvdimm, cxl, bench or none"
 	;;
 esac
 qemu+=(-machine "$machine" -m "$memory" -smp "$cpus"
