@@ -3,7 +3,7 @@
 #
 # Counts instructions of reads, writes, faults and opens, side by side in one
 # run: ext4 and xfs with DAX, mapped files with maps of several kinds, and a
-# raw dax device.
+# raw dax device; and of installing maps.
 #
 # Usage: scripts/bench.sh [WHAT]...
 #

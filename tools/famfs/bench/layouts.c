@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "famfs_env.h"
+#include "serve.h"
 
 #define PAGE		4096UL
 #define FILES		24
@@ -144,20 +144,16 @@ int main(int argc, char **argv)
 	if (argc != 4)
 		return fail("usage:", "layouts MOUNTPOINT DEVICE LAYOUT",
 			    EINVAL);
-	err = famfs_server_init(&env.srv);
+	err = serve_init(&env, argv[1], argv[2]);
 	if (err)
 		return fail("cannot open", "/dev/fuse", -err);
-	snprintf(env.dir, sizeof(env.dir), "%s", argv[1]);
-	snprintf(env.srv.st->devs[0], FUSE_DAXDEV_NAME_MAX, "%s", argv[2]);
 	err = add_kind(argv[3]);
 	if (err)
 		return fail("cannot lay out", argv[3], -err);
 
-	err = famfs_mount_thread(&env);
+	err = serve_mount(&env);
 	if (err)
 		return fail("cannot mount at", env.dir, -err);
-	if (!(env.srv.st->offered & FUSE_DAX_FMAP))
-		return fail("no FUSE_DAX_FMAP offered at", env.dir, EOPNOTSUPP);
 	puts("ready");
 	fflush(stdout);
 	while (getchar() != EOF)

@@ -27,41 +27,6 @@
 
 #include "measure.h"
 
-void die(const char *what, const char *name)
-{
-	fprintf(stderr, "measure: %s %s: %s\n", what, name, strerror(errno));
-	exit(1);
-}
-
-void result(const char *op, double value)
-{
-	printf("%s %.1f\n", op, value);
-}
-
-/* A loop of two instructions tells whether the clock counts instructions. */
-static unsigned long loop(unsigned long n)
-{
-	unsigned long start = count();
-
-	asm volatile("1: dec %0\n\tjnz 1b" : "+r" (n));
-	return count() - start;
-}
-
-/* An interrupt may come between, but not always. */
-static void check_clock(void)
-{
-	int i;
-
-	for (i = 0; i < 100; i++) {
-		long over = loop(50000) - 100000;
-
-		if (over >= 0 && over < 100)
-			return;
-	}
-	fprintf(stderr, "measure: the time stamp counter does not count instructions\n");
-	exit(1);
-}
-
 static struct window open_window(const char *path, const char *off)
 {
 	struct window w = {

@@ -6,7 +6,8 @@
 #define FAMFS_BENCH_MEASURE_H
 
 #include <sys/types.h>
-#include <x86intrin.h>
+
+#include "clock.h"
 
 #define PAGE	4096UL
 #define MiB	(1UL << 20)
@@ -20,15 +21,6 @@ struct window {
 	int fd;
 	char *map;
 };
-
-/* Under QEMU -icount shift=0 the time stamp counts instructions. */
-static inline unsigned long count(void)
-{
-	return __rdtsc();
-}
-
-void die(const char *what, const char *name) __attribute__((noreturn));
-void result(const char *op, double value);
 
 typedef void (*step_fn)(struct window *w, unsigned long pos);
 

@@ -5,8 +5,8 @@
 #
 # Usage: run.sh PROGRAMS [WHAT]...
 #
-# PROGRAMS has measure, fill and layouts. WHAT is some of ext4 xfs one stripe
-# one-big uniform mixed devdax; all of them by default. Prints
+# PROGRAMS has measure, fill, layouts and installs. WHAT is some of ext4 xfs one
+# stripe one-big uniform mixed devdax install; all of them by default. Prints
 # "result WHAT OPERATION INSTRUCTIONS" lines.
 
 set -euo pipefail
@@ -16,18 +16,25 @@ shift
 mnt=/tmp/bench
 dev=${FAMFS_DAXDEVS%% *}
 
-[ $# -gt 0 ] || set -- devdax ext4 xfs one stripe one-big uniform mixed
+[ $# -gt 0 ] || set -- devdax ext4 xfs one stripe one-big uniform mixed \
+	install
 mkdir -p $mnt
 
-# measure WHAT OPERATION ARGS...
-measure()
+# results WHAT PROGRAM ARGS...
+results()
 {
 	local what=$1 op value
 
 	shift
 	while read -r op value; do
 		echo "result $what $op $value"
-	done < <("$programs/measure" "$@" || echo "failed 0")
+	done < <("$programs/$1" "${@:2}" || echo "failed 0")
+}
+
+# measure WHAT OPERATION ARGS...
+measure()
+{
+	results "$1" measure "${@:2}"
 }
 
 # Files f0 to f3, of 64 MiB each.
@@ -120,6 +127,9 @@ for what in "$@"; do
 		;;
 	devdax)
 		measure devdax raw "$(cat /run/rawdax)"
+		;;
+	install)
+		results install installs $mnt "$dev"
 		;;
 	*)
 		on_famfs "$what"

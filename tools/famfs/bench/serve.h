@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The selftests' FUSE server, as it serves maps to be measured.
+ */
+#ifndef FAMFS_BENCH_SERVE_H
+#define FAMFS_BENCH_SERVE_H
+
+#include "famfs_env.h"
+
+int serve_init(struct famfs_env *env, const char *dir, const char *dev);
+int serve_mount(struct famfs_env *env);
+
+#endif /* FAMFS_BENCH_SERVE_H */
