@@ -107,7 +107,7 @@ static void famfs_resolve_striped(const struct famfs_map *map, u64 pos,
 }
 
 /**
- * famfs_map_search() - find the bytes of a file
+ * famfs_map_resolve() - find the bytes of a file
  * @map: the map
  * @pos: file offset, less than &famfs_map.mapped
  * @range: the longest piece around @pos that is known to be contiguous
@@ -116,10 +116,10 @@ static void famfs_resolve_striped(const struct famfs_map *map, u64 pos,
  * binary search over extents or stripes otherwise.  Divides only where lengths,
  * chunk sizes or strip counts are no powers of two.
  *
- * Context: As for famfs_map_resolve(), which is what to call.
+ * Context: Any, while the map cannot be freed.
  */
-void famfs_map_search(const struct famfs_map *map, u64 pos,
-		      struct famfs_range *range)
+void famfs_map_resolve(const struct famfs_map *map, u64 pos,
+		       struct famfs_range *range)
 {
 	if (likely(!map->nr_stripes))
 		famfs_resolve_simple(map, pos, range);

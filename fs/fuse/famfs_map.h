@@ -143,36 +143,13 @@ struct famfs_map *famfs_map_parse(const void *msg, size_t size,
 				  struct famfs_fault *fault);
 void famfs_map_free(struct famfs_map *map);
 
-void famfs_map_search(const struct famfs_map *map, u64 pos,
-		      struct famfs_range *range);
+void famfs_map_resolve(const struct famfs_map *map, u64 pos,
+		       struct famfs_range *range);
 int famfs_map_walk(const struct famfs_map *map, famfs_range_fn fn,
 		   void *data);
 u64 famfs_map_common(const struct famfs_map *a, const struct famfs_map *b);
 int famfs_map_walk_at(const struct famfs_map *map,
 		      const struct famfs_range *where,
 		      famfs_range_fn fn, void *data);
-
-/**
- * famfs_map_resolve() - find the bytes of a file
- * @map: the map
- * @pos: file offset, less than &famfs_map.mapped
- * @range: the longest piece around @pos that is known to be contiguous
- *
- * One extent, the commonest map, costs reads and writes no call.
- *
- * Context: Any, while the map cannot be freed.
- */
-static inline void famfs_map_resolve(const struct famfs_map *map, u64 pos,
-				     struct famfs_range *range)
-{
-	if (likely(map->nr_extents == 1)) {
-		range->offset = 0;
-		range->len = map->mapped;
-		range->addr = map->extents[0].addr;
-		range->dev = map->extents[0].dev;
-	} else {
-		famfs_map_search(map, pos, range);
-	}
-}
 
 #endif /* _FS_FUSE_FAMFS_MAP_H */
