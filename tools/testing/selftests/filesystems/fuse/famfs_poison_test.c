@@ -28,10 +28,12 @@ FIXTURE(famfs_poison)
 FIXTURE_VARIANT(famfs_poison)
 {
 	bool huge;
+	bool one;		/* extent: it is found in another way */
 };
 
 FIXTURE_VARIANT_ADD(famfs_poison, small_pages) {};
 FIXTURE_VARIANT_ADD(famfs_poison, huge_pages) { .huge = true };
+FIXTURE_VARIANT_ADD(famfs_poison, one_extent) { .one = true };
 
 FIXTURE_SETUP(famfs_poison)
 {
@@ -45,10 +47,14 @@ FIXTURE_SETUP(famfs_poison)
 		SKIP(return, "need debugfs");
 	if (access(CORRUPT, W_OK))
 		SKIP(return, "need CONFIG_HWPOISON_INJECT");
-	/* Several extents, in another order than the file's. */
 	famfs_msg_init(&m, SIZE, FUSE_FMAP_EXT_SIMPLE);
-	famfs_msg_extent(&m, 0, 2 * PMD, PMD);
-	famfs_msg_extent(&m, 0, 0, PMD);
+	if (variant->one) {
+		famfs_msg_extent(&m, 0, 0, SIZE);
+	} else {
+		/* In another order than the file's. */
+		famfs_msg_extent(&m, 0, 2 * PMD, PMD);
+		famfs_msg_extent(&m, 0, 0, PMD);
+	}
 	famfs_add_mapped(&self->env, "f", &m);
 	famfs_msg_exit(&m);
 	famfs_add_simple(&self->env, "other", SIZE, 0, 4 * PMD);
