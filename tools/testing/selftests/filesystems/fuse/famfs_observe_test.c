@@ -18,6 +18,7 @@ FIXTURE(famfs_observe)
 	char tracefs[64];
 	char trace[128];		/* an instance of our own */
 	char *map;
+	int dev;			/* for notifications past the server */
 	int fd;
 };
 
@@ -39,6 +40,8 @@ FIXTURE_SETUP(famfs_observe)
 		SKIP(return, "%s", why);
 	famfs_add_simple(&self->env, "f", SIZE, 0, 0);
 	famfs_add_simple(&self->env, "g", SIZE, 0, SIZE);
+	self->dev = dup(self->env.srv.fd);
+	ASSERT_LE(0, self->dev);
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	self->fd = famfs_open(&self->env, "f", O_RDWR);
 	ASSERT_GE(self->fd, 0);
@@ -57,6 +60,7 @@ FIXTURE_TEARDOWN(famfs_observe)
 	}
 	munmap(self->map, SIZE);
 	close(self->fd);
+	close(self->dev);
 	FAMFS_TEARDOWN();
 }
 
@@ -114,6 +118,22 @@ TEST_F(famfs_observe, O1_tracepoints)
 	EXPECT_EQ(1, pwrite(self->fd, &c, 1, PMD + 1));
 	EXPECT_EQ(1, trace_lines(self->trace, "famfs_resolve",
 				 "nodeid 2 pos 0x200001"));
+}
+
+TEST_F(famfs_observe, O1_changes_of_maps_are_traced)
+{
+	struct famfs_msg m;
+
+	if (trace(self, "famfs/famfs_replace") ||
+	    trace(self, "famfs/famfs_revoke"))
+		SKIP(return, "need tracefs");
+	famfs_msg_simple(&m, PMD, 0, 2 * SIZE, PMD);
+	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &m));
+	EXPECT_EQ(1, trace_lines(self->trace, "famfs_replace",
+				 "nodeid 2 size 0x200000 extents 1"));
+	EXPECT_EQ(0, famfs_revoke(self->dev, 0));
+	EXPECT_EQ(1, trace_lines(self->trace, "famfs_revoke", "nodeid 2 "));
+	famfs_msg_exit(&m);
 }
 
 TEST_F(famfs_observe, O1_failing_devices_are_traced)
