@@ -165,6 +165,28 @@ TEST_F(famfs_unbind, X2_file_whose_map_was_replaced)
 	famfs_msg_exit(&m);
 }
 
+/* The dead one, which files still name, must not be taken for the new one. */
+TEST_F(famfs_unbind, X2_device_that_came_back_goes_again)
+{
+	struct famfs_state *st = self->env.srv.st;
+	char *map;
+	int fd;
+
+	memcpy(st->devs[1], st->devs[0], sizeof(st->devs[1]));
+	famfs_add_simple(&self->env, "again", SIZE, 1, 0);
+	ASSERT_EQ(0, famfs_unbind(&self->env.devs[0]));
+	ASSERT_EQ(0, famfs_bind(&self->env.devs[0], "fsdev_dax"));
+	fd = ASSERT_OPEN("again", O_RDWR);
+	map = map_file(fd, MAP_SHARED, variant->huge);
+	ASSERT_NE(MAP_FAILED, map);
+	memset(map, 'a', SIZE);
+	ASSERT_EQ(0, famfs_unbind(&self->env.devs[0]));
+	EXPECT_EQ(SIGBUS, famfs_probe(map));
+	EXPECT_ERRNO(EIO, pwrite(fd, "x", 1, 0));
+	munmap(map, SIZE);
+	close(fd);
+}
+
 struct pinner {
 	int fd;
 	char *buf;
