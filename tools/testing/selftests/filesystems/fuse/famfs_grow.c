@@ -165,13 +165,23 @@ const void *famfs_map_of(struct famfs_server *srv, struct famfs_file *f,
 	return &map;
 }
 
-int famfs_push_file(struct famfs_server *srv, struct famfs_file *f)
+/* By any descriptor of the connection's device. */
+int famfs_push_file(struct famfs_server *srv, int fd, struct famfs_file *f)
 {
 	size_t len;
 	const void *map = famfs_map_of(srv, f, &len);
 
-	return famfs_push_to(srv->fd, FAMFS_INO(f - srv->st->files), 0, 0, 0,
-			     map, len);
+	return famfs_push_to(fd, FAMFS_INO(f - srv->st->files), 0, 0, 0, map,
+			     len);
+}
+
+/* The next GET_FMAP is replied to with what there is to say now. */
+int famfs_answer_now(struct famfs_server *srv, struct famfs_file *f)
+{
+	size_t len;
+	const void *map = famfs_map_of(srv, f, &len);
+
+	return famfs_raw(srv, FUSE_GET_FMAP, FAMFS_ANY, map, len, 1);
 }
 
 /* What the kernel asks for is space; it tells the size later. */
@@ -188,6 +198,6 @@ void famfs_op_grow(const struct famfs_req *req, struct famfs_file *f)
 	}
 	err = famfs_grow(req->srv, f, in->offset + in->length);
 	if (f->units > had && (f->pushes || err))
-		st->pushed_errno = -famfs_push_file(req->srv, f);
+		st->pushed_errno = -famfs_push_file(req->srv, req->srv->fd, f);
 	famfs_reply(req, err, NULL, 0);
 }

@@ -126,7 +126,7 @@ static int set_size(const struct famfs_req *req, struct famfs_file *f,
 		return err;
 	f->size = size;
 	if (f->grows && f->pushes && f->units != had)
-		srv->st->pushed_errno = -famfs_push_file(srv, f);
+		srv->st->pushed_errno = -famfs_push_file(srv, srv->fd, f);
 	return 0;
 }
 

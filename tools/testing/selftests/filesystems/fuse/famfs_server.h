@@ -265,7 +265,8 @@ int famfs_add_growing(struct famfs_server *srv, const char *name,
 int famfs_grow(struct famfs_server *srv, struct famfs_file *f, __u64 end);
 void famfs_shrink(struct famfs_server *srv, struct famfs_file *f, __u64 size);
 int famfs_leave_units(struct famfs_server *srv, __u32 units);
-int famfs_push_file(struct famfs_server *srv, struct famfs_file *f);
+int famfs_push_file(struct famfs_server *srv, int fd, struct famfs_file *f);
+int famfs_answer_now(struct famfs_server *srv, struct famfs_file *f);
 const void *famfs_map_of(struct famfs_server *srv, struct famfs_file *f,
 			 size_t *len);
 __u64 famfs_place(struct famfs_server *srv, const struct famfs_file *f,

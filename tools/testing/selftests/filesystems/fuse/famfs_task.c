@@ -58,6 +58,39 @@ long famfs_job_write(struct famfs_job *job)
 	return n < 0 ? -errno : n;
 }
 
+/* Starts what has to ask the server, which keeps the request. */
+int famfs_job_hold(struct famfs_job *job, struct famfs_server *srv,
+		   __u32 opcode)
+{
+	famfs_hold(srv, opcode, FAMFS_ANY);
+	if (famfs_job_start(job))
+		return -EAGAIN;
+	return famfs_wait_held(srv, 1);
+}
+
+/* What came of it, when nothing keeps it any more. */
+long famfs_job_result(struct famfs_job *job)
+{
+	return famfs_job_done(job, FAMFS_SOON) ? job->result : -ETIMEDOUT;
+}
+
+long famfs_job_fsync(struct famfs_job *job)
+{
+	return fsync(job->fd) ? -errno : 0;
+}
+
+long famfs_job_truncate(struct famfs_job *job)
+{
+	return ftruncate(job->fd, job->pos) ? -errno : 0;
+}
+
+/* Memory, and no other size. */
+long famfs_job_fallocate(struct famfs_job *job)
+{
+	return fallocate(job->fd, FALLOC_FL_KEEP_SIZE, 0, job->pos) ?
+	       -errno : 0;
+}
+
 /*
  * Starts many opens of a file while the server keeps the first request for its
  * map.

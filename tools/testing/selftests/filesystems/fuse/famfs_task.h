@@ -35,6 +35,12 @@ bool famfs_job_done(struct famfs_job *job, int ms);
 long famfs_job_open(struct famfs_job *job);
 long famfs_job_read(struct famfs_job *job);
 long famfs_job_write(struct famfs_job *job);
+long famfs_job_fsync(struct famfs_job *job);
+long famfs_job_truncate(struct famfs_job *job);
+long famfs_job_fallocate(struct famfs_job *job);
+int famfs_job_hold(struct famfs_job *job, struct famfs_server *srv,
+		   __u32 opcode);
+long famfs_job_result(struct famfs_job *job);
 int famfs_start_opens(struct famfs_env *env, const char *name,
 		      struct famfs_job *open, int n);
 int famfs_join_opens(struct famfs_job *open, int n);

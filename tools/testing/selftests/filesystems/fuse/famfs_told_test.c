@@ -69,59 +69,11 @@ static void expect_told(struct __test_metadata *const _metadata,
 
 #define EXPECT_TOLD(n) expect_told(_metadata, self, n)
 
-static long do_fsync(struct famfs_job *job)
-{
-	return fsync(job->fd) ? -errno : 0;
-}
-
-static long do_truncate(struct famfs_job *job)
-{
-	return ftruncate(job->fd, job->pos) ? -errno : 0;
-}
-
-static long do_fallocate(struct famfs_job *job)
-{
-	return fallocate(job->fd, FALLOC_FL_KEEP_SIZE, 0, job->pos) ?
-	       -errno : 0;
-}
-
-/* The server replies to GET_FMAP later, with what it has to say now. */
-static void answer_later(FIXTURE_DATA(famfs_told) * self)
-{
-	size_t len;
-	const void *map = famfs_map_of(&self->env.srv, self->file, &len);
-
-	famfs_raw(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, map, len, 1);
-}
-
-/* Sends the map as it is, or as it was. */
-static int push_now(FIXTURE_DATA(famfs_told) * self)
-{
-	size_t len;
-	const void *map = famfs_map_of(&self->env.srv, self->file, &len);
-
-	return famfs_push_to(self->dev, FAMFS_INO(0), 0, 0, 0, map, len);
-}
-
-/* Starts what has to ask the server, which keeps the request. */
-static void start(struct __test_metadata *const _metadata,
-		  FIXTURE_DATA(famfs_told) * self, struct famfs_job *job,
-		  __u32 opcode)
-{
-	famfs_hold(&self->env.srv, opcode, FAMFS_ANY);
-	ASSERT_EQ(0, famfs_job_start(job));
-	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
-}
-
-static void finish(struct __test_metadata *const _metadata,
-		   struct famfs_job *job, long want)
-{
-	ASSERT_TRUE(famfs_job_done(job, FAMFS_SOON));
-	EXPECT_EQ(want, job->result);
-}
-
-#define START(job, opcode) start(_metadata, self, job, opcode)
-#define FINISH(job, want) finish(_metadata, job, want)
+#define START(job, opcode)						\
+	ASSERT_EQ(0, famfs_job_hold(job, &self->env.srv, opcode))
+#define FINISH(job, want) EXPECT_EQ(want, famfs_job_result(job))
+#define PUSH()								\
+	EXPECT_EQ(0, famfs_push_file(&self->env.srv, self->dev, self->file))
 
 TEST_F(famfs_told, G3_map_from_before_the_size_was_told)
 {
@@ -133,7 +85,7 @@ TEST_F(famfs_told, G3_map_from_before_the_size_was_told)
 
 	EXPECT_EQ(0, famfs_revoke(self->dev, 0));
 	START(&read, FUSE_GET_FMAP);
-	answer_later(self);
+	famfs_answer_now(&self->env.srv, self->file);
 	EXPECT_EQ(0, fsync(self->fd));
 	EXPECT_EQ(FAR, self->file->size);
 	famfs_release(&self->env.srv);
@@ -151,12 +103,12 @@ TEST_F(famfs_told, G3_map_from_before_the_size_was_told)
 
 TEST_F(famfs_told, G3_map_from_before_truncate)
 {
-	struct famfs_job more = { .run = do_fallocate, .fd = self->fd,
+	struct famfs_job more = { .run = famfs_job_fallocate, .fd = self->fd,
 				  .pos = 30 * UNIT };
 
 	ASSERT_EQ(0, ftruncate(self->fd, 10));
 	START(&more, FUSE_GET_FMAP);
-	answer_later(self);
+	famfs_answer_now(&self->env.srv, self->file);
 	/* The map that there is reaches as far, so this fetches none. */
 	EXPECT_EQ(0, ftruncate(self->fd, PAGE + 10));
 	famfs_release(&self->env.srv);
@@ -166,7 +118,7 @@ TEST_F(famfs_told, G3_map_from_before_truncate)
 
 TEST_F(famfs_told, G3_file_grows_while_its_size_is_told)
 {
-	struct famfs_job sync = { .run = do_fsync, .fd = self->fd };
+	struct famfs_job sync = { .run = famfs_job_fsync, .fd = self->fd };
 
 	START(&sync, FUSE_SETATTR);
 	ASSERT_EQ(1, pwrite(self->fd, "y", 1, FAR));
@@ -197,7 +149,7 @@ TEST_F(famfs_told, G3_size_that_could_not_be_told)
 	EXPECT_ERRNO(EIO, fsync(self->fd));
 	EXPECT_EQ(0, self->file->size);
 	/* A map with the old size does not make it true. */
-	EXPECT_EQ(0, push_now(self));
+	PUSH();
 	EXPECT_TOLD(FAR);
 }
 
@@ -220,8 +172,8 @@ TEST_F(famfs_told, G3_file_stops_growing_before_its_size_is_told)
 /* An older size must not be on its way when truncate() tells its own. */
 TEST_F(famfs_told, G3_truncate_while_a_size_is_told)
 {
-	struct famfs_job sync = { .run = do_fsync, .fd = self->fd };
-	struct famfs_job cut = { .run = do_truncate, .fd = self->fd,
+	struct famfs_job sync = { .run = famfs_job_fsync, .fd = self->fd };
+	struct famfs_job cut = { .run = famfs_job_truncate, .fd = self->fd,
 				 .pos = PAGE };
 
 	START(&sync, FUSE_SETATTR);
@@ -238,8 +190,8 @@ TEST_F(famfs_told, G3_truncate_while_a_size_is_told)
 TEST_F(famfs_told, G3_size_is_not_told_while_truncate_waits)
 {
 	struct famfs_server *srv = &self->env.srv;
-	struct famfs_job sync = { .run = do_fsync, .fd = self->fd };
-	struct famfs_job grow = { .run = do_truncate, .fd = self->fd,
+	struct famfs_job sync = { .run = famfs_job_fsync, .fd = self->fd };
+	struct famfs_job grow = { .run = famfs_job_truncate, .fd = self->fd,
 				  .pos = 30 * UNIT };
 
 	famfs_fail(srv, FUSE_SETATTR, FAMFS_ANY, -EIO, 1);
@@ -271,7 +223,7 @@ TEST_F(famfs_told, G3_truncate_that_gets_no_map)
 TEST_F(famfs_told, G5_map_shrinks_while_a_refused_truncate_waits)
 {
 	struct famfs_server *srv = &self->env.srv;
-	struct famfs_job cut = { .run = do_truncate, .fd = self->fd,
+	struct famfs_job cut = { .run = famfs_job_truncate, .fd = self->fd,
 				 .pos = 15 * UNIT };
 	char c;
 
@@ -279,7 +231,7 @@ TEST_F(famfs_told, G5_map_shrinks_while_a_refused_truncate_waits)
 	START(&cut, FUSE_SETATTR);
 	famfs_shrink(srv, self->file, 10 * UNIT);
 	self->file->size = 10 * UNIT;
-	EXPECT_EQ(0, push_now(self));
+	PUSH();
 	famfs_fail(srv, FUSE_SETATTR, FAMFS_ANY, -EACCES, 1);
 	famfs_release(srv);
 	FINISH(&cut, -EACCES);
@@ -300,7 +252,7 @@ TEST_F(famfs_told, G5_server_makes_the_size_smaller)
 	for (pos = 0; pos < 20 * (off_t)UNIT; pos += PAGE)
 		EXPECT_EQ(0, famfs_poke(map + pos, 'm'));
 	self->file->size = UNIT + 1;
-	EXPECT_EQ(0, push_now(self));
+	PUSH();
 	EXPECT_SIZE(UNIT + 1);
 	EXPECT_EQ(0, famfs_probe(map + UNIT));
 	EXPECT_EQ(SIGBUS, famfs_probe(map + UNIT + PAGE));
@@ -339,27 +291,27 @@ TEST_F(famfs_told, G1_file_size_limit_is_kept)
 TEST_F(famfs_told, G4_push_overtakes_what_a_growing_file_asks_for)
 {
 	struct famfs_server *srv = &self->env.srv;
-	struct famfs_job more = { .run = do_fallocate, .fd = self->fd,
+	struct famfs_job more = { .run = famfs_job_fallocate, .fd = self->fd,
 				  .pos = 30 * UNIT };
-	struct famfs_job grow = { .run = do_truncate, .fd = self->fd,
+	struct famfs_job grow = { .run = famfs_job_truncate, .fd = self->fd,
 				  .pos = 40 * UNIT };
-	struct famfs_job cut = { .run = do_truncate, .fd = self->fd,
+	struct famfs_job cut = { .run = famfs_job_truncate, .fd = self->fd,
 				 .pos = UNIT };
 
 	START(&more, FUSE_GET_FMAP);
-	EXPECT_EQ(0, push_now(self));
+	PUSH();
 	famfs_release(srv);
 	FINISH(&more, 0);
 	EXPECT_TOLD(FAR);
 
 	START(&grow, FUSE_GET_FMAP);
-	EXPECT_EQ(0, push_now(self));
+	PUSH();
 	famfs_release(srv);
 	FINISH(&grow, 0);
 	EXPECT_TOLD(40 * UNIT);
 
 	START(&cut, FUSE_GET_FMAP);
-	EXPECT_EQ(0, push_now(self));
+	PUSH();
 	famfs_release(srv);
 	FINISH(&cut, 0);
 	EXPECT_TOLD(UNIT);
@@ -375,7 +327,7 @@ TEST_F(famfs_told, G4_push_overtakes_what_a_reader_asks_for)
 
 	EXPECT_EQ(0, famfs_revoke(self->dev, 0));
 	START(&read, FUSE_GET_FMAP);
-	EXPECT_EQ(0, push_now(self));
+	PUSH();
 	famfs_release(&self->env.srv);
 	FINISH(&read, 1);
 	EXPECT_EQ('x', c);
@@ -386,12 +338,12 @@ TEST_F(famfs_told, G4_push_overtakes_what_a_reader_asks_for)
 TEST_F(famfs_told, G4_smaller_map_overtakes_what_a_writer_asks_for)
 {
 	struct famfs_server *srv = &self->env.srv;
-	struct famfs_job more = { .run = do_fallocate, .fd = self->fd,
+	struct famfs_job more = { .run = famfs_job_fallocate, .fd = self->fd,
 				  .pos = 30 * UNIT };
 
 	START(&more, FUSE_GET_FMAP);
 	famfs_shrink(srv, self->file, FAR);
-	EXPECT_EQ(0, push_now(self));
+	PUSH();
 	famfs_release(srv);
 	FINISH(&more, 0);
 	EXPECT_LE(30, self->file->units);
