@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Files that grow and are truncated: what has come before, or comes meanwhile,
+ * must not outlive it.
+ *
+ * What is easily wrong here: a map from before truncate() that still names
+ * memory which the server has back; bytes behind the new end that a mapping
+ * shows; a truncate() that loses what it should tell; a file whose map was
+ * taken away that is told not to grow.
+ */
+#include "famfs_task.h"
+#include "famfs_test.h"
+
+#define PAGE	4096UL
+#define UNIT	(64 * 1024UL)
+#define BASE	(4 * MiB)
+#define UNITS	96
+#define LEN	(20 * UNIT)
+
+FIXTURE(famfs_trunc)
+{
+	struct famfs_env env;
+	struct famfs_file *file;
+	int dev;			/* for notifications past the server */
+	int fd;				/* of "f", LEN long, as is known */
+	char *map;
+};
+
+FIXTURE_SETUP(famfs_trunc)
+{
+	const char *why = famfs_env_init(&self->env, 1);
+	struct famfs_server *srv = &self->env.srv;
+
+	if (why)
+		SKIP(return, "%s", why);
+	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
+	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
+	self->dev = dup(srv->fd);
+	ASSERT_LE(0, self->dev);
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	self->fd = famfs_open(&self->env, "f", O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, ftruncate(self->fd, LEN));
+	self->map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 self->fd, 0);
+	ASSERT_NE(MAP_FAILED, self->map);
+	memset(self->map, 'd', LEN);
+	famfs_counts_reset(srv);
+}
+
+FIXTURE_TEARDOWN(famfs_trunc)
+{
+	munmap(self->map, LEN);
+	close(self->fd);
+	EXPECT_EQ(0, famfs_umount(&self->env));
+	close(self->dev);
+	FAMFS_TEARDOWN();
+}
+
+#define EXPECT_SIZE(n) EXPECT_EQ(n, famfs_size_of(self->fd))
+
+/* Only the first units are the file's, whatever a map from before may say. */
+static void expect_cut(struct __test_metadata *const _metadata,
+		       FIXTURE_DATA(famfs_trunc) * self, off_t size)
+{
+	famfs_rules_clear(&self->env.srv);
+	famfs_fail(&self->env.srv, FUSE_FALLOCATE, FAMFS_ANY, -ENOSPC, -1);
+	EXPECT_SIZE(size);
+	EXPECT_EQ(1, self->file->units);
+	EXPECT_ERRNO(ENOSPC, pwrite(self->fd, "x", 1, 5 * UNIT));
+	EXPECT_SIZE(size);
+}
+
+static bool zero(const char *map, size_t from, size_t to)
+{
+	for (; from < to; from++)
+		if (map[from])
+			return false;
+	return true;
+}
+
+TEST_F(famfs_trunc, G2_rest_of_the_last_page)
+{
+	EXPECT_EQ(0, ftruncate(self->fd, 100));
+	EXPECT_EQ('d', self->map[99]);
+	EXPECT_TRUE(zero(self->map, 100, PAGE));
+	memset(self->map + 100, 'z', PAGE - 100);
+	EXPECT_EQ(0, ftruncate(self->fd, 200));
+	EXPECT_TRUE(zero(self->map, 100, PAGE));
+}
+
+TEST_F(famfs_trunc, G3_what_is_written_next_is_told)
+{
+	EXPECT_EQ(0, ftruncate(self->fd, UNIT));
+	EXPECT_EQ(1, pwrite(self->fd, "y", 1, UNIT));
+	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_EQ(UNIT + 1, self->file->size);
+	EXPECT_SIZE(UNIT + 1);
+}
+
+/* Times are kept here, so the server knows none that it could set. */
+TEST_F(famfs_trunc, I2_truncate_by_name_tells_times)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/f", self->env.dir);
+	EXPECT_EQ(0, fsync(self->fd));
+	famfs_counts_reset(&self->env.srv);
+	EXPECT_EQ(0, truncate(path, UNIT));
+	EXPECT_COUNT(1, FUSE_SETATTR);
+	EXPECT_EQ(FATTR_SIZE | FATTR_MTIME, self->env.srv.st->setattr_valid &
+		  (FATTR_SIZE | FATTR_MTIME));
+}
+
+/* Whether it grows is not known before there is a map again. */
+TEST_F(famfs_trunc, G1_map_was_taken_away)
+{
+	EXPECT_EQ(0, famfs_revoke(self->dev, 0));
+	EXPECT_EQ(0, fallocate(self->fd, 0, 0, LEN + UNIT));
+	EXPECT_SIZE(LEN + UNIT);
+	EXPECT_EQ(0, famfs_revoke(self->dev, 0));
+	EXPECT_EQ(0, ftruncate(self->fd, 10));
+	EXPECT_SIZE(10);
+	EXPECT_EQ(0, famfs_revoke(self->dev, 0));
+	EXPECT_EQ(0, ftruncate(self->fd, LEN));
+	EXPECT_SIZE(LEN);
+	EXPECT_EQ('d', self->map[9]);
+	EXPECT_EQ(0, self->map[10]);
+}
+
+TEST_F(famfs_trunc, G1_server_is_asked_for_what_is_not_mapped)
+{
+	EXPECT_EQ(0, fallocate(self->fd, 0, 0, LEN));
+	EXPECT_COUNT(0, FUSE_FALLOCATE);
+	/* It says that it has, and has not. */
+	famfs_raw(&self->env.srv, FUSE_FALLOCATE, FAMFS_ANY, "", 0, -1);
+	EXPECT_ERRNO(ENOSPC, pwrite(self->fd, "x", 1, LEN));
+	EXPECT_ERRNO(ENOSPC, fallocate(self->fd, 0, 0, LEN + 1));
+	EXPECT_SIZE(LEN);
+}
+
+/* The server composed its reply before, and it arrives afterwards. */
+TEST_F(famfs_trunc, G5_older_reply_arrives_after_truncate)
+{
+	struct famfs_server *srv = &self->env.srv;
+	struct famfs_job more = { .run = famfs_job_fallocate, .fd = self->fd,
+				  .pos = 30 * UNIT };
+	struct famfs_job cut = { .run = famfs_job_truncate, .fd = self->fd,
+				 .pos = PAGE };
+
+	ASSERT_EQ(0, famfs_job_hold(&more, srv, FUSE_GET_FMAP));
+	famfs_answer_now(srv, self->file);
+	ASSERT_EQ(0, famfs_job_start(&cut));
+	ASSERT_EQ(0, famfs_wait_held(srv, 2));
+	famfs_fail(srv, FUSE_FALLOCATE, FAMFS_ANY, -ENOSPC, -1);
+	famfs_release(srv);
+	EXPECT_EQ(0, famfs_job_result(&cut));
+	EXPECT_EQ(-ENOSPC, famfs_job_result(&more));
+	expect_cut(_metadata, self, PAGE);
+}
+
+/* That it came unasked does not make it the one that truncate() waits for. */
+TEST_F(famfs_trunc, G5_map_was_pushed_before_truncate)
+{
+	EXPECT_EQ(0, famfs_push_file(&self->env.srv, self->dev, self->file));
+	EXPECT_EQ(0, ftruncate(self->fd, PAGE));
+	expect_cut(_metadata, self, PAGE);
+}
+
+/* The server has nothing back while it could still be reached. */
+TEST_F(famfs_trunc, G5_truncating_open_cuts_first)
+{
+	struct famfs_job open = { .run = famfs_job_open, .env = &self->env,
+				  .name = "f", .flags = O_WRONLY | O_TRUNC };
+
+	EXPECT_EQ(0, fsync(self->fd));
+	ASSERT_EQ(0, famfs_job_hold(&open, &self->env.srv, FUSE_SETATTR));
+	EXPECT_EQ(LEN, self->file->size);
+	EXPECT_EQ(LEN / UNIT, self->file->units);
+	EXPECT_EQ(SIGBUS, famfs_probe(self->map));
+	famfs_release(&self->env.srv);
+	ASSERT_LE(0, famfs_job_result(&open));
+	close(open.result);
+	expect_cut(_metadata, self, 0);
+}
+
+/* To the kernel the file is new; the server has it, and has truncated it. */
+static void truncate_by_create(struct __test_metadata *const _metadata,
+			       FIXTURE_DATA(famfs_trunc) * self, int want)
+{
+	struct fuse_notify_inval_entry_out out = {
+		.parent = FUSE_ROOT_ID, .namelen = 1 };
+	int fd;
+
+	ASSERT_EQ(1, pwrite(self->fd, "x", 1, LEN - 1));
+	EXPECT_EQ(0, famfs_notify(&self->env.srv, FUSE_NOTIFY_INVAL_ENTRY,
+				  &out, sizeof(out), "f", 2));
+	self->file->exists = false;
+	famfs_shrink(&self->env.srv, self->file, 0);
+	self->file->size = 0;
+	fd = famfs_open(&self->env, "f", O_CREAT | O_TRUNC | O_RDWR);
+	EXPECT_COUNT(1, FUSE_CREATE);
+	EXPECT_EQ(want, fd < 0 ? fd : 0);
+	if (fd >= 0)
+		close(fd);
+}
+
+TEST_F(famfs_trunc, G1_create_truncates)
+{
+	/* A size that the server has not been told goes as well. */
+	ASSERT_EQ(1, pwrite(self->fd, "x", 1, LEN));
+	truncate_by_create(_metadata, self, 0);
+	expect_cut(_metadata, self, 0);
+	famfs_rules_clear(&self->env.srv);
+	EXPECT_EQ(1, pwrite(self->fd, "y", 1, 3 * UNIT));
+	EXPECT_TRUE(famfs_zeros(self->fd, 0, 3 * UNIT));
+}
+
+TEST_F(famfs_trunc, G5_no_map_after_create_truncates)
+{
+	char c;
+
+	/* Else it would be CREATE that fails. */
+	if (self->env.srv.st->manner == FAMFS_ONETRIP)
+		self->env.srv.st->manner = FAMFS_OLD;
+	famfs_fail(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, -EIO, 1);
+	truncate_by_create(_metadata, self, -EIO);
+	EXPECT_EQ(0, pread(self->fd, &c, 1, 5 * UNIT));
+	expect_cut(_metadata, self, 0);
+}
+
+TEST_HARNESS_MAIN
