@@ -138,4 +138,22 @@ TEST_F(famfs_plain, F5_bytes_stored_while_a_map_is_on_its_way)
 	close(plain);
 }
 
+/* What the server has just said to be of this size is not empty. */
+TEST_F(famfs_plain, F5_truncating_open_of_what_is_pushed_meanwhile)
+{
+	struct famfs_server *srv = &self->env.srv;
+	int fd;
+
+	if (srv->st->manner == FAMFS_NOOPEN)
+		SKIP(return, "the server has no opens");
+	srv->st->pushed_errno = -1;
+	famfs_note_push(srv, FUSE_OPEN, 0, self->m.buf, self->m.len, 1);
+	EXPECT_OPEN_FAILS(EPERM, "plain", O_RDWR | O_TRUNC);
+	EXPECT_EQ(0, srv->st->pushed_errno);
+	fd = ASSERT_OPEN("plain", O_RDWR);
+	EXPECT_EQ(SIZE, famfs_size_of(fd));
+	EXPECT_EQ(1, pwrite(fd, "x", 1, SIZE - 1));
+	close(fd);
+}
+
 TEST_HARNESS_MAIN
