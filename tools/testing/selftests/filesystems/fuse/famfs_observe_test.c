@@ -242,6 +242,30 @@ TEST_F(famfs_observe, I6_huge_pages_are_written_back_whole)
 				 "pgoff 0x0 pglen 0x200"));
 }
 
+/* Before memory is given up: whoever has it next sees what was stored. */
+TEST_F(famfs_observe, I6_giving_memory_up_writes_caches_back)
+{
+	struct famfs_msg m;
+
+	if (trace(self, "fs_dax/dax_writeback_one"))
+		SKIP(return, "need tracefs");
+	madvise(self->map, SIZE, MADV_NOHUGEPAGE);
+	self->map[3 * PAGE] = 1;
+	famfs_msg_simple(&m, SIZE, 0, 2 * SIZE, SIZE);
+	trace_lines(self->trace, "", "");
+	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &m));
+	EXPECT_EQ(1, trace_lines(self->trace, "dax_writeback_one", "pgoff 0x3"));
+	self->map[4 * PAGE] = 1;
+	EXPECT_EQ(0, famfs_revoke(self->dev, 0));
+	EXPECT_EQ(1, trace_lines(self->trace, "dax_writeback_one", "pgoff 0x4"));
+	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &m));
+	self->map[5 * PAGE] = 1;
+	ASSERT_EQ(0, famfs_unbind(&self->env.devs[0]));
+	EXPECT_EQ(1, trace_lines(self->trace, "dax_writeback_one", "pgoff 0x5"));
+	EXPECT_EQ(0, famfs_bind(&self->env.devs[0], "fsdev_dax"));
+	famfs_msg_exit(&m);
+}
+
 TEST_F(famfs_observe, O1_fusectl_tells_devices_and_maps)
 {
 	struct famfs_dev *dev = &self->env.devs[0];
