@@ -281,6 +281,25 @@ TEST_F(famfs_io, I2_write_ends_at_eof_and_never_returns_0)
 	close(fd);
 }
 
+/* What has been copied counts more than that there is no more to copy. */
+TEST_F(famfs_io, I2_buffer_ends_before_the_copy)
+{
+	char *buf = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd;
+
+	ASSERT_NE(MAP_FAILED, buf);
+	ASSERT_EQ(0, munmap(buf + PAGE, PAGE));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	fd = ASSERT_OPEN("f", O_RDWR);
+	EXPECT_EQ(PAGE, pwrite(fd, buf, 2 * PAGE, 0));
+	EXPECT_EQ(PAGE, pread(fd, buf, 2 * PAGE, 0));
+	EXPECT_ERRNO(EFAULT, pwrite(fd, buf + PAGE, 1, 0));
+	EXPECT_ERRNO(EFAULT, pread(fd, buf + PAGE, 1, 0));
+	munmap(buf, PAGE);
+	close(fd);
+}
+
 TEST_F(famfs_io, I2_append_is_refused)
 {
 	char c = 'x';
