@@ -14,9 +14,9 @@
 
 #include "famfs.h"
 
+#include <linux/overflow.h>
 #include <linux/rbtree.h>
 #include <linux/sched.h>
-#include <linux/slab.h>
 
 /* Device offsets are signed, which leaves room for the device above them. */
 #define FAMFS_CLAIM_DEV_SHIFT	(63 - PAGE_SHIFT)
@@ -164,7 +164,7 @@ int famfs_claims_alloc(struct famfs_conn *conn, struct inode *inode,
 	if (err)
 		return err;
 
-	claims = kvmalloc_flex(*claims, claims, count.nr, GFP_KERNEL_ACCOUNT);
+	claims = famfs_alloc(struct_size(claims, claims, count.nr));
 	if (!claims)
 		return -ENOMEM;
 	claims->inode = inode;

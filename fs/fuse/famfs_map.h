@@ -10,8 +10,10 @@
 #ifndef _FS_FUSE_FAMFS_MAP_H
 #define _FS_FUSE_FAMFS_MAP_H
 
-#include <linux/types.h>
 #include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/types.h>
+#include <linux/vmalloc.h>
 
 struct famfs_claims;
 struct famfs_daxdev;
@@ -138,6 +140,22 @@ struct famfs_fault {
  * Return: 0 to go on, anything else to stop.
  */
 typedef int (*famfs_range_fn)(const struct famfs_range *range, void *data);
+
+/**
+ * famfs_alloc() - allocate what grows with the extents of a map
+ * @size: bytes
+ *
+ * kvmalloc() would take up to twice as much: a power of two where it finds
+ * pages that follow one another, and huge pages where it maps them.
+ *
+ * Return: memory to be freed with kvfree(), or NULL.
+ */
+static inline void *famfs_alloc(size_t size)
+{
+	if (size <= KMALLOC_MAX_CACHE_SIZE)
+		return kmalloc(size, GFP_KERNEL_ACCOUNT);
+	return __vmalloc(size, GFP_KERNEL_ACCOUNT);
+}
 
 struct famfs_map *famfs_map_parse(const void *msg, size_t size,
 				  struct famfs_fault *fault);

@@ -263,7 +263,7 @@ static struct famfs_map *famfs_map_alloc(u32 nr_extents, u32 nr_stripes,
 	size = struct_size(map, extents, nr_extents);
 	size = size_add(size, array_size(nr_stripes, sizeof(*map->stripes)));
 	size = size_add(size, array_size(nr_strips, sizeof(*map->strips)));
-	map = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+	map = famfs_alloc(size);
 	if (!map)
 		return NULL;
 	*map = (struct famfs_map) { .unit_shift = -1 };

@@ -21,7 +21,7 @@ static int fuzz_allocated;
 static size_t fuzz_bytes;
 static bool fuzz_no_memory;
 
-void *kvmalloc(size_t size, int flags)
+void *kmalloc(size_t size, int flags)
 {
 	void *ptr;
 
