@@ -86,6 +86,9 @@ static __always_inline ssize_t famfs_copy_section(struct kiocb *iocb,
 	pagefault_disable();
 	ret = dax_iomap_rw(iocb, iter, &famfs_iomap_ops);
 	pagefault_enable();
+	/* The device may go when it has just been found alive. */
+	if (unlikely(ret == -ENXIO))
+		ret = -EIO;
 	if (write && unlikely(ret > 0 && iocb->ki_pos > i_size_read(inode)))
 		famfs_extend_end(inode, iocb->ki_pos);
 	return ret;
