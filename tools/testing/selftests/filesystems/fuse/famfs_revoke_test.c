@@ -19,6 +19,10 @@
 #define AWAY	(8 * MiB)
 #define READERS	6
 
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 0x00000008
+#endif
+
 FIXTURE(famfs_revoke)
 {
 	struct famfs_env env;
@@ -149,6 +153,67 @@ TEST_F(famfs_revoke, M6_errors_of_asking_again_reach_who_needs_the_map)
 	/* None of it was kept. */
 	EXPECT_EQ(1, pread(self->fd, &c, 1, 0));
 	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->a));
+}
+
+TEST_F(famfs_revoke, M6_server_that_knows_no_maps_any_more)
+{
+	char c;
+
+	REVOKE();
+	famfs_fail(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, -ENOSYS, -1);
+	EXPECT_ERRNO(EIO, pread(self->fd, &c, 1, 0));
+	EXPECT_ERRNO(EIO, pread(self->fd, &c, 1, 0));
+	EXPECT_ERRNO(EIO, pwrite(self->fd, "x", 1, 0));
+	EXPECT_FETCHES(1);
+}
+
+TEST_F(famfs_revoke, I2_nowait_does_not_ask_for_the_map)
+{
+	struct iovec iov = { malloc(PAGE), PAGE };
+	int fd = ASSERT_OPEN("f", O_RDWR | O_DIRECT);
+
+	REVOKE();
+	EXPECT_ERRNO(EAGAIN, preadv2(fd, &iov, 1, 0, RWF_NOWAIT));
+	EXPECT_ERRNO(EAGAIN, pwritev2(fd, &iov, 1, 0, RWF_NOWAIT));
+	EXPECT_FETCHES(0);
+	EXPECT_EQ(PAGE, preadv2(fd, &iov, 1, 0, 0));
+	EXPECT_FETCHES(1);
+	close(fd);
+	free(iov.iov_base);
+}
+
+static bool stop;
+
+/* Writes what the file itself shows, in a mapping whose pages are gone. */
+static long copy_within(struct famfs_job *job)
+{
+	char *map = job->iov->iov_base;
+	long i;
+
+	for (i = 0; !__atomic_load_n(&stop, __ATOMIC_SEQ_CST); i++) {
+		madvise(map, SIZE, MADV_DONTNEED);
+		if (pwrite(job->fd, map + PMD, PAGE, i % 4 * PAGE) != PAGE)
+			return -errno;
+	}
+	return i;
+}
+
+/* A fault that a change of the map waits for must not wait for the change. */
+TEST_F(famfs_revoke, M6_map_changes_under_copies_of_the_file_to_itself)
+{
+	struct iovec iov = { self->map, SIZE };
+	struct famfs_job copy = { .run = copy_within, .fd = self->fd,
+				  .iov = &iov };
+	int i;
+
+	stop = false;
+	ASSERT_EQ(0, famfs_job_start(&copy));
+	for (i = 0; i < 300; i++)
+		ASSERT_EQ(0, famfs_push_map(self->dev, 0,
+					    i % 2 ? &self->a : &self->b));
+	__atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
+	ASSERT_TRUE(famfs_job_done(&copy, FAMFS_SOON));
+	EXPECT_LT(0, copy.result);
 }
 
 TEST_F(famfs_revoke, M6_mapped_file_never_becomes_ordinary)
