@@ -49,7 +49,9 @@
 #include <linux/maple_tree.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
+#include <linux/sizes.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 struct dax_device;
 struct fuse_copy_state;
@@ -113,6 +115,10 @@ struct famfs_parts {
  * @stopped: the last mount has gone, under @register_lock
  * @parts_lock: protects @parts
  * @parts: messages that are not complete yet
+ * @keep_lock: protects @kept and @keep_delay
+ * @kept: inodes that cannot be evicted yet
+ * @keep_work: looks whether they can
+ * @keep_delay: jiffies until it does so again
  * @claimed: woken when claims on a device are dropped
  * @nr_maps: files that have a map
  * @nr_extents: extents and strips of these maps
@@ -127,6 +133,10 @@ struct famfs_conn {
 	bool stopped;
 	struct mutex parts_lock;	/* protects @parts */
 	struct list_head parts;
+	struct mutex keep_lock;		/* protects @kept */
+	struct list_head kept;
+	struct delayed_work keep_work;
+	unsigned long keep_delay;
 	wait_queue_head_t claimed;
 	atomic_long_t nr_maps;
 	atomic_long_t nr_extents;
@@ -136,11 +146,11 @@ struct famfs_conn {
 /**
  * struct famfs_asked - what was so when the server was asked for a map
  * @seq: fuse_inode.famfs_seq
- * @told: fuse_inode.famfs_told
+ * @size: fuse_inode.famfs_server_size
  */
 struct famfs_asked {
 	u32 seq;
-	u32 told;
+	loff_t size;
 };
 
 /**
@@ -162,9 +172,11 @@ struct famfs_trip {
 /**
  * struct famfs_resize - a change of size that the server is asked for
  * @old: size of the file before
+ * @seq: fuse_inode.famfs_seq of the map that the file will grow into
  */
 struct famfs_resize {
 	loff_t old;
+	u32 seq;
 };
 
 /* famfs_ctl.c */
@@ -208,6 +220,7 @@ int famfs_claims_alloc(struct famfs_conn *conn, struct inode *inode,
 int famfs_claim(struct famfs_conn *conn, struct famfs_map *map,
 		struct famfs_map *old);
 void famfs_unclaim(struct famfs_conn *conn, struct famfs_map *map);
+void famfs_claims_shrink(struct famfs_conn *conn, struct famfs_map *map);
 void famfs_unclaim_dev(struct famfs_daxdev *dev, struct famfs_map *map);
 struct inode *famfs_next_owner(struct famfs_daxdev *dev, u64 *page, u64 end);
 
@@ -217,7 +230,6 @@ int famfs_hold(struct famfs_daxdev *dev);
 void famfs_release(struct famfs_daxdev *dev);
 int famfs_avoid_bad(struct famfs_daxdev *dev, u64 pos,
 		    struct famfs_range *range);
-void famfs_put_inode(struct inode *inode);
 
 /* famfs_iomap.c */
 extern const struct iomap_ops famfs_iomap_ops;
@@ -244,34 +256,50 @@ u32 famfs_cache_mask(struct inode *inode);
 bool famfs_keep_nosec(const struct inode *inode);
 
 /* famfs_grow.c */
+#define FAMFS_ZERO_MAX		SZ_16M	/* zeroed at once */
+
 int famfs_extend_begin(struct kiocb *iocb, struct iov_iter *from,
 		       const struct famfs_map *map, int grown);
 void famfs_extend_end(struct inode *inode, loff_t size);
 int famfs_zero(struct inode *inode, loff_t start, loff_t end);
 u64 famfs_mapped(struct inode *inode);
 int famfs_grow(struct file *file, loff_t end);
-int famfs_extend(struct inode *inode, loff_t size);
 int famfs_fill_gap(struct kiocb *iocb);
 long famfs_fallocate(struct file *file, int mode, loff_t offset,
 		     loff_t length);
-u32 famfs_tell_size(struct inode *inode, u64 *size);
-void famfs_told_size(struct inode *inode, u32 valid, u64 size, int err);
+int famfs_memory_get(struct inode *inode, struct file *file, loff_t end);
+
+/* famfs_size.c */
+void famfs_size_write(struct inode *inode, loff_t size);
+bool famfs_size_untold(const struct inode *inode);
+u32 famfs_size_to_tell(const struct inode *inode, u64 *size);
+void famfs_size_told(struct inode *inode, u32 valid, u64 size, int err);
+int famfs_size_flush(struct inode *inode, loff_t size);
+int famfs_size_settle(struct inode *inode);
+
+/* famfs_keep.c */
+void famfs_keep_work(struct work_struct *work);
+void famfs_file_release(struct inode *inode, struct fuse_file *ff);
 
 /* famfs_resize.c */
 int famfs_resize_begin(struct inode *inode, struct iattr *attr,
-		       struct famfs_resize *resize);
+		       struct file *file, struct famfs_resize *resize);
 int famfs_resize_end(struct inode *inode, const struct iattr *attr,
-		     const struct famfs_resize *resize, int err);
+		     struct file *file, struct famfs_resize *resize, int err);
 
-/* famfs_install.c */
+/* famfs_unmap.c */
 struct page *famfs_try_forget(struct inode *inode, const struct famfs_map *map,
 			      u64 pos);
-int famfs_wait_idle(struct inode *inode, struct page *busy,
-		    unsigned int state);
+int famfs_wait_idle(struct inode *inode, struct page *busy);
+void famfs_unmap_behind(struct inode *inode, loff_t size);
+int famfs_cut(struct inode *inode, loff_t size);
+void famfs_map_shorten(struct inode *inode, loff_t size);
+
+/* famfs_install.c */
+void famfs_seq_inc(struct inode *inode);
 int famfs_install(struct inode *inode, struct famfs_map *map,
 		  const struct famfs_asked *asked);
 int famfs_revoke(struct inode *inode);
-void famfs_drop_map(struct inode *inode);
 void famfs_evict(struct inode *inode);
 
 /* famfs_plain.c */
@@ -308,6 +336,7 @@ int famfs_take(struct inode *inode, const void *msg, size_t size,
 	       const struct famfs_asked *asked);
 int famfs_fetch(struct inode *inode);
 int famfs_fetch_known(struct inode *inode);
+int famfs_fetch_shrunk(struct inode *inode, loff_t size);
 bool famfs_must_fetch(struct inode *inode);
 int famfs_fetch_once(struct inode *inode);
 bool famfs_may_grow(struct inode *inode);

@@ -126,7 +126,7 @@ int famfs_file_io_open(struct inode *inode, struct file *file)
 /**
  * famfs_setattr() - judge a change of attributes
  * @inode: a mapped inode
- * @attr: the change; a size that is the file's already is taken out
+ * @attr: the change; the size that a file of fixed size has is taken out
  *
  * Context: i_rwsem is held.  May wait for the server.
  * Return: 0, -EPERM if the size would change and is fixed, an error of
@@ -144,8 +144,11 @@ int famfs_setattr(struct inode *inode, struct iattr *attr)
 		return err;
 	/* O_TRUNC is not sent to the server, so it is truncated like this. */
 	attr->ia_valid &= ~ATTR_OPEN;
+	/* Also to the size that it has: that gives back memory behind the end. */
+	if (famfs_may_grow(inode))
+		return 0;
 	if (attr->ia_size != i_size_read(inode))
-		return famfs_may_grow(inode) ? 0 : -EPERM;
+		return -EPERM;
 	attr->ia_valid &= ~ATTR_SIZE;
 	return 0;
 }

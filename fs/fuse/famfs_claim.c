@@ -219,12 +219,12 @@ static int famfs_claim_one(struct famfs_conn *conn, struct famfs_claim *claim)
 }
 
 /* Leaves the nodes as they are: famfs_reclaim() puts them back. */
-static void famfs_unclaim_first(struct famfs_conn *conn,
-				struct famfs_claims *claims, u32 nr)
+static void famfs_unclaim_some(struct famfs_conn *conn,
+			       struct famfs_claims *claims, u32 first, u32 end)
 {
 	u32 i;
 
-	for (i = 0; i < nr; i++) {
+	for (i = first; i < end; i++) {
 		struct famfs_claim *claim = &claims->claims[i];
 		struct famfs_daxdev *dev = conn->devs[famfs_claim_dev(claim)];
 
@@ -253,7 +253,7 @@ static int famfs_claim_all(struct famfs_conn *conn, struct famfs_map *map)
 		cond_resched();
 	}
 	if (err)
-		famfs_unclaim_first(conn, claims, i);
+		famfs_unclaim_some(conn, claims, 0, i);
 	return err;
 }
 
@@ -295,7 +295,7 @@ int famfs_claim(struct famfs_conn *conn, struct famfs_map *map,
 
 	mutex_lock(&conn->lock);
 	if (old)
-		famfs_unclaim_first(conn, old->claims, old->claims->nr);
+		famfs_unclaim_some(conn, old->claims, 0, old->claims->nr);
 	err = famfs_claim_all(conn, map);
 	if (err && old)
 		famfs_reclaim(conn, old->claims);
@@ -312,7 +312,37 @@ int famfs_claim(struct famfs_conn *conn, struct famfs_map *map,
 void famfs_unclaim(struct famfs_conn *conn, struct famfs_map *map)
 {
 	mutex_lock(&conn->lock);
-	famfs_unclaim_first(conn, map->claims, map->claims->nr);
+	famfs_unclaim_some(conn, map->claims, 0, map->claims->nr);
+	mutex_unlock(&conn->lock);
+	wake_up_all(&conn->claimed);
+}
+
+/**
+ * famfs_claims_shrink() - give up the claims of what a map has lost
+ * @conn: the connection's devices
+ * @map: a map that has been claimed, after famfs_map_shrink()
+ *
+ * The strips of a stripe end elsewhere than the map does: a striped map keeps
+ * its claims.
+ */
+void famfs_claims_shrink(struct famfs_conn *conn, struct famfs_map *map)
+{
+	struct famfs_claims *claims = map->claims;
+	u64 pages = map->mapped >> PAGE_SHIFT;
+	u32 i;
+
+	if (map->nr_stripes)
+		return;
+	mutex_lock(&conn->lock);
+	for (i = 0; i < claims->nr && pages; i++) {
+		struct famfs_claim *claim = &claims->claims[i];
+
+		claim->nr = min(pages, claim->nr);
+		pages -= claim->nr;
+		cond_resched();
+	}
+	famfs_unclaim_some(conn, claims, i, claims->nr);
+	claims->nr = i;
 	mutex_unlock(&conn->lock);
 	wake_up_all(&conn->claimed);
 }

@@ -47,6 +47,9 @@ bool famfs_conn_offer(struct fuse_mount *fm)
 	mutex_init(&conn->lock);
 	mutex_init(&conn->parts_lock);
 	INIT_LIST_HEAD(&conn->parts);
+	mutex_init(&conn->keep_lock);
+	INIT_LIST_HEAD(&conn->kept);
+	INIT_DELAYED_WORK(&conn->keep_work, famfs_keep_work);
 	init_waitqueue_head(&conn->claimed);
 	fm->fc->famfs = conn;
 	return true;
@@ -87,6 +90,7 @@ void famfs_conn_free(struct fuse_conn *fc)
 
 	if (!fc->famfs)
 		return;
+	WARN_ON_ONCE(!list_empty(&fc->famfs->kept));
 	list_for_each_entry_safe(parts, next, &fc->famfs->parts, list)
 		kvfree(parts);
 	kvfree(fc->famfs);

@@ -19,8 +19,6 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
-#include <linux/slab.h>
-#include <linux/workqueue.h>
 
 static LIST_HEAD(famfs_held);
 static DEFINE_MUTEX(famfs_held_lock);
@@ -92,51 +90,6 @@ static void famfs_held_put(struct famfs_daxdev *dev)
 
 	famfs_dev_put(dev);
 	fuse_conn_put(fc);
-}
-
-struct famfs_put {
-	struct work_struct work;
-	struct inode *inode;
-};
-
-static void famfs_put_work(struct work_struct *work)
-{
-	struct famfs_put *put = container_of(work, struct famfs_put, work);
-	struct inode *inode = put->inode;
-	struct super_block *sb = inode->i_sb;
-
-	kfree(put);
-	iput(inode);
-	deactivate_super(sb);
-}
-
-/**
- * famfs_put_inode() - drop a reference to an inode without waiting
- * @inode: the inode
- *
- * Evicting a mapped inode waits for pages that are pinned.  So where the
- * reference is the last one, somebody else drops it, and keeps the superblock
- * until then.
- *
- * Context: The connection's killsb is held for reading.
- */
-void famfs_put_inode(struct inode *inode)
-{
-	struct super_block *sb = inode->i_sb;
-	struct famfs_put *put;
-
-	if (iput_if_not_last(inode))
-		return;
-	put = kmalloc_obj(*put, GFP_KERNEL | __GFP_NOFAIL);
-	/* The last unmount waits for killsb, and will wait for the pages. */
-	if (!atomic_inc_not_zero(&sb->s_active)) {
-		kfree(put);
-		iput(inode);
-		return;
-	}
-	put->inode = inode;
-	INIT_WORK(&put->work, famfs_put_work);
-	queue_work(system_dfl_long_wq, &put->work);
 }
 
 /*
@@ -222,7 +175,7 @@ static bool famfs_remove_next(struct famfs_daxdev *dev, u64 *page,
 	*busy = famfs_try_revoke(inode, dev);
 	if (!*busy)
 		*page = next;
-	famfs_put_inode(inode);
+	iput(inode);
 	return true;
 }
 
@@ -310,7 +263,7 @@ static int famfs_poison(struct famfs_daxdev *dev, u64 offset, u64 len,
 		if (!inode)
 			break;
 		err = famfs_poison_inode(inode, dev, &where, mf_flags);
-		famfs_put_inode(inode);
+		iput(inode);
 	}
 	up_read(&fc->killsb);
 	return err;

@@ -364,6 +364,7 @@ int famfs_mmap(struct file *file, struct vm_area_struct *vma)
 	if (err)
 		return err;
 	file_accessed(file);
+	((struct fuse_file *)file->private_data)->famfs_mmapped = true;
 	vma->vm_ops = &famfs_vm_ops;
 	return 0;
 }

@@ -21,9 +21,6 @@
 #include <linux/sizes.h>
 #include <linux/uio.h>
 
-/* What is zeroed at once; others may want the map meanwhile. */
-#define FAMFS_ZERO_MAX		SZ_16M
-
 /**
  * famfs_zero() - zero a part of a file, also past its end
  * @inode: the file
@@ -80,27 +77,17 @@ int famfs_extend_begin(struct kiocb *iocb, struct iov_iter *from,
  * @inode: the file
  * @size: its new size, more than the old one
  *
- * The server will be told, unless truncate() has.
+ * The server will be told.
  *
  * Context: i_rwsem is held for writing, in an I/O section or with
  * invalidate_lock held.
  */
 void famfs_extend_end(struct inode *inode, loff_t size)
 {
-	struct fuse_inode *fi = get_fuse_inode(inode);
-	bool tells;
-
 	/* The same page has just been written, so this does not fail. */
 	famfs_zero(inode, size, PAGE_ALIGN(size));
-	spin_lock(&fi->lock);
-	fi->attr_version = atomic64_inc_return(&get_fuse_conn(inode)->attr_version);
-	i_size_write(inode, size);
-	tells = !test_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
-	if (tells)
-		set_bit(FUSE_I_FMAP_SIZE, &fi->state);
-	spin_unlock(&fi->lock);
-	if (tells)
-		mark_inode_dirty_sync(inode);
+	famfs_size_write(inode, size);
+	mark_inode_dirty_sync(inode);
 }
 
 /**
@@ -121,9 +108,8 @@ u64 famfs_mapped(struct inode *inode)
 	return mapped;
 }
 
-static int famfs_ask_memory(struct file *file, u64 start, u64 end)
+static int famfs_ask_memory(struct fuse_file *ff, u64 start, u64 end)
 {
-	struct fuse_file *ff = file->private_data;
 	struct fuse_fallocate_in in = {
 		.fh	= ff->fh,
 		.offset	= start,
@@ -148,19 +134,15 @@ static int famfs_ask_memory(struct file *file, u64 start, u64 end)
 	return err;
 }
 
-static int famfs_grow_once(struct file *file, loff_t end)
+/*
+ * Asks for what is missing up to @end, once.  The server maps it before it
+ * replies, or is asked for the map.
+ */
+static int famfs_grow_from(struct inode *inode, struct fuse_file *ff,
+			   u64 mapped, loff_t end)
 {
-	struct inode *inode = file_inode(file);
-	u64 mapped;
-	int err;
+	int err = famfs_ask_memory(ff, mapped, end);
 
-	err = famfs_fetch_once(inode);
-	if (err)
-		return err;
-	mapped = famfs_mapped(inode);
-	if (mapped >= end)
-		return 0;
-	err = famfs_ask_memory(file, mapped, end);
 	if (famfs_mapped(inode) >= end)
 		return 0;
 	if (!err)
@@ -170,15 +152,19 @@ static int famfs_grow_once(struct file *file, loff_t end)
 	return famfs_mapped(inode) >= end ? 0 : -ENOSPC;
 }
 
-/* Has truncate() been at it?  Where it still is, this waits for it. */
-static bool famfs_resized(struct inode *inode, u32 told)
+/*
+ * Is it worth while to ask again?  Memory that truncate() has taken away, which
+ * may be at it still, is not memory that there is no room for.
+ */
+static bool famfs_has_shrunk(struct inode *inode, u64 mapped)
 {
-	bool resized;
+	bool shrunk;
 
-	inode_lock_shared(inode);
-	resized = famfs_asked(inode).told != told;
+	if (inode_lock_shared_killable(inode))
+		return false;
+	shrunk = famfs_mapped(inode) < mapped;
 	inode_unlock_shared(inode);
-	return resized;
+	return shrunk;
 }
 
 /**
@@ -186,28 +172,82 @@ static bool famfs_resized(struct inode *inode, u32 told)
  * @file: the file, open for writing
  * @end: how far the file is to be mapped
  *
- * The server has mapped the memory by the time it replies, or is asked for the
- * map again.
- *
- * Context: No lock held that the server could need.
+ * Context: No lock held that the server could need.  May wait for the server,
+ * killably until it has read the request.
  * Return: 0, -ENOSPC where the server has not mapped as much, or its error.
  */
 int famfs_grow(struct file *file, loff_t end)
 {
 	struct inode *inode = file_inode(file);
-	u32 told;
+	u64 mapped;
 	int err;
 
-	/* What truncate() takes away is not what there is no room for. */
 	do {
-		told = famfs_asked(inode).told;
-		err = famfs_grow_once(file, end);
+		err = famfs_fetch_once(inode);
+		if (err)
+			return err;
+		mapped = famfs_mapped(inode);
+		if (mapped >= end)
+			return 0;
+		err = famfs_grow_from(inode, file->private_data, mapped, end);
 	} while (err == -EOPENSTALE ||
-		 (err == -ENOSPC && famfs_resized(inode, told)));
+		 (err == -ENOSPC && famfs_has_shrunk(inode, mapped)));
 	return err;
 }
 
-/* Moves the end of the file towards @size. */
+/* truncate() by name has no file, and the server wants one of its own. */
+static int famfs_grow_unopened(struct inode *inode, u64 mapped, loff_t end)
+{
+	struct fuse_file *ff;
+	int err;
+
+	ff = fuse_file_open(get_fuse_mount(inode), get_node_id(inode), O_WRONLY,
+			    false, NULL);
+	if (IS_ERR(ff))
+		return PTR_ERR(ff);
+	err = famfs_grow_from(inode, ff, mapped, end);
+	fuse_file_release(inode, ff, O_WRONLY, NULL, false);
+	return err;
+}
+
+/**
+ * famfs_memory_get() - ask the server for memory at the end of a locked file
+ * @inode: a mapped inode that may grow
+ * @file: an open file of it, or NULL
+ * @end: how far the file is to be mapped
+ *
+ * Context: i_rwsem is held for writing, so that the file does not shrink.  May
+ * wait for the server, killably until it has read the request.
+ * Return: as famfs_grow(); -EPERM where the file has stopped growing.
+ */
+int famfs_memory_get(struct inode *inode, struct file *file, loff_t end)
+{
+	u64 mapped;
+	int err;
+
+	do {
+		/* Not with FUSE_I_FMAP_FETCH: i_rwsem is held. */
+		err = famfs_fetch_known(inode);
+		if (err)
+			return err;
+		if (!famfs_may_grow(inode))
+			return -EPERM;
+		mapped = famfs_mapped(inode);
+		if (mapped >= end)
+			return 0;
+		if (file)
+			err = famfs_grow_from(inode, file->private_data, mapped,
+					      end);
+		else
+			err = famfs_grow_unopened(inode, mapped, end);
+	} while (err == -EOPENSTALE);
+	return err;
+}
+
+/*
+ * Moves the end of the file towards @size.  Returns 0, 1 where the map does not
+ * reach as far, or an error.
+ */
 static int famfs_extend_some(struct inode *inode, loff_t size)
 {
 	const struct famfs_map *map;
@@ -219,7 +259,7 @@ static int famfs_extend_some(struct inode *inode, loff_t size)
 	old = i_size_read(inode);
 	size = min(size, old + FAMFS_ZERO_MAX);
 	if (!map || !map->grow || size > map->mapped)
-		err = -ENOSPC;
+		err = 1;
 	else
 		err = famfs_zero(inode, old, size);
 	if (!err)
@@ -228,26 +268,23 @@ static int famfs_extend_some(struct inode *inode, loff_t size)
 	return err;
 }
 
-/**
- * famfs_extend() - move the end of a file, with zeros behind the old one
- * @inode: a mapped inode
- * @size: the new size; one that is not larger than the old one does nothing
- *
- * Context: i_rwsem is held for writing.
- * Return: 0, -ENOSPC where the map does not reach as far, -EINTR, or another
- * error.  After errors the file may have grown by a part.
+/*
+ * Moves the end of a file, with zeros behind the old one.  Returns 0, 1 where
+ * there is not enough memory, or an error; the file may have grown by a part
+ * then.
  */
-int famfs_extend(struct inode *inode, loff_t size)
+static int famfs_extend(struct inode *inode, loff_t size)
 {
-	int err = 0;
+	int ret = 0;
 
-	while (!err && i_size_read(inode) < size) {
-		err = famfs_extend_some(inode, size);
-		if (!err && fatal_signal_pending(current))
-			err = -EINTR;
+	lockdep_assert_held_write(&inode->i_rwsem);
+	while (!ret && i_size_read(inode) < size) {
+		ret = famfs_extend_some(inode, size);
+		if (!ret && fatal_signal_pending(current))
+			ret = -EINTR;
 		cond_resched();
 	}
-	return err;
+	return ret;
 }
 
 /**
@@ -255,21 +292,48 @@ int famfs_extend(struct inode *inode, loff_t size)
  * @iocb: the write
  *
  * Context: No locks held.
- * Return: 0, also where the gap is gone, -EAGAIN, or an error of
- * famfs_extend().
+ * Return: 0, also where more memory is needed, -EAGAIN, -EINTR, or an error of
+ * zeroing.
  */
 int famfs_fill_gap(struct kiocb *iocb)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	int err;
+	int ret;
 
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return -EAGAIN;
 	inode_lock(inode);
-	err = famfs_extend(inode, iocb->ki_pos);
+	ret = famfs_extend(inode, iocb->ki_pos);
 	inode_unlock(inode);
-	/* The server has to be asked for more. */
-	return err == -ENOSPC ? 0 : err;
+	return min(ret, 0);
+}
+
+/* As famfs_extend(): 1 where memory is missing. */
+static int famfs_fallocate_locked(struct file *file, int mode, loff_t end)
+{
+	struct inode *inode = file_inode(file);
+	int ret;
+
+	inode_lock(inode);
+	ret = file_modified(file);
+	if (!ret && !(mode & FALLOC_FL_KEEP_SIZE))
+		ret = famfs_extend(inode, end);
+	inode_unlock(inode);
+	return ret;
+}
+
+/* Only the size is limited, not the memory. */
+static int famfs_newsize_ok(struct inode *inode, int mode, loff_t end)
+{
+	int err = 0;
+
+	if (mode & FALLOC_FL_KEEP_SIZE)
+		return 0;
+	inode_lock_shared(inode);
+	if (end > i_size_read(inode))
+		err = inode_newsize_ok(inode, end);
+	inode_unlock_shared(inode);
+	return err;
 }
 
 /**
@@ -286,62 +350,23 @@ long famfs_fallocate(struct file *file, int mode, loff_t offset, loff_t length)
 {
 	struct inode *inode = file_inode(file);
 	loff_t end = offset + length;
-	int err;
+	int ret;
 
-	err = famfs_fetch_once(inode);
-	if (err)
-		return err;
-	if ((mode & ~FALLOC_FL_KEEP_SIZE) || !famfs_may_grow(inode))
+	if (mode & ~FALLOC_FL_KEEP_SIZE)
 		return -EOPNOTSUPP;
-	err = inode_newsize_ok(inode, end);
-	if (!err)
-		err = famfs_grow(file, end);
-	if (err)
-		return err;
-
-	inode_lock(inode);
-	err = file_modified(file);
-	if (!err && !(mode & FALLOC_FL_KEEP_SIZE))
-		err = famfs_extend(inode, end);
-	inode_unlock(inode);
-	return err;
-}
-
-/**
- * famfs_tell_size() - tell the server a size that has moved here
- * @inode: an inode of any kind
- * @size: set to the size
- *
- * Return: FATTR_SIZE, or 0 if there is nothing to tell, or truncate() is about
- * to tell another size.
- */
-u32 famfs_tell_size(struct inode *inode, u64 *size)
-{
-	struct fuse_inode *fi = get_fuse_inode(inode);
-
-	guard(spinlock)(&fi->lock);
-	if (!test_bit(FUSE_I_FMAP_SIZE, &fi->state) ||
-	    test_bit(FUSE_I_SIZE_UNSTABLE, &fi->state))
-		return 0;
-	*size = i_size_read(inode);
-	return FATTR_SIZE;
-}
-
-/**
- * famfs_told_size() - the server has replied
- * @inode: an inode of any kind
- * @valid: FATTR_* bits of the request
- * @size: what it said
- * @err: the server's error
- */
-void famfs_told_size(struct inode *inode, u32 valid, u64 size, int err)
-{
-	struct fuse_inode *fi = get_fuse_inode(inode);
-
-	if (err || !(valid & FATTR_SIZE))
-		return;
-	guard(spinlock)(&fi->lock);
-	fi->famfs_told++;
-	if (i_size_read(inode) == size)
-		clear_bit(FUSE_I_FMAP_SIZE, &fi->state);
+	ret = famfs_newsize_ok(inode, mode, end);
+	if (ret)
+		return ret;
+	/* What has been mapped can be gone when i_rwsem is taken. */
+	do {
+		ret = famfs_fetch_once(inode);
+		if (ret)
+			return ret;
+		if (!famfs_may_grow(inode))
+			return -EOPNOTSUPP;
+		ret = famfs_grow(file, end);
+		if (!ret)
+			ret = famfs_fallocate_locked(file, mode, end);
+	} while (ret > 0);
+	return ret;
 }

@@ -41,7 +41,7 @@ struct famfs_asked famfs_asked(struct inode *inode)
 
 	return (struct famfs_asked) {
 		.seq	= READ_ONCE(fi->famfs_seq),
-		.told	= READ_ONCE(fi->famfs_told),
+		.size	= READ_ONCE(fi->famfs_server_size),
 	};
 }
 
@@ -95,19 +95,9 @@ int famfs_take(struct inode *inode, const void *msg, size_t size,
 	return err;
 }
 
-/**
- * famfs_fetch() - ask the server for the map of an inode
- * @inode: a regular file
- *
- * Context: No lock held that the server could need; i_rwsem only if the inode
- * is mapped.
- * Return: 0 also where the file has no map, -EINTR, -EOPENSTALE where the inode
- * has been given a map or lost it meanwhile, an error of the server, of the map
- * or of a device.
- */
-int famfs_fetch(struct inode *inode)
+static int famfs_fetch_reply(struct inode *inode,
+			     const struct famfs_asked *asked)
 {
-	const struct famfs_asked asked = famfs_asked(inode);
 	struct fuse_mount *fm = get_fuse_mount(inode);
 	FUSE_ARGS(args);
 	ssize_t size;
@@ -127,10 +117,34 @@ int famfs_fetch(struct inode *inode)
 	} else if (size < 0) {
 		err = size;
 	} else {
-		err = famfs_take(inode, args.out_args[0].value, size, &asked);
+		err = famfs_take(inode, args.out_args[0].value, size, asked);
 	}
 	kvfree(args.out_args[0].value);
 	return err;
+}
+
+/**
+ * famfs_fetch() - ask the server for the map of an inode
+ * @inode: a regular file
+ *
+ * A size that the server does not know is told first where the map is gone:
+ * nothing else says then how much of the next one has the file's bytes.
+ *
+ * Context: No lock held that the server could need; i_rwsem only if the inode
+ * is mapped.
+ * Return: 0 also where the file has no map, -EINTR, -EOPENSTALE where the inode
+ * has been given a map or lost it meanwhile, an error of the server, of the map
+ * or of a device.
+ */
+int famfs_fetch(struct inode *inode)
+{
+	struct famfs_asked asked;
+
+	/* An error has been answered to, or the next request meets it too. */
+	if (!famfs_inode_map(inode))
+		famfs_size_flush(inode, i_size_read(inode));
+	asked = famfs_asked(inode);
+	return famfs_fetch_reply(inode, &asked);
 }
 
 static bool famfs_is_mapped(struct inode *inode)
@@ -242,21 +256,51 @@ int famfs_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* The server has truncated the file while it opened it. */
-static int famfs_truncated(struct inode *inode)
+/**
+ * famfs_fetch_shrunk() - get the map of a file that the server has made smaller
+ * @inode: the file, cut already
+ * @size: its size
+ *
+ * The map that there is may have memory which the server has back, also one
+ * that was pushed meanwhile: the server need not have seen the request by then.
+ * Others may have asked for the map before, and their replies are out of date.
+ *
+ * Context: i_rwsem is held for writing.  May wait for the server, killably until
+ * it has read the request.
+ * Return: 0 or an error of famfs_fetch(); then the old map is cut down.
+ */
+int famfs_fetch_shrunk(struct inode *inode, loff_t size)
 {
 	int err;
 
-	clear_bit(FUSE_I_FMAP_SIZE, &get_fuse_inode(inode)->state);
+	filemap_invalidate_lock(inode->i_mapping);
+	famfs_seq_inc(inode);
+	filemap_invalidate_unlock(inode->i_mapping);
+
 	err = famfs_fetch(inode);
 	if (err == -EOPENSTALE)
 		err = 0;
-	/* The map that there is has memory which the server may have back. */
-	if (err) {
-		inode_lock(inode);
-		famfs_drop_map(inode);
-		inode_unlock(inode);
-	}
+	if (err)
+		famfs_map_shorten(inode, size);
+	return err;
+}
+
+/* The server has truncated the file while it opened it. */
+static int famfs_truncated(struct inode *inode)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	int err;
+
+	inode_lock(inode);
+	set_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
+	err = famfs_cut(inode, 0);
+	WRITE_ONCE(fi->famfs_server_size, 0);
+	if (err)
+		famfs_map_shorten(inode, 0);
+	else
+		err = famfs_fetch_shrunk(inode, 0);
+	clear_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
+	inode_unlock(inode);
 	return err;
 }
 

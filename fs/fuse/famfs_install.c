@@ -13,25 +13,48 @@
 #include "famfs_trace.h"
 
 #include <linux/dax.h>
-#include <linux/memremap.h>
 #include <linux/pagemap.h>
-#include <linux/wait_bit.h>
 
-/*
- * The size that a file gets with a map.  What the server has yet to be told, or
- * has been told since it was asked, goes before what it knew.
+/**
+ * famfs_seq_inc() - make replies to what was asked before out of date
+ * @inode: the file
+ *
+ * Context: Takes fuse_inode.lock.
  */
-static loff_t famfs_map_size(struct inode *inode, const struct famfs_map *map,
-			     const struct famfs_asked *asked)
+void famfs_seq_inc(struct inode *inode)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
 	guard(spinlock)(&fi->lock);
-	if (map->grow && (test_bit(FUSE_I_FMAP_SIZE, &fi->state) ||
-			  test_bit(FUSE_I_SIZE_UNSTABLE, &fi->state) ||
-			  (asked && asked->told != fi->famfs_told)))
-		return min_t(u64, i_size_read(inode), map->mapped);
-	return map->file_size;
+	fi->famfs_seq++;
+}
+
+/*
+ * The size that a file gets with a map.  What the server has yet to be told, or
+ * has been told since it was asked, goes before what it knew, as far as the
+ * memory stays the same: other memory has something else behind the size that
+ * the server vouches for.  While truncate() is at work the size is what that
+ * says.
+ */
+static loff_t famfs_map_size(struct inode *inode, struct famfs_map *map,
+			     const struct famfs_map *old,
+			     const struct famfs_asked *asked)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	u64 size = i_size_read(inode), known = READ_ONCE(fi->famfs_server_size);
+	bool told = asked && asked->size != known;
+
+	if (!map->grow)
+		return map->file_size;
+	if (test_bit(FUSE_I_SIZE_UNSTABLE, &fi->state))
+		return min(size, map->mapped);
+	if (!old || !(told || famfs_size_untold(inode)))
+		return map->file_size;
+	size = min3(size, map->mapped, famfs_map_common(map, old));
+	size = max(size, map->file_size);
+	if (told)
+		map->file_size = max(map->file_size, min(size, known));
+	return size;
 }
 
 /*
@@ -66,12 +89,11 @@ static void famfs_publish(struct inode *inode, struct famfs_map *map,
 	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
-	spin_lock(&fi->lock);
-	fi->attr_version = atomic64_inc_return(&get_fuse_conn(inode)->attr_version);
-	i_size_write(inode, size);
-	if (!map->grow)
-		clear_bit(FUSE_I_FMAP_SIZE, &fi->state);
-	spin_unlock(&fi->lock);
+	/* What was written and cannot be seen any more is lost. */
+	if (famfs_size_untold(inode) && size < i_size_read(inode))
+		__filemap_set_wb_err(inode->i_mapping, -EIO);
+	famfs_size_write(inode, size);
+	WRITE_ONCE(fi->famfs_server_size, map->file_size);
 
 	atomic_long_inc(&conn->nr_maps);
 	atomic_long_add(map->nr_extents + map->nr_strips, &conn->nr_extents);
@@ -90,65 +112,6 @@ static void famfs_retire(struct inode *inode, struct famfs_map *map)
 	atomic_long_dec(&conn->nr_maps);
 	atomic_long_sub(map->nr_extents + map->nr_strips, &conn->nr_extents);
 	famfs_map_free(map);
-}
-
-/* Dirty cache lines go to the memory that they belong to. */
-static void famfs_forget(struct inode *inode, const struct famfs_map *map,
-			 u64 pos)
-{
-	struct dax_device *dax_dev = famfs_map_alive(map);
-
-	if (dax_dev)
-		famfs_flush(inode->i_mapping, dax_dev);
-	dax_delete_mapping_range(inode->i_mapping, pos, LLONG_MAX);
-}
-
-/**
- * famfs_try_forget() - take a file's mappings away
- * @inode: the file
- * @map: its map
- * @pos: from where on; huge entries go whole
- *
- * Context: invalidate_lock is held for writing.
- * Return: NULL, or a page that is pinned.  Then nothing has changed but that
- * others have to fault again.
- */
-struct page *famfs_try_forget(struct inode *inode, const struct famfs_map *map,
-			      u64 pos)
-{
-	struct page *busy;
-
-	pos = round_down(pos, PMD_SIZE);
-	busy = dax_layout_busy_page_range(inode->i_mapping, pos, LLONG_MAX);
-	if (!busy)
-		famfs_forget(inode, map, pos);
-	return busy;
-}
-
-/**
- * famfs_wait_idle() - wait until nobody has pinned a page any more
- * @inode: the inode that famfs_try_forget() was called for
- * @busy: the page that it returned
- * @state: TASK_KILLABLE or TASK_UNINTERRUPTIBLE
- *
- * Whoever has pinned the page may have to fault before it lets go, so
- * invalidate_lock is dropped.  The struct page must not go with its device
- * meanwhile.
- *
- * Context: invalidate_lock is held for writing, and free afterwards.
- * Return: 0 or -ERESTARTSYS.
- */
-int famfs_wait_idle(struct inode *inode, struct page *busy, unsigned int state)
-{
-	struct dev_pagemap *pgmap = get_dev_pagemap(page_to_pfn(busy));
-	int err = 0;
-
-	filemap_invalidate_unlock(inode->i_mapping);
-	if (pgmap)
-		err = ___wait_var_event(busy, dax_page_is_idle(busy), state, 0,
-					0, schedule());
-	put_dev_pagemap(pgmap);
-	return err;
 }
 
 static int famfs_forget_old(struct inode *inode, const struct famfs_map *map,
@@ -187,9 +150,12 @@ static int famfs_replace(struct inode *inode, struct famfs_map *map,
 		err = famfs_forget_old(inode, old, from);
 	if (!err)
 		err = famfs_claim(get_fuse_conn(inode)->famfs, map, old);
-	if (!err)
-		famfs_publish(inode, map, size);
-	return err;
+	if (err)
+		return err;
+	if (size < i_size_read(inode))
+		famfs_unmap_behind(inode, size);
+	famfs_publish(inode, map, size);
+	return 0;
 }
 
 static int famfs_install_first(struct inode *inode, struct famfs_map *map,
@@ -237,7 +203,7 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 		return -EBUSY;
 	famfs_change_begin(inode);
 	old = fi->famfs_meta;
-	size = famfs_map_size(inode, map, asked);
+	size = famfs_map_size(inode, map, old, asked);
 	if (asked && asked->seq != fi->famfs_seq)
 		err = -EOPENSTALE;
 	else if (fuse_is_famfs(inode))
@@ -245,7 +211,7 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 	else
 		err = famfs_install_first(inode, map, size);
 	if (!err)
-		fi->famfs_seq++;
+		famfs_seq_inc(inode);
 	famfs_change_end(inode);
 	/* With the lock free the next one may have freed @map. */
 	if (old)
@@ -335,7 +301,7 @@ int famfs_revoke(struct inode *inode)
 	}
 	if (!err) {
 		clear_bit(FUSE_I_NO_FMAP, &fi->state);
-		fi->famfs_seq++;
+		famfs_seq_inc(inode);
 	}
 	famfs_change_end(inode);
 	/* With the lock free the next one may have freed @old. */
@@ -348,38 +314,25 @@ int famfs_revoke(struct inode *inode)
 }
 
 /**
- * famfs_drop_map() - take away a map with memory that the server has back
- * @inode: a mapped inode
- *
- * The memory must not be written any more, so this gives up never.
- *
- * Context: i_rwsem is held for writing.
- */
-void famfs_drop_map(struct inode *inode)
-{
-	const struct famfs_map *map;
-	struct page *busy;
-
-	while (famfs_revoke(inode)) {
-		filemap_invalidate_lock(inode->i_mapping);
-		map = famfs_inode_map(inode);
-		busy = map ? famfs_try_forget(inode, map, 0) : NULL;
-		if (busy)
-			famfs_wait_idle(inode, busy, TASK_UNINTERRUPTIBLE);
-		else
-			filemap_invalidate_unlock(inode->i_mapping);
-	}
-}
-
-/**
  * famfs_evict() - take the map from an inode
- * @inode: an inode of any kind that nobody uses, its DAX entries gone
+ * @inode: an inode of any kind that nobody uses
+ *
+ * Context: Any in which inodes are evicted, memory reclaim among them.  Waits
+ * for nobody: famfs_file_release() keeps inodes whose pages are pinned.
  */
 void famfs_evict(struct inode *inode)
 {
+	struct address_space *mapping = inode->i_mapping;
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	struct famfs_map *map = fi->famfs_meta;
 
+	if (!fuse_is_famfs(inode))
+		return;
+	/* A fault leaves an entry also where there is no map. */
+	if (WARN_ON_ONCE(dax_layout_busy_page(mapping)))
+		dax_break_layout_final(inode);
+	else
+		dax_delete_mapping_range(mapping, 0, LLONG_MAX);
 	if (!map)
 		return;
 	WRITE_ONCE(fi->famfs_meta, NULL);

@@ -307,3 +307,30 @@ u64 famfs_map_common(const struct famfs_map *a, const struct famfs_map *b)
 		return famfs_common_extents(a, b);
 	return 0;
 }
+
+/**
+ * famfs_map_shrink() - take the end of a map away
+ * @map: a map, which nobody uses meanwhile
+ * @end: bytes that stay mapped, a multiple of the page, less than now
+ *
+ * Return: number of extents and strips that went.
+ */
+u32 famfs_map_shrink(struct famfs_map *map, u64 end)
+{
+	u32 nr = map->nr_extents + map->nr_strips;
+	struct famfs_stripe *last;
+
+	while (map->nr_extents &&
+	       map->extents[map->nr_extents - 1].start >= end)
+		map->nr_extents--;
+	while (map->nr_stripes &&
+	       map->stripes[map->nr_stripes - 1].start >= end) {
+		last = &map->stripes[--map->nr_stripes];
+		map->nr_strips = last->first;
+	}
+	if (map->nr_stripes)
+		map->stripes[map->nr_stripes - 1].end = end;
+	map->mapped = end;
+	map->file_size = min(map->file_size, end);
+	return nr - map->nr_extents - map->nr_strips;
+}

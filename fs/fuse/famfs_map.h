@@ -87,8 +87,9 @@ struct famfs_stripe {
  * @strips: their strips
  * @extents: a simple map's extents, in file order
  *
- * Either @extents or @stripes is used.  Once a map can be seen by others it
- * does not change until it is freed.
+ * Either @extents or @stripes is used, or none: then the file is empty.  Once a
+ * map can be seen by others it does not change until it is freed, but that
+ * famfs_map_shorten() may take its end away.
  */
 struct famfs_map {
 	struct rcu_head rcu;
@@ -166,6 +167,7 @@ void famfs_map_resolve(const struct famfs_map *map, u64 pos,
 int famfs_map_walk(const struct famfs_map *map, famfs_range_fn fn,
 		   void *data);
 u64 famfs_map_common(const struct famfs_map *a, const struct famfs_map *b);
+u32 famfs_map_shrink(struct famfs_map *map, u64 end);
 int famfs_map_walk_at(const struct famfs_map *map,
 		      const struct famfs_range *where,
 		      famfs_range_fn fn, void *data);

@@ -59,8 +59,6 @@ static int famfs_check_header(struct famfs_parser *p,
 		return famfs_refuse(p, 0, "reserved field is not zero");
 	if (hdr->size && hdr->size != p->size)
 		return famfs_refuse(p, 0, "size is not the message's length");
-	if (!hdr->nextents)
-		return famfs_refuse(p, 0, "no extents");
 	if (hdr->file_size > MAX_LFS_FILESIZE)
 		return famfs_refuse(p, 0, "file size above the limit");
 	return 0;

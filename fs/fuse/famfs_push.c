@@ -48,39 +48,13 @@ static void famfs_parts_keep(struct famfs_conn *conn, struct famfs_parts *parts)
 	list_add(&parts->list, &conn->parts);
 }
 
-static int famfs_match(struct inode *inode, u64 nodeid, void *data)
-{
-	return get_node_id(inode) == nodeid && igrab(inode);
-}
-
-/*
- * Unlike fuse_ilookup() this does not wait for an inode that is being evicted:
- * its pages may be pinned by a request that the server has not answered.
- */
-static struct inode *famfs_find_inode(struct fuse_conn *fc, u64 nodeid)
-{
-	struct fuse_mount *fm;
-	struct inode *inode;
-
-	list_for_each_entry(fm, &fc->mounts, fc_entry) {
-		inode = fm->sb ? find_inode_nowait(fm->sb, nodeid, famfs_match,
-						   NULL) : NULL;
-		if (inode) {
-			wait_on_new_inode(inode);
-			return inode;
-		}
-	}
-	return NULL;
-}
-
 static bool famfs_node_known(struct fuse_conn *fc, u64 nodeid)
 {
 	struct inode *inode;
 
 	guard(rwsem_read)(&fc->killsb);
-	inode = famfs_find_inode(fc, nodeid);
-	if (inode)
-		famfs_put_inode(inode);
+	inode = fuse_ilookup(fc, nodeid, NULL);
+	iput(inode);
 	return inode;
 }
 
@@ -128,16 +102,13 @@ static int famfs_push_inode(struct fuse_conn *fc, u64 nodeid, const void *msg,
 	struct inode *inode;
 	int err = -EINVAL;
 
-	inode = famfs_find_inode(fc, nodeid);
+	inode = fuse_ilookup(fc, nodeid, NULL);
 	if (!inode)
 		return -ENOENT;
 	if (S_ISREG(inode->i_mode) && nodeid != FUSE_ROOT_ID)
 		err = msg ? famfs_take(inode, msg, size, NULL) :
 			    famfs_revoke(inode);
-	/* For truncate(), which the server may reply to after this. */
-	if (!err)
-		set_bit(FUSE_I_FMAP_PUSHED, &get_fuse_inode(inode)->state);
-	famfs_put_inode(inode);
+	iput(inode);
 	return err;
 }
 

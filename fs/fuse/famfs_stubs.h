@@ -130,14 +130,15 @@ static inline int famfs_setattr(struct inode *inode, struct iattr *attr)
 }
 
 static inline int famfs_resize_begin(struct inode *inode, struct iattr *attr,
+				     struct file *file,
 				     struct famfs_resize *resize)
 {
 	return 0;
 }
 
 static inline int famfs_resize_end(struct inode *inode,
-				   const struct iattr *attr,
-				   const struct famfs_resize *resize, int err)
+				   const struct iattr *attr, struct file *file,
+				   struct famfs_resize *resize, int err)
 {
 	return err;
 }
@@ -148,12 +149,21 @@ static inline long famfs_fallocate(struct file *file, int mode, loff_t offset,
 	return -EOPNOTSUPP;
 }
 
-static inline u32 famfs_tell_size(struct inode *inode, u64 *size)
+static inline int famfs_size_flush(struct inode *inode, loff_t size)
 {
 	return 0;
 }
 
-static inline void famfs_told_size(struct inode *inode, u32 valid, u64 size,
+static inline void famfs_file_release(struct inode *inode, struct fuse_file *ff)
+{
+}
+
+static inline u32 famfs_size_to_tell(const struct inode *inode, u64 *size)
+{
+	return 0;
+}
+
+static inline void famfs_size_told(struct inode *inode, u32 valid, u64 size,
 				   int err)
 {
 }

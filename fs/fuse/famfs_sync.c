@@ -92,23 +92,26 @@ int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 {
 	struct inode *inode = file_inode(file);
 	struct fuse_conn *fc = get_fuse_conn(inode);
-	int err;
+	loff_t size = i_size_read(inode);
+	int err, wb_err;
 
-	/* If telling the size has failed before, the inode is clean. */
-	if (test_bit(FUSE_I_FMAP_SIZE, &get_fuse_inode(inode)->state))
-		mark_inode_dirty_sync(inode);
 	err = file_write_and_wait_range(file, start, end);
 	if (!err)
 		err = sync_inode_metadata(inode, 1);
+	if (!err)
+		err = famfs_size_flush(inode, size);
 	if (err || fc->no_fsync)
-		return err;
+		goto out;
 
 	err = fuse_fsync_common(file, start, end, datasync, FUSE_FSYNC);
 	if (err == -ENOSYS) {
 		fc->no_fsync = 1;
 		err = 0;
 	}
-	return err;
+out:
+	/* What this returns need not be reported to @file once more. */
+	wb_err = file_check_and_advance_wb_err(file);
+	return err ?: wb_err;
 }
 
 const struct address_space_operations famfs_aops = {

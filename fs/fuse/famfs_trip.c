@@ -41,8 +41,9 @@ void famfs_trip_end(struct famfs_trip *trip)
  * @inode: the inode
  * @file: the file
  *
- * What a file would lose by being truncated has to be known before, and without
- * FUSE_OPEN there is no reply to append to: then the server is asked here.
+ * What a file would lose by being truncated has to be known before, a size that
+ * was not told has to be told before, and without FUSE_OPEN there is no reply to
+ * append to: then the server is asked here.
  *
  * Context: As famfs_open().
  * Return: as famfs_open(); famfs_trip_end() is due only after 0.
@@ -54,7 +55,7 @@ int famfs_trip_open(struct famfs_trip *trip, struct inode *inode,
 
 	*trip = (struct famfs_trip) {};
 	if ((file->f_flags & O_TRUNC) || get_fuse_conn(inode)->no_open ||
-	    !famfs_must_fetch(inode))
+	    famfs_size_untold(inode) || !famfs_must_fetch(inode))
 		return famfs_open(inode, file);
 
 	err = famfs_trip_lock(trip, inode);

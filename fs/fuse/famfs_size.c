@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * famfs: the size that the server has, and the one that it has to be told.
+ *
+ * A growing file gets its size here: writes move it, and the server is told
+ * with FUSE_SETATTR by fsync(), close(), and the flusher.  What the server is
+ * known to have is famfs_server_size.  The file has an untold size where i_size
+ * is larger.  It is never smaller for that reason: truncate() tells the server
+ * first.
+ *
+ * An error that the server sends, or a connection that is gone, is an answer:
+ * whoever syncs or closes the file gets it, every open file through wb_err, and
+ * the size is told again only when somebody asks for it.  A request that a
+ * signal has taken out of the queue is none: famfs_keep.c tells the size then.
+ */
+
+#include "famfs.h"
+
+#include <linux/pagemap.h>
+#include <linux/wait_bit.h>
+#include <linux/writeback.h>
+
+/**
+ * famfs_size_write() - set the size of a file
+ * @inode: a file that is mapped
+ * @size: the new size
+ *
+ * Attributes that the server sends later do not undo this.
+ *
+ * Context: Takes fuse_inode.lock.
+ */
+void famfs_size_write(struct inode *inode, loff_t size)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	guard(spinlock)(&fi->lock);
+	fi->attr_version = atomic64_inc_return(&get_fuse_conn(inode)->attr_version);
+	i_size_write(inode, size);
+}
+
+/**
+ * famfs_size_untold() - does the server have to be told the size of a file?
+ * @inode: an inode of any kind
+ *
+ * Return: true if the file has grown since.
+ */
+bool famfs_size_untold(const struct inode *inode)
+{
+	return fuse_is_famfs(inode) &&
+	       i_size_read(inode) >
+	       READ_ONCE(get_fuse_inode(inode)->famfs_server_size);
+}
+
+/**
+ * famfs_size_to_tell() - add the size to a request that tells the times
+ * @inode: an inode of any kind
+ * @size: set to the size
+ *
+ * Return: FATTR_SIZE, or 0 if there is nothing to tell.
+ */
+u32 famfs_size_to_tell(const struct inode *inode, u64 *size)
+{
+	if (!famfs_size_untold(inode))
+		return 0;
+	*size = i_size_read(inode);
+	return FATTR_SIZE;
+}
+
+/* A reply to GET_FMAP from before brings a size from before. */
+static void famfs_size_set_known(struct inode *inode, u64 size)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	guard(spinlock)(&fi->lock);
+	if (size <= fi->famfs_server_size)
+		return;
+	WRITE_ONCE(fi->famfs_server_size, size);
+	if (!fi->famfs_meta)
+		fi->famfs_seq++;
+}
+
+/* Errors that come without the server having seen the request. */
+static bool famfs_size_unanswered(int err)
+{
+	return err == -EINTR || err == -ENOMEM;
+}
+
+/**
+ * famfs_size_told() - take the answer to a size that was told
+ * @inode: an inode of any kind
+ * @valid: FATTR_* bits of the request
+ * @size: the size in it
+ * @err: 0 or the error that the request ended with
+ *
+ * Context: Any task, the server's among them.
+ */
+void famfs_size_told(struct inode *inode, u32 valid, u64 size, int err)
+{
+	if (!(valid & FATTR_SIZE))
+		return;
+	if (!err)
+		famfs_size_set_known(inode, size);
+	else if (!famfs_size_unanswered(err))
+		__filemap_set_wb_err(inode->i_mapping, err);
+}
+
+/* Also where the file has become smaller since @size was its size. */
+static bool famfs_size_is_known(const struct inode *inode, loff_t size)
+{
+	return !famfs_size_untold(inode) ||
+	       READ_ONCE(get_fuse_inode(inode)->famfs_server_size) >= size;
+}
+
+/**
+ * famfs_size_flush() - see to it that the server knows the size of a file
+ * @inode: an inode of any kind
+ * @size: what its size was, or is
+ *
+ * Others may be telling it, and fail: then this tells it as well.
+ *
+ * Context: May wait for the server, killably until it has read the request.
+ * i_rwsem may be held.
+ * Return: 0, an error of the server, -EINTR or -ENOMEM where the server has not
+ * been asked.
+ */
+int famfs_size_flush(struct inode *inode, loff_t size)
+{
+	errseq_t since = errseq_sample(&inode->i_mapping->wb_err);
+	int err = 0;
+
+	while (!err && !famfs_size_is_known(inode, size)) {
+		mark_inode_dirty_sync(inode);
+		err = sync_inode_metadata(inode, 1);
+		if (!err)
+			err = filemap_check_wb_err(inode->i_mapping, since);
+	}
+	return err;
+}
+
+/**
+ * famfs_size_settle() - see to it that no size is on its way to the server
+ * @inode: a file that is mapped
+ *
+ * What truncate() tells the server must not be overtaken by a size from before.
+ *
+ * Context: i_rwsem is held for writing, so that the size does not move.  May
+ * wait for the server, killably.
+ * Return: as famfs_size_flush().
+ */
+int famfs_size_settle(struct inode *inode)
+{
+	int err;
+
+	lockdep_assert_held_write(&inode->i_rwsem);
+	if (wait_on_bit(&get_fuse_inode(inode)->state, FUSE_I_SIZE_SENT,
+			TASK_KILLABLE))
+		return -EINTR;
+	err = write_inode_now(inode, 1);
+	return err ?: famfs_size_flush(inode, i_size_read(inode));
+}

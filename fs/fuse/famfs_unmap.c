@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * famfs: taking pages of a file away from who has them mapped or pinned.
+ *
+ * A mapping is taken away at once.  A pin ends when who has it lets go, and who
+ * may wait for that is a matter of the caller: the task that truncates a file
+ * does, killably, and the server never does.
+ */
+
+#include "famfs.h"
+#include "famfs_io.h"
+
+#include <linux/dax.h>
+#include <linux/memremap.h>
+#include <linux/pagemap.h>
+#include <linux/wait_bit.h>
+
+/* A bound of the users' waits: a page that is used again never becomes idle. */
+#define FAMFS_PIN_WAIT		(HZ / 10 ?: 1)
+
+/* Dirty cache lines go to the memory that they belong to. */
+static void famfs_forget(struct inode *inode, const struct famfs_map *map,
+			 u64 pos)
+{
+	struct dax_device *dax_dev = famfs_map_alive(map);
+
+	if (dax_dev)
+		famfs_flush(inode->i_mapping, dax_dev);
+	dax_delete_mapping_range(inode->i_mapping, pos, LLONG_MAX);
+}
+
+/**
+ * famfs_try_forget() - take a file's mappings away
+ * @inode: the file
+ * @map: its map
+ * @pos: from where on; a huge entry that goes on behind it goes whole
+ *
+ * The pages before @pos that share a huge page with it are unmapped as well,
+ * for they may be mapped one by one, but their being pinned does not matter.
+ *
+ * Context: invalidate_lock is held for writing.
+ * Return: NULL, or a page that is pinned.  Then nothing has changed but that
+ * others have to fault again.
+ */
+struct page *famfs_try_forget(struct inode *inode, const struct famfs_map *map,
+			      u64 pos)
+{
+	struct address_space *mapping = inode->i_mapping;
+	u64 huge = round_down(pos, PMD_SIZE);
+	struct page *busy;
+
+	lockdep_assert_held_write(&mapping->invalidate_lock);
+	if (huge < pos)
+		unmap_mapping_pages(mapping, huge >> PAGE_SHIFT,
+				    (pos - huge) >> PAGE_SHIFT, false);
+	busy = dax_layout_busy_page_range(mapping, pos, LLONG_MAX);
+	if (!busy)
+		famfs_forget(inode, map, pos);
+	return busy;
+}
+
+/**
+ * famfs_wait_idle() - wait for a page that somebody has pinned
+ * @inode: the inode that famfs_try_forget() was called for
+ * @busy: the page that it returned
+ *
+ * Whoever has pinned the page may have to fault before it lets go, so
+ * invalidate_lock is dropped.  Then others can map the page again, and a page
+ * that is mapped is not idle: so this waits for a while only, and the caller
+ * unmaps the page and looks again.  The struct page must not go with its device
+ * meanwhile.
+ *
+ * Context: invalidate_lock is held for writing, and free afterwards.  Killable.
+ * Return: 0 or -EINTR.
+ */
+int famfs_wait_idle(struct inode *inode, struct page *busy)
+{
+	struct dev_pagemap *pgmap = get_dev_pagemap(page_to_pfn(busy));
+	long left = 0;
+
+	filemap_invalidate_unlock(inode->i_mapping);
+	if (pgmap)
+		left = ___wait_var_event(busy,
+				___wait_cond_timeout(dax_page_is_idle(busy)),
+				TASK_KILLABLE, 0, FAMFS_PIN_WAIT,
+				__ret = schedule_timeout(__ret));
+	put_dev_pagemap(pgmap);
+	return left < 0 ? -EINTR : 0;
+}
+
+/**
+ * famfs_unmap_behind() - take away what is mapped behind the end of a file
+ * @inode: the file
+ * @size: its new size
+ *
+ * That includes private copies: faults get SIGBUS there, and if the file grows
+ * again it has zeros.
+ *
+ * Context: invalidate_lock is held for writing.
+ */
+void famfs_unmap_behind(struct inode *inode, loff_t size)
+{
+	unmap_mapping_pages(inode->i_mapping, PAGE_ALIGN(size) >> PAGE_SHIFT, 0,
+			    true);
+}
+
+/**
+ * famfs_cut() - make a file smaller, here
+ * @inode: the file
+ * @size: its new size
+ *
+ * Nothing is reached behind @size afterwards.
+ *
+ * Context: i_rwsem is held for writing, FUSE_I_SIZE_UNSTABLE is set.  Waits,
+ * killably, for pages that are pinned behind @size.
+ * Return: 0 or -EINTR; then nothing has changed.
+ */
+int famfs_cut(struct inode *inode, loff_t size)
+{
+	const struct famfs_map *map;
+	struct page *busy;
+	int err;
+
+	for (;;) {
+		filemap_invalidate_lock(inode->i_mapping);
+		map = famfs_inode_map(inode);
+		busy = map ? famfs_try_forget(inode, map, PAGE_ALIGN(size)) :
+			     NULL;
+		if (!busy)
+			break;
+		err = famfs_wait_idle(inode, busy);
+		if (err)
+			return err;
+	}
+	famfs_unmap_behind(inode, size);
+	famfs_size_write(inode, size);
+	filemap_invalidate_unlock(inode->i_mapping);
+	return 0;
+}
+
+/**
+ * famfs_map_shorten() - cut a map down to what is left of its file
+ * @inode: a mapped inode that has become smaller
+ * @size: its size
+ *
+ * The server has, or may have, the memory behind that back, and could not be
+ * asked for the map.  Pages that are still pinned stay claimed, so that they
+ * become no other file's.
+ *
+ * Context: i_rwsem is held for writing.
+ */
+void famfs_map_shorten(struct inode *inode, loff_t size)
+{
+	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
+	u64 end = PAGE_ALIGN(size);
+	struct famfs_map *map;
+	struct page *busy;
+
+	lockdep_assert_held_write(&inode->i_rwsem);
+	filemap_invalidate_lock(inode->i_mapping);
+	famfs_change_begin(inode);
+	map = get_fuse_inode(inode)->famfs_meta;
+	if (map && end < map->mapped) {
+		busy = famfs_try_forget(inode, map, end);
+		atomic_long_sub(famfs_map_shrink(map, end), &conn->nr_extents);
+		if (!busy)
+			famfs_claims_shrink(conn, map);
+		famfs_seq_inc(inode);
+	}
+	famfs_size_write(inode, size);
+	famfs_unmap_behind(inode, size);
+	famfs_change_end(inode);
+	filemap_invalidate_unlock(inode->i_mapping);
+}
