@@ -58,7 +58,6 @@ static void famfs_good_message(struct famfs_msg *msg, u32 type)
 #define WRONG_FLAG	"unknown flag"
 #define RESERVED	"reserved field is not zero"
 #define WRONG_SIZE	"size is not the message's length"
-#define NO_EXTENTS	"no extents"
 #define FILE_TOO_LARGE	"file size above the limit"
 #define NOT_COVERED	"extents do not cover the file"
 #define NO_HEADER	"shorter than a header"
@@ -93,10 +92,14 @@ const struct famfs_case famfs_bad_headers[] = {
 	{ "size too large", 1, { HEADER(size, STRIP_END + 8) },
 	  0, 0, WRONG_SIZE },
 	{ "size of the header", 0, { HEADER(size, 32) }, 0, 0, WRONG_SIZE },
-	{ "no extents", 0, { HEADER(nextents, 0) }, 0, 0, NO_EXTENTS },
-	{ "no extents, and none there", 0, { HEADER(nextents, 0) },
-	  -72, 0, NO_EXTENTS },
-	{ "no stripes", 1, { HEADER(nextents, 0) }, 0, 0, NO_EXTENTS },
+	{ "no extents, but there are", 0, { HEADER(nextents, 0) },
+	  0, 0, WRONG_LENGTH },
+	{ "no extents of a file with bytes", 0, { HEADER(nextents, 0) },
+	  -72, 0, NOT_COVERED },
+	{ "no stripes, but there are", 1, { HEADER(nextents, 0) },
+	  0, 32, TRAILING },
+	{ "no stripes of a file with bytes", 1, { HEADER(nextents, 0) },
+	  32 - STRIP_END, 0, NOT_COVERED },
 	{ "file size above the limit", 0,
 	  { HEADER(file_size, MAX_LFS_FILESIZE + 1ULL) },
 	  0, 0, FILE_TOO_LARGE },
@@ -265,6 +268,10 @@ const struct famfs_case famfs_good_cases[] = {
 	{ "file of type superblock", 0, { HEADER(file_type, 1) } },
 	{ "file of type log", 1, { HEADER(file_type, 2) } },
 	{ "empty file", 0, { HEADER(file_size, 0) } },
+	{ "empty file, no extents", 0,
+	  { HEADER(file_size, 0), HEADER(nextents, 0) }, 32 - EXT_END },
+	{ "empty file, no stripes", 1,
+	  { HEADER(file_size, 0), HEADER(nextents, 0) }, 32 - STRIP_END },
 	{ "file that ends in the first extent", 0, { HEADER(file_size, 1) } },
 	{ "file that ends in a page", 1, { HEADER(file_size, 8 * PAGE_SIZE + 1) } },
 	{ "device 1023", 0, { EXTENT(EXT(2), devindex, 1023) } },

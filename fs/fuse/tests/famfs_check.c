@@ -194,6 +194,8 @@ const char *famfs_check_map(const void *msg, size_t size,
 		return "another length";
 	if (map->devs)
 		return "devices from nowhere";
+	if (!map->mapped)
+		return NULL;
 
 	wrong = famfs_check_each(msg, size, map, rnd);
 	if (!wrong)

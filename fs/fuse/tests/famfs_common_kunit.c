@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of file maps: what two maps of a file agree about.
+ * KUnit tests of file maps: what two maps of a file agree about, and maps that
+ * lose their end.
  *
  * Where a map takes the place of another, they keep what they agree about in
  * page tables and page cache.  Taken to agree about too much, they leave memory
@@ -246,11 +247,64 @@ static void famfs_M6_random_maps_agree_where_it_is_said(struct kunit *test)
 	}
 }
 
+static u32 famfs_pieces(const struct famfs_map *map)
+{
+	return map->nr_extents + map->nr_strips;
+}
+
+/* @map has been shrunk to @end, @whole has not. */
+static void famfs_check_shrunk(struct kunit *test, const struct famfs_map *map,
+			       const struct famfs_map *whole, u64 end)
+{
+	struct famfs_range range;
+	u64 pos, next;
+
+	KUNIT_EXPECT_EQ(test, map->mapped, end);
+	KUNIT_EXPECT_LE(test, map->file_size, end);
+	for (pos = 0; pos < end; pos = next) {
+		if (!famfs_same_place(map, whole, pos, &next)) {
+			KUNIT_FAIL(test, "byte %llu is elsewhere", pos);
+			break;
+		}
+		famfs_map_resolve(map, pos, &range);
+		KUNIT_EXPECT_LE(test, range.offset + range.len, end);
+	}
+	if (!end)
+		KUNIT_EXPECT_EQ(test, famfs_pieces(map), 0);
+}
+
+static void famfs_G5_shrunk_map_keeps_its_start(struct kunit *test)
+{
+	struct famfs_msg *msg = famfs_new_msgs(test);
+	struct famfs_fault fault = {};
+	struct famfs_map *map, *whole;
+	struct rnd_state rnd;
+	u64 end;
+	u32 gone;
+	int i;
+
+	prandom_seed_state(&rnd, 1);
+	for (i = 0; i < FAMFS_ROUNDS * FAMFS_NR_SHAPES; i++) {
+		famfs_msg_random(msg, &famfs_shapes[i % FAMFS_NR_SHAPES], &rnd);
+		map = famfs_map_parse(msg->data, msg->size, &fault);
+		whole = famfs_map_parse(msg->data, msg->size, &fault);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(map) || IS_ERR(whole));
+		end = PAGES(famfs_rnd(&rnd, map->mapped >> PAGE_SHIFT));
+		gone = famfs_map_shrink(map, end);
+		KUNIT_EXPECT_EQ(test, famfs_pieces(map) + gone,
+				famfs_pieces(whole));
+		famfs_check_shrunk(test, map, whole, end);
+		famfs_map_free(map);
+		famfs_map_free(whole);
+	}
+}
+
 static struct kunit_case famfs_common_cases[] = {
 	KUNIT_CASE_PARAM(famfs_M6_maps_agree_up_to_the_first_difference,
 			 famfs_two_gen_params),
 	KUNIT_CASE_PARAM(famfs_M6_random_maps_agree_where_it_is_said,
 			 famfs_shape_gen_params),
+	KUNIT_CASE(famfs_G5_shrunk_map_keeps_its_start),
 	{}
 };
 

@@ -81,6 +81,7 @@ static void famfs_M1_accepts(struct kunit *test)
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(map), "refused at byte %zu: %s",
 			       fault.pos, fault.why);
 
+	KUNIT_EXPECT_EQ(test, map->mapped, famfs_ref_mapped(msg));
 	prandom_seed_state(&rnd, 1);
 	KUNIT_EXPECT_STREQ(test, famfs_check_map(msg, size, map, &rnd) ?: "",
 			   "");

@@ -122,7 +122,7 @@ bool famfs_ref_valid(const void *msg, size_t size)
 
 	if (size < sizeof(*hdr) || hdr->version != 1 || hdr->file_type > 2 ||
 	    hdr->ext_type > 1 || (hdr->flags & ~FUSE_FMAP_GROW) || hdr->reserved ||
-	    !hdr->nextents || hdr->file_size > MAX_LFS_FILESIZE)
+	    hdr->file_size > MAX_LFS_FILESIZE)
 		return false;
 	if (hdr->size != 0 && hdr->size != size)
 		return false;

@@ -20,6 +20,7 @@
 #define famfs_map_walk	famfs_test_map_for_each
 #define famfs_map_walk_at	famfs_test_map_for_each_at
 #define famfs_map_common	famfs_test_map_common
+#define famfs_map_shrink	famfs_test_map_shrink
 
 #include "../famfs_map.h"
 

@@ -22,12 +22,12 @@ void famfs_pool_init(struct famfs_server *srv, __u32 dev, __u64 base,
 	pool->units = units < FAMFS_MAX_UNITS ? units : FAMFS_MAX_UNITS;
 }
 
-/* At least one: a map has to have an extent. */
+/* At least one, unless empty files are to take nothing. */
 static __u64 units_of(const struct famfs_server *srv, __u64 bytes)
 {
-	__u64 unit = srv->st->pool.unit;
+	const struct famfs_pool *pool = &srv->st->pool;
 
-	return bytes ? (bytes + unit - 1) / unit : 1;
+	return bytes ? (bytes + pool->unit - 1) / pool->unit : !pool->empty;
 }
 
 /* The first free unit: what was given back is soon somebody else's. */

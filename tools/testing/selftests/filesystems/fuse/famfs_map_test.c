@@ -10,6 +10,7 @@
  * page in two places corrupts the bookkeeping of DAX and umount never returns.
  */
 #include "famfs_faults.h"
+#include "famfs_task.h"
 #include "famfs_test.h"
 
 #define PAGE	4096UL
@@ -239,6 +240,48 @@ TEST_F(famfs_map, M3_stripes_of_two_files_do_not_share_a_page)
 	close(ASSERT_OPEN("striped", O_RDWR));
 	EXPECT_OPEN_FAILS(EBUSY, "in strip 2", O_RDWR);
 	close(ASSERT_OPEN("after it", O_RDWR));
+}
+
+/* It has nothing to read, and still it is none of the others. */
+TEST_F(famfs_map, M10_empty_file_needs_no_memory)
+{
+	const __u32 types[] = { FUSE_FMAP_EXT_SIMPLE, FUSE_FMAP_EXT_STRIPED };
+	const __u8 flags[] = { 0, FUSE_FMAP_GROW };
+	char *map, c, text[4096];
+	size_t i;
+	int fd;
+
+	famfs_msg_init(&self->m, 0, 0);
+	famfs_add_mapped(&self->env, "f", &self->m);
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	for (i = 0; i < 4; i++) {
+		famfs_msg_exit(&self->m);
+		famfs_msg_init(&self->m, 0, types[i / 2]);
+		famfs_msg_header(&self->m)->flags = flags[i % 2];
+		famfs_set_map(&self->env.srv, 0, self->m.buf, self->m.len);
+		famfs_fail(&self->env.srv, FUSE_FALLOCATE, FAMFS_ANY, -ENOSPC, 1);
+		fd = ASSERT_OPEN("f", O_RDWR);
+		EXPECT_EQ(1, famfs_maps(&self->env));
+		EXPECT_EQ(0, famfs_size_of(fd));
+		EXPECT_EQ(0, read(fd, &c, 1));
+		EXPECT_ERRNO(flags[i % 2] ? ENOSPC : EFBIG, write(fd, "x", 1));
+		map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+		ASSERT_NE(MAP_FAILED, map);
+		EXPECT_EQ(SIGBUS, famfs_probe(map));
+		munmap(map, PAGE);
+		EXPECT_EQ(0, fsync(fd));
+		close(fd);
+		ASSERT_EQ(0, famfs_evict(&self->env, 0));
+		famfs_rules_clear(&self->env.srv);
+	}
+	EXPECT_COUNT(0, FUSE_READ);
+	EXPECT_COUNT(0, FUSE_WRITE);
+	/* No device is held for it. */
+	EXPECT_EQ(0, famfs_table(&self->env, text, sizeof(text)));
+	EXPECT_EQ(NULL, strstr(text, "device"));
+	/* A size without memory is another matter. */
+	famfs_msg_header(&self->m)->file_size = 1;
+	EXPECT_EQ(-EINVAL, try_message(&self->env, self->m.buf, self->m.len));
 }
 
 TEST_HARNESS_MAIN

@@ -100,6 +100,7 @@ struct famfs_pool {
 	__u32 dev;
 	__u64 base, unit;		/* bytes */
 	__u32 units;
+	bool empty;			/* an empty file has no unit */
 	__u8 owner[FAMFS_MAX_UNITS];	/* file + 1, or 0 */
 };
 

@@ -62,7 +62,8 @@ static inline void famfs_dirty(char *p)
 } while (0)
 
 /* The server has got each file handle back, also of opens that failed. */
-#define EXPECT_NO_HANDLES() EXPECT_EQ(0, famfs_wait_handles(&self->env.srv, 0))
+#define EXPECT_NO_HANDLES() EXPECT_NO_HANDLES_BUT(0)
+#define EXPECT_NO_HANDLES_BUT(n) EXPECT_EQ(0, famfs_wait_handles(&self->env.srv, n))
 
 /* Runs code in a child; passes if it exits with 0. */
 #define EXPECT_CHILD(code) do {						\

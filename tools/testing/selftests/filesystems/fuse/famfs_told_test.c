@@ -164,6 +164,8 @@ TEST_F(famfs_told, G3_file_stops_growing_before_its_size_is_told)
 	EXPECT_SIZE(PAGE);
 	self->file->size = PAGE;
 	EXPECT_ERRNO(EFBIG, pwrite(self->fd, "x", 1, PAGE));
+	/* What was written behind it is lost. */
+	EXPECT_ERRNO(EIO, fsync(self->fd));
 	EXPECT_TOLD(PAGE);
 	EXPECT_EQ(0, self->env.srv.st->setattr_valid & FATTR_SIZE);
 	famfs_msg_exit(&m);
@@ -186,7 +188,7 @@ TEST_F(famfs_told, G3_truncate_while_a_size_is_told)
 	EXPECT_TOLD(PAGE);
 }
 
-/* Nor start on it, although nothing but the size is to be told. */
+/* Nor start on it: there is nothing to tell but what truncate() tells. */
 TEST_F(famfs_told, G3_size_is_not_told_while_truncate_waits)
 {
 	struct famfs_server *srv = &self->env.srv;
@@ -194,14 +196,14 @@ TEST_F(famfs_told, G3_size_is_not_told_while_truncate_waits)
 	struct famfs_job grow = { .run = famfs_job_truncate, .fd = self->fd,
 				  .pos = 30 * UNIT };
 
-	famfs_fail(srv, FUSE_SETATTR, FAMFS_ANY, -EIO, 1);
-	EXPECT_ERRNO(EIO, fsync(self->fd));
+	EXPECT_EQ(0, fsync(self->fd));
 	START(&grow, FUSE_SETATTR);
+	famfs_counts_reset(srv);
 	ASSERT_EQ(0, famfs_job_start(&sync));
-	ASSERT_EQ(0, famfs_wait_held(srv, 2));
+	FINISH(&sync, 0);
+	EXPECT_COUNT(0, FUSE_SETATTR);
 	famfs_release(srv);
 	FINISH(&grow, 0);
-	FINISH(&sync, 0);
 	EXPECT_EQ(30 * UNIT, srv->st->told_size);
 	/* And what truncate() has told need not be told again. */
 	famfs_counts_reset(srv);
@@ -209,13 +211,27 @@ TEST_F(famfs_told, G3_size_is_not_told_while_truncate_waits)
 	EXPECT_EQ(0, srv->st->setattr_valid & FATTR_SIZE);
 }
 
-/* The server believes in a size that the file has not got. */
+/* Memory first, and the size when it is there. */
 TEST_F(famfs_told, G3_truncate_that_gets_no_map)
 {
 	EXPECT_EQ(0, fsync(self->fd));
 	famfs_fail(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, -EIO, 1);
 	EXPECT_ERRNO(EIO, ftruncate(self->fd, 40 * UNIT));
-	EXPECT_EQ(40 * UNIT, self->file->size);
+	EXPECT_EQ(FAR, self->file->size);
+	EXPECT_TOLD(FAR);
+}
+
+/* Nor is there a size left that nobody would tell any more. */
+TEST_F(famfs_told, X3_evicted_after_a_truncate_that_gets_no_map)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/f", self->env.dir);
+	close(self->fd);
+	famfs_fail(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, -EIO, 1);
+	EXPECT_ERRNO(EIO, truncate(path, 40 * UNIT));
+	EXPECT_EQ(0, famfs_evict(&self->env, 0));
+	self->fd = ASSERT_OPEN("f", O_RDWR);
 	EXPECT_TOLD(FAR);
 }
 

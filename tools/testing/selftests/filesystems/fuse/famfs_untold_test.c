@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sizes that the server is told in vain.
+ *
+ * What was wrong here: a size was told once, and if that was killed it was not
+ * told again, so that bytes were lost; one of two fsync() relied on the other
+ * one's failure; nobody else learnt of a size that the server refused; a size
+ * that was not told was kept over memory with something else in it.
+ */
+#include "famfs_task.h"
+#include "famfs_test.h"
+
+#define UNIT	(64 * 1024UL)
+#define BASE	(4 * MiB)
+#define UNITS	96
+#define FAR	(20 * UNIT + 1234)
+
+FIXTURE(famfs_untold)
+{
+	struct famfs_env env;
+	struct famfs_file *file;
+	int dev;			/* for notifications past the server */
+	int fd;				/* of "f", FAR long, which is not told */
+};
+
+FIXTURE_SETUP(famfs_untold)
+{
+	const char *why = famfs_env_init(&self->env, 1);
+	struct famfs_server *srv = &self->env.srv;
+
+	if (why)
+		SKIP(return, "%s", why);
+	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
+	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
+	self->dev = dup(srv->fd);
+	ASSERT_LE(0, self->dev);
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	self->fd = famfs_open(&self->env, "f", O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(1, pwrite(self->fd, "x", 1, FAR - 1));
+	ASSERT_EQ(0, self->file->size);
+	famfs_counts_reset(srv);
+}
+
+FIXTURE_TEARDOWN(famfs_untold)
+{
+	close(self->fd);
+	EXPECT_EQ(0, famfs_umount(&self->env));
+	close(self->dev);
+	FAMFS_TEARDOWN();
+}
+
+#define EXPECT_SIZE(n) EXPECT_EQ(n, famfs_size_of(self->fd))
+
+/* The size as both sides know it, when all is told. */
+static void expect_told(struct __test_metadata *const _metadata,
+			FIXTURE_DATA(famfs_untold) * self, __u64 size)
+{
+	EXPECT_SIZE(size);
+	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_SIZE(size);
+	EXPECT_EQ(size, self->file->size);
+}
+
+#define EXPECT_TOLD(n) expect_told(_metadata, self, n)
+
+/* A server can tell which sizes take memory back. */
+TEST_F(famfs_untold, G3_size_that_is_told_is_no_truncate)
+{
+	struct famfs_state *st = self->env.srv.st;
+
+	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_EQ(FATTR_SIZE, st->setattr_valid & (FATTR_SIZE | FATTR_LOCKOWNER));
+	famfs_counts_reset(&self->env.srv);
+	EXPECT_EQ(0, ftruncate(self->fd, UNIT));
+	EXPECT_EQ(FATTR_SIZE | FATTR_LOCKOWNER,
+		  st->setattr_valid & (FATTR_SIZE | FATTR_LOCKOWNER));
+}
+
+/*
+ * A child writes, and ends the file while the server is stopped; it is killed
+ * before the server has read the request.
+ */
+static int write_and_die(struct famfs_env *env, int (*end)(int fd))
+{
+	int status, fd, ready[2];
+	pid_t pid;
+	char c;
+
+	if (pipe(ready))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		fd = famfs_open(env, "f", O_WRONLY);
+		if (pwrite(fd, "later", 5, FAR) == 5)
+			(void)!write(ready[1], "w", 1);
+		usleep(200000);
+		end(fd);
+		_exit(0);
+	}
+	if (read(ready[0], &c, 1) != 1 ||
+	    famfs_server_signal(&env->srv, SIGSTOP))
+		return -2;
+	usleep(500000);
+	kill(pid, SIGKILL);
+	usleep(100000);
+	/* Its exit closes what it has not closed, and waits for that. */
+	if (famfs_server_signal(&env->srv, SIGCONT) ||
+	    waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status))
+		return -3;
+	close(ready[0]);
+	close(ready[1]);
+	return 0;
+}
+
+/* What a process has written before it was killed is in the file. */
+static void killed(struct __test_metadata *const _metadata,
+		   FIXTURE_DATA(famfs_untold) * self, int (*end)(int fd))
+{
+	int i;
+
+	EXPECT_TOLD(FAR);
+	close(self->fd);
+	ASSERT_EQ(0, write_and_die(&self->env, end));
+	for (i = 0; i < 300 && self->file->size != FAR + 5; i++)
+		usleep(10000);
+	EXPECT_EQ(FAR + 5, self->file->size);
+	EXPECT_EQ(0, famfs_evict(&self->env, 0));
+	self->fd = ASSERT_OPEN("f", O_RDWR);
+	EXPECT_TOLD(FAR + 5);
+}
+
+TEST_F(famfs_untold, G3_close_that_is_killed)
+{
+	killed(_metadata, self, close);
+}
+
+TEST_F(famfs_untold, G3_fsync_that_is_killed)
+{
+	killed(_metadata, self, fsync);
+}
+
+/* Of two that tell it at once, neither relies on the other's failure. */
+TEST_F(famfs_untold, G3_one_of_two_fsyncs_fails)
+{
+	struct famfs_job sync[2];
+	int i, j, failed = 0;
+
+	for (i = 1; i <= 100; i++) {
+		ASSERT_EQ(1, pwrite(self->fd, "y", 1, FAR + i));
+		famfs_fail(&self->env.srv, FUSE_SETATTR, FAMFS_ANY, -EIO, 1);
+		for (j = 0; j < 2; j++) {
+			sync[j] = (struct famfs_job) { .run = famfs_job_fsync,
+						       .fd = self->fd };
+			ASSERT_EQ(0, famfs_job_start(&sync[j]));
+		}
+		for (j = 0; j < 2; j++) {
+			if (famfs_job_result(&sync[j])) {
+				failed++;
+				continue;
+			}
+			EXPECT_EQ(FAR + i + 1, self->file->size);
+		}
+	}
+	EXPECT_LT(0, failed);
+}
+
+/* No is an answer: whoever asks gets it, and nobody else has to wait. */
+TEST_F(famfs_untold, G3_server_refuses_every_size)
+{
+	int fd = ASSERT_OPEN("f", O_RDWR);
+
+	famfs_fail(&self->env.srv, FUSE_SETATTR, FAMFS_ANY, -EROFS, -1);
+	EXPECT_ERRNO(EROFS, fsync(fd));
+	EXPECT_ERRNO(EROFS, close(fd));
+	/* Also of those who did not tell it. */
+	famfs_rules_clear(&self->env.srv);
+	EXPECT_ERRNO(EROFS, fsync(self->fd));
+	EXPECT_TOLD(FAR);
+	famfs_fail(&self->env.srv, FUSE_SETATTR, FAMFS_ANY, -EROFS, -1);
+	EXPECT_EQ(1, pwrite(self->fd, "x", 1, FAR));
+	EXPECT_ERRNO(EROFS, close(self->fd));
+	self->fd = -1;
+	EXPECT_EQ(0, famfs_evict(&self->env, 0));
+}
+
+/* The same size, and something else in the memory behind the known one. */
+TEST_F(famfs_untold, G2_untold_size_over_other_memory)
+{
+	struct famfs_msg m;
+
+	EXPECT_EQ(0, ftruncate(self->fd, UNIT));
+	EXPECT_EQ(0, fallocate(self->fd, FALLOC_FL_KEEP_SIZE, 0, 4 * UNIT));
+	EXPECT_EQ(4, pwrite(self->fd, "lost", 4, 2 * UNIT));
+	famfs_msg_simple(&m, UNIT, 0, famfs_place(&self->env.srv, self->file,
+						  0), UNIT);
+	famfs_msg_extent(&m, 0, BASE + 60 * UNIT, 3 * UNIT);
+	famfs_msg_header(&m)->flags = FUSE_FMAP_GROW;
+	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &m));
+	EXPECT_SIZE(UNIT);
+	EXPECT_ERRNO(EIO, fsync(self->fd));
+	EXPECT_EQ(0, fsync(self->fd));
+	famfs_msg_exit(&m);
+}
+
+TEST_HARNESS_MAIN
