@@ -211,7 +211,7 @@ static int famfs_claim_one(struct famfs_conn *conn, struct famfs_claim *claim)
 	if (!famfs_claim_insert(&conn->claims, claim)) {
 		pr_debug("fmap refused: pages %#llx-%#llx of device %u are taken\n",
 			 first, first + claim->nr - 1, index);
-		return -EBUSY;
+		return -EEXIST;
 	}
 	dev->nr_claims++;
 	dev->nr_users++;
@@ -284,7 +284,7 @@ static void famfs_reclaim(struct famfs_conn *conn, struct famfs_claims *claims)
  * Sees to it that the devices are there and large enough.
  *
  * Context: The inode's invalidate_lock is held until the map is published.
- * Return: 0, -EBUSY if a page is claimed already, for another file or twice
+ * Return: 0, -EEXIST if a page is claimed already, for another file or twice
  * in @map, -ENODEV for a device that is not known, -EIO for one that has gone,
  * -ERANGE for an extent outside its device.  After errors @old has its claims.
  */

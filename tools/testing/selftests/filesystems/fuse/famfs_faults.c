@@ -57,8 +57,8 @@ const struct famfs_fault famfs_simple_faults[] = {
 	{ "length negative", EXT2(len), 8, 1ULL << 63, EINVAL },
 	{ "offset beyond device", EXT(offset), 8, 1ULL << 50, ERANGE },
 	{ "length beyond device", EXT2(len), 8, 1ULL << 50, ERANGE },
-	{ "same pages twice", EXT2(offset), 8, 0, EBUSY },
-	{ "last page twice", EXT2(offset), 8, 15 * PAGE, EBUSY },
+	{ "same pages twice", EXT2(offset), 8, 0, EEXIST },
+	{ "last page twice", EXT2(offset), 8, 15 * PAGE, EEXIST },
 	{ NULL },
 };
 
@@ -87,8 +87,8 @@ const struct famfs_fault famfs_striped_faults[] = {
 	{ "strip a page short", STRIP(len), 8, 11 * PAGE, EINVAL },
 	{ "strip wraps", STRIP(offset), 8, -PAGE, EINVAL },
 	{ "strip beyond device", STRIP(offset), 8, 1ULL << 50, ERANGE },
-	{ "strip used twice", STRIP2(offset), 8, 0, EBUSY },
-	{ "strips overlap in a page", STRIP2(offset), 8, 11 * PAGE, EBUSY },
+	{ "strip used twice", STRIP2(offset), 8, 0, EEXIST },
+	{ "strips overlap in a page", STRIP2(offset), 8, 11 * PAGE, EEXIST },
 	{ NULL },
 };
 

@@ -193,11 +193,11 @@ TEST_F(famfs_map, M3_two_files_do_not_share_a_page)
 	famfs_add_simple(&self->env, "after", 16 * PAGE, 0, 32 * PAGE);
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("first", O_RDWR);
-	EXPECT_OPEN_FAILS(EBUSY, "same", O_RDWR);
-	EXPECT_OPEN_FAILS(EBUSY, "head", O_RDWR);
-	EXPECT_OPEN_FAILS(EBUSY, "tail", O_RDWR);
-	EXPECT_OPEN_FAILS(EBUSY, "inside", O_RDWR);
-	EXPECT_OPEN_FAILS(EBUSY, "around", O_RDWR);
+	EXPECT_OPEN_FAILS(EEXIST, "same", O_RDWR);
+	EXPECT_OPEN_FAILS(EEXIST, "head", O_RDWR);
+	EXPECT_OPEN_FAILS(EEXIST, "tail", O_RDWR);
+	EXPECT_OPEN_FAILS(EEXIST, "inside", O_RDWR);
+	EXPECT_OPEN_FAILS(EEXIST, "around", O_RDWR);
 	close(ASSERT_OPEN("before", O_RDWR));
 	close(ASSERT_OPEN("after", O_RDWR));
 	close(fd);
@@ -224,7 +224,7 @@ TEST_F(famfs_map, M3_each_extent_of_a_run_is_taken)
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("run", O_RDWR);
 	for (i = 0, name[5] = '0'; i < 9; i++, name[5]++)
-		EXPECT_OPEN_FAILS(EBUSY, name, O_RDWR);
+		EXPECT_OPEN_FAILS(EEXIST, name, O_RDWR);
 	close(ASSERT_OPEN("before", O_RDWR));
 	close(ASSERT_OPEN("after", O_RDWR));
 	close(fd);
@@ -238,7 +238,7 @@ TEST_F(famfs_map, M3_stripes_of_two_files_do_not_share_a_page)
 	famfs_add_simple(&self->env, "after it", PAGE, 0, PMD + 12 * PAGE);
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	close(ASSERT_OPEN("striped", O_RDWR));
-	EXPECT_OPEN_FAILS(EBUSY, "in strip 2", O_RDWR);
+	EXPECT_OPEN_FAILS(EEXIST, "in strip 2", O_RDWR);
 	close(ASSERT_OPEN("after it", O_RDWR));
 }
 

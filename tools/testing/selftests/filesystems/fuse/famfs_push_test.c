@@ -324,7 +324,7 @@ TEST_F(famfs_push, M6_file_shrinks)
 	EXPECT_EQ(1, pwrite(other, "r", 1, 0));
 	close(other);
 	famfs_add_simple(&self->env, "kept", PAGE, 0, 3 * PAGE);
-	EXPECT_OPEN_FAILS(EBUSY, "kept", O_RDWR);
+	EXPECT_OPEN_FAILS(EEXIST, "kept", O_RDWR);
 	munmap(map, MAPLEN);
 	close(fd);
 	famfs_msg_exit(&few);
@@ -397,7 +397,7 @@ TEST_F(famfs_push, M6_data_moves_under_its_readers)
 		to = ASSERT_OPEN(name, O_RDWR);
 		ASSERT_EQ(SIZE, pwrite(to, map, SIZE, 0));
 		famfs_msg_simple(&m, SIZE, 0, place[i], SIZE);
-		EXPECT_EQ(-EBUSY, push(self, &m));
+		EXPECT_EQ(-EEXIST, push(self, &m));
 		close(to);
 		ASSERT_EQ(0, famfs_evict(&self->env, 1));
 		EXPECT_EQ(0, push(self, &m));

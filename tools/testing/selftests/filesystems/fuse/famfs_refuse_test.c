@@ -255,7 +255,7 @@ TEST_F(famfs_refuse, M3_pages_of_another_file)
 		/* The first page, the last one, one in the middle. */
 		famfs_msg_extent(&m, 0, 7 * MiB - i * PAGE, 3 * PAGE);
 		famfs_msg_extent(&m, 0, 6 * MiB, 2 * PAGE);
-		EXPECT_EQ(-EBUSY, push(self, m.buf, m.len));
+		EXPECT_EQ(-EEXIST, push(self, m.buf, m.len));
 		EXPECT_EQ(0, famfs_check_all(self->fd, self->map,
 					     &self->good));
 		EXPECT_EQ(2, famfs_maps(&self->env));
@@ -269,7 +269,7 @@ TEST_F(famfs_refuse, M3_pages_of_another_file)
 	close(g);
 	famfs_counts_reset(&self->env.srv);
 	famfs_msg_simple(&m, PAGE, 0, 6 * MiB, PAGE);
-	EXPECT_EQ(-EBUSY, famfs_push_map(self->dev, 1, &m));
+	EXPECT_EQ(-EEXIST, famfs_push_map(self->dev, 1, &m));
 	famfs_msg_exit(&m);
 }
 

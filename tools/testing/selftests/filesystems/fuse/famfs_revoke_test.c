@@ -171,7 +171,7 @@ TEST_F(famfs_revoke, M6_server_that_knows_no_maps_any_more)
 TEST_F(famfs_revoke, I2_nowait_does_not_ask_for_the_map)
 {
 	struct iovec iov = { malloc(PAGE), PAGE };
-	int fd = ASSERT_OPEN("f", O_RDWR | O_DIRECT);
+	int fd = ASSERT_OPEN("f", O_RDWR);
 
 	REVOKE();
 	EXPECT_ERRNO(EAGAIN, preadv2(fd, &iov, 1, 0, RWF_NOWAIT));
@@ -240,7 +240,7 @@ TEST_F(famfs_revoke, M6_pages_are_free_for_another_file)
 	fd = ASSERT_OPEN("heir", O_RDWR);
 	EXPECT_EQ(0, famfs_check_all(fd, NULL, &self->a));
 	/* And not any more for who had them. */
-	EXPECT_ERRNO(EBUSY, pwrite(self->fd, "x", 1, 0));
+	EXPECT_ERRNO(EEXIST, pwrite(self->fd, "x", 1, 0));
 	EXPECT_EQ(SIGBUS, famfs_poke(self->map, 'x'));
 	EXPECT_EQ(0, famfs_check_all(fd, NULL, &self->a));
 	close(fd);
@@ -351,7 +351,7 @@ TEST_F(famfs_revoke, M6_page_in_a_pipe_is_not_taken_away)
 	EXPECT_FETCHES(0);
 	/* What it has is its own, and what it was to get is not. */
 	famfs_add_simple(&self->env, "heir", PAGE, 0, 0);
-	EXPECT_OPEN_FAILS(EBUSY, "heir", O_RDWR);
+	EXPECT_OPEN_FAILS(EEXIST, "heir", O_RDWR);
 	famfs_add_simple(&self->env, "free", PAGE, 0, AWAY + SIZE - PAGE);
 	close(ASSERT_OPEN("free", O_RDWR));
 	ASSERT_EQ(0, famfs_evict(&self->env, 1));

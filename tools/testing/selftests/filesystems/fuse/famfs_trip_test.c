@@ -223,7 +223,7 @@ TEST_F(famfs_trip, F4_pages_of_another_file)
 
 	famfs_msg_exit(&self->m);
 	famfs_msg_simple(&self->m, SIZE, 0, PMD, SIZE);
-	EXPECT_EQ(-EBUSY, try_map(&self->env, &self->m, self->m.len));
+	EXPECT_EQ(-EEXIST, try_map(&self->env, &self->m, self->m.len));
 	close(fd);
 	EXPECT_EQ(0, famfs_wait_handles(&self->env.srv, 0));
 	EXPECT_EQ(1, famfs_maps(&self->env));
