@@ -14,6 +14,7 @@
 
 #include <linux/dax.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 
 /**
  * famfs_seq_inc() - make replies to what was asked before out of date
@@ -77,8 +78,11 @@ static int famfs_convert(struct inode *inode)
 	if (!mapping_empty(mapping))
 		return -EBUSY;
 	inode->i_flags |= S_DAX;
-	/* Times move here, not at the server, which sees no write. */
-	inode->i_flags &= ~S_NOCMTIME;
+	/*
+	 * Times move here, not at the server, which sees no write, and so do
+	 * privileges: what the VFS believes of them may come from an error.
+	 */
+	inode->i_flags &= ~(S_NOCMTIME | S_NOSEC);
 	mapping->a_ops = &famfs_aops;
 	return 0;
 }
@@ -154,6 +158,9 @@ static int famfs_replace(struct inode *inode, struct famfs_map *map,
 		return err;
 	if (size < i_size_read(inode))
 		famfs_unmap_behind(inode, size);
+	/* Nothing stays writable where the new map is not. */
+	if (old && map->readonly && !old->readonly)
+		unmap_mapping_range(inode->i_mapping, 0, 0, 0);
 	famfs_publish(inode, map, size);
 	return 0;
 }
@@ -177,9 +184,11 @@ static int famfs_install_first(struct inode *inode, struct famfs_map *map,
 
 /*
  * Whoever has this lock of an ordinary inode may wait for the server, which
- * fills the page cache.  So what the server sends unasked does not wait for it.
+ * fills the page cache.  So nobody waits for it here, a push as little as a
+ * reply: readers would wait behind, and the server's notifications are among
+ * them.
  */
-static bool famfs_lock_unasked(struct inode *inode)
+static bool famfs_lock_map(struct inode *inode)
 {
 	struct address_space *mapping = inode->i_mapping;
 
@@ -197,10 +206,8 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 	loff_t size;
 	int err;
 
-	if (asked)
-		filemap_invalidate_lock(inode->i_mapping);
-	else if (!famfs_lock_unasked(inode))
-		return -EBUSY;
+	if (!famfs_lock_map(inode))
+		return -EAGAIN;
 	famfs_change_begin(inode);
 	old = fi->famfs_meta;
 	size = famfs_map_size(inode, map, old, asked);
@@ -225,18 +232,26 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 	return err;
 }
 
-/* Whatever the page cache of an ordinary inode has goes first. */
+/*
+ * Whatever the page cache of an ordinary inode has goes first.  What is open
+ * stays ordinary, and is left alone: its faults may be waiting for the server.
+ */
 static int famfs_install_ordinary(struct inode *inode, struct famfs_map *map,
 				  const struct famfs_asked *asked)
 {
 	struct address_space *mapping = inode->i_mapping;
+	struct fuse_inode *fi = get_fuse_inode(inode);
 	int err = 0;
 
+	if (READ_ONCE(fi->famfs_plain))
+		return asked && asked->seq != READ_ONCE(fi->famfs_seq) ?
+			-EOPENSTALE : -EBUSY;
 	if (asked) {
-		inode_lock(inode);
+		if (inode_lock_killable(inode))
+			return -EINTR;
 		err = filemap_write_and_wait(mapping);
 	} else if (!inode_trylock(inode)) {
-		return -EBUSY;
+		return -EAGAIN;
 	} else if (mapping_tagged(mapping, PAGECACHE_TAG_DIRTY) ||
 		   mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK)) {
 		err = -EBUSY;
@@ -245,6 +260,22 @@ static int famfs_install_ordinary(struct inode *inode, struct famfs_map *map,
 		err = famfs_install_locked(inode, map, asked);
 	inode_unlock(inode);
 	return err;
+}
+
+/* Whoever had the lock may be gone soon, or has opened the file meanwhile. */
+static int famfs_install_reply(struct inode *inode, struct famfs_map *map,
+			       const struct famfs_asked *asked)
+{
+	int err;
+
+	for (;;) {
+		err = famfs_install_ordinary(inode, map, asked);
+		if (err != -EAGAIN)
+			return err;
+		schedule_timeout_killable(1);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
 }
 
 /**
@@ -259,9 +290,9 @@ static int famfs_install_ordinary(struct inode *inode, struct famfs_map *map,
  *
  * Context: A reply may wait for the server, and wants i_rwsem free or the inode
  * mapped.  A push waits for nothing that the server could be keeping.
- * Return: 0, -EBUSY where pages are pinned, or claimed for another file, or the
- * ordinary file is in use, -EOPENSTALE for a reply that has been overtaken, or
- * an error of famfs_claims_alloc().  After errors the inode is what it was.
+ * Return: 0, -EBUSY where pages are pinned or the ordinary file is in use,
+ * -EOPENSTALE for a reply that has been overtaken, -EINTR, or an error of
+ * famfs_claims_alloc() or famfs_claim().  After errors the inode is what it was.
  */
 int famfs_install(struct inode *inode, struct famfs_map *map,
 		  const struct famfs_asked *asked)
@@ -273,7 +304,10 @@ int famfs_install(struct inode *inode, struct famfs_map *map,
 		return err;
 	if (fuse_is_famfs(inode))
 		return famfs_install_locked(inode, map, asked);
-	return famfs_install_ordinary(inode, map, asked);
+	if (asked)
+		return famfs_install_reply(inode, map, asked);
+	err = famfs_install_ordinary(inode, map, NULL);
+	return err == -EAGAIN ? -EBUSY : err;
 }
 
 /**
@@ -289,7 +323,7 @@ int famfs_revoke(struct inode *inode)
 	struct famfs_map *old;
 	int err = 0;
 
-	if (!famfs_lock_unasked(inode))
+	if (!famfs_lock_map(inode))
 		return -EBUSY;
 	famfs_change_begin(inode);
 	old = fi->famfs_meta;

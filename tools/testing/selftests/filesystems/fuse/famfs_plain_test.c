@@ -7,6 +7,8 @@
  * waits for a lock that is held until it has replied; a page cache that is
  * dropped with what has just been stored to it.
  */
+#include <sched.h>
+
 #include "famfs_task.h"
 #include "famfs_test.h"
 
@@ -103,10 +105,7 @@ TEST_F(famfs_plain, G4_ordinary_file_that_waits_for_the_server)
 	free(iov.iov_base);
 }
 
-/*
- * Before a map counts, what the page cache holds is written back.  What is
- * stored meanwhile must not get lost, whether or not the map counts then.
- */
+/* What is stored to an open file must not get lost for a map that comes. */
 TEST_F(famfs_plain, F5_bytes_stored_while_a_map_is_on_its_way)
 {
 	struct famfs_server *srv = &self->env.srv;
@@ -121,7 +120,7 @@ TEST_F(famfs_plain, F5_bytes_stored_while_a_map_is_on_its_way)
 	map[0] = '1';
 	famfs_set_map(srv, 0, self->m.buf, self->m.len);
 	EXPECT_EQ(0, famfs_revoke(self->dev, 0));
-	famfs_hold(srv, FUSE_WRITE, FAMFS_ANY);
+	famfs_hold(srv, FUSE_GET_FMAP, FAMFS_ANY);
 	ASSERT_EQ(0, famfs_job_start(&open));
 	ASSERT_EQ(0, famfs_wait_held(srv, 1));
 	map[PAGE] = '2';
@@ -154,6 +153,174 @@ TEST_F(famfs_plain, F5_truncating_open_of_what_is_pushed_meanwhile)
 	EXPECT_EQ(SIZE, famfs_size_of(fd));
 	EXPECT_EQ(1, pwrite(fd, "x", 1, SIZE - 1));
 	close(fd);
+}
+
+static long do_fault(struct famfs_job *job)
+{
+	return famfs_probe(job->iov->iov_base);
+}
+
+static long do_inval(struct famfs_job *job)
+{
+	const struct fuse_notify_inval_inode_out out = {
+		.ino = FAMFS_INO(0), .off = 8 * PAGE, .len = PAGE,
+	};
+
+	famfs_notify(&job->env->srv, FUSE_NOTIFY_INVAL_INODE, &out,
+		     sizeof(out), NULL, 0);
+	return 0;
+}
+
+/*
+ * A fault that waits for the server holds what others may share.  Who would
+ * have it alone must not queue for it: the server's notifications would wait
+ * behind.
+ */
+TEST_F(famfs_plain, G4_map_for_a_file_whose_fault_waits_for_the_server)
+{
+	struct famfs_server *srv = &self->env.srv;
+	int plain = ASSERT_OPEN("plain", O_RDONLY);
+	char *map = mmap(NULL, 16 * PAGE, PROT_READ, MAP_SHARED, plain, 0);
+	struct iovec iov = { map, 1 };
+	struct famfs_job fault = { .run = do_fault, .iov = &iov };
+	struct famfs_job open = { .run = famfs_job_open, .env = &self->env,
+				  .name = "plain", .flags = O_RDONLY };
+	struct famfs_job inval = { .run = do_inval, .env = &self->env };
+
+	ASSERT_NE(MAP_FAILED, map);
+	ASSERT_EQ(0, madvise(map, 16 * PAGE, MADV_RANDOM));
+	famfs_set_map(srv, 0, self->m.buf, self->m.len);
+	EXPECT_EQ(0, famfs_revoke(self->dev, 0));
+	ASSERT_EQ(0, famfs_job_hold(&fault, srv, FUSE_READ));
+	ASSERT_EQ(0, famfs_job_start(&open));
+	EXPECT_TRUE(famfs_job_done(&open, 3000));
+	ASSERT_EQ(0, famfs_job_start(&inval));
+	EXPECT_TRUE(famfs_job_done(&inval, 3000));
+	famfs_release(srv);
+	EXPECT_EQ(0, famfs_job_result(&fault));
+	if (!open.done)
+		famfs_job_done(&open, FAMFS_SOON);
+	if (!inval.done)
+		famfs_job_done(&inval, FAMFS_SOON);
+	EXPECT_EQ(-EBUSY, open.result);
+	munmap(map, 16 * PAGE);
+	close(plain);
+}
+
+/* The same without its own mount: what is wanted at INIT differs. */
+FIXTURE(famfs_trunc_open)
+{
+	struct famfs_env env;
+	struct famfs_msg m;
+	int dev;
+};
+
+/* The server and all others keep away from the last CPU. */
+static int use_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set);
+}
+
+FIXTURE_SETUP(famfs_trunc_open)
+{
+	const char *why = famfs_env_init(&self->env, 1);
+
+	if (why)
+		SKIP(return, "%s", why);
+	famfs_msg_simple(&self->m, SIZE, 0, 0, SIZE);
+	famfs_add_data(&self->env.srv, "plain", "server", 6);
+	self->env.srv.st->want |= FUSE_WRITEBACK_CACHE;
+	self->dev = dup(self->env.srv.fd);
+	ASSERT_LE(0, self->dev);
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "need two CPUs");
+	ASSERT_EQ(0, use_cpu(0));
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+}
+
+FIXTURE_TEARDOWN(famfs_trunc_open)
+{
+	famfs_msg_exit(&self->m);
+	EXPECT_EQ(0, famfs_umount(&self->env));
+	close(self->dev);
+	FAMFS_TEARDOWN();
+}
+
+static long do_chmod(struct famfs_job *job)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/plain", job->env->dir);
+	return chmod(path, 0640) ? -errno : 0;
+}
+
+static long open_on_cpu_1(struct famfs_job *job)
+{
+	if (use_cpu(1))
+		return -errno;
+	return famfs_job_open(job);
+}
+
+/* Lets nobody else run on that CPU until job->flags is set. */
+static long hog_cpu_1(struct famfs_job *job)
+{
+	const struct sched_param fifo = { .sched_priority = 1 };
+
+	if (use_cpu(1) || sched_setscheduler(0, SCHED_FIFO, &fifo))
+		return -errno;
+	__atomic_store_n(&job->pos, 1, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&job->flags, __ATOMIC_SEQ_CST))
+		;
+	return 0;
+}
+
+/*
+ * An open that truncates waits for the inode.  When it has it, another open has
+ * got a map: it may not lock the inode once more, nor have the server truncate.
+ */
+TEST_F(famfs_trunc_open, F5_file_becomes_mapped_while_it_waits)
+{
+	struct famfs_server *srv = &self->env.srv;
+	struct famfs_job chmod = { .run = do_chmod, .env = &self->env };
+	struct famfs_job hog = { .run = hog_cpu_1 };
+	struct famfs_job trunc = { .run = open_on_cpu_1, .env = &self->env,
+				   .name = "plain",
+				   .flags = O_RDWR | O_TRUNC };
+	struct famfs_job open = { .run = famfs_job_open, .env = &self->env,
+				  .name = "plain", .flags = O_RDONLY };
+	int i;
+
+	if (srv->st->manner != FAMFS_OLD)
+		SKIP(return, "the map has to come by GET_FMAP");
+	ASSERT_EQ(0, famfs_job_hold(&chmod, srv, FUSE_SETATTR));
+	ASSERT_EQ(0, famfs_job_start(&trunc));
+	usleep(200000);
+	EXPECT_COUNT(1, FUSE_GET_FMAP);
+	EXPECT_EQ(0, famfs_revoke(self->dev, 0));
+	famfs_set_map(srv, 0, self->m.buf, self->m.len);
+	famfs_hold(srv, FUSE_GET_FMAP, FAMFS_ANY);
+	ASSERT_EQ(0, famfs_job_start(&open));
+	ASSERT_EQ(0, famfs_wait_held(srv, 2));
+
+	/* Whoever waits is woken, but does not run: the other is faster. */
+	ASSERT_EQ(0, famfs_job_start(&hog));
+	for (i = 0; i < 1000 && !__atomic_load_n(&hog.pos, __ATOMIC_SEQ_CST);
+	     i++)
+		usleep(1000);
+	famfs_release_op(srv, FUSE_SETATTR);
+	EXPECT_EQ(0, famfs_job_result(&chmod));
+	famfs_release(srv);
+	EXPECT_LE(0, famfs_job_result(&open));
+	__atomic_store_n(&hog.flags, 1, __ATOMIC_SEQ_CST);
+	EXPECT_EQ(0, famfs_job_result(&hog));
+	EXPECT_EQ(-EPERM, famfs_job_result(&trunc));
+	EXPECT_EQ(6, srv->st->files[0].size);
+	EXPECT_EQ(SIZE, famfs_size_of(open.result));
+	close(open.result);
 }
 
 TEST_HARNESS_MAIN

@@ -203,4 +203,37 @@ TEST_F(famfs_readonly, D2_map_of_two_devices)
 	close(fd);
 }
 
+/*
+ * The pages that were stored to stay where they are, but the file has become
+ * one that cannot be written to.
+ */
+TEST_F(famfs_readonly, D2_map_that_adds_such_a_device)
+{
+	struct famfs_dev *other = &self->env.devs[1];
+	struct famfs_msg m;
+	char *map;
+	int fd;
+
+	if (self->env.ndevs < 2)
+		SKIP(return, "need two dax devices in FAMFS_DAXDEVS");
+	if (!famfs_bound(other, "fsdev_dax"))
+		ASSERT_EQ(0, famfs_bind(other, "fsdev_dax"));
+	ASSERT_EQ(0, dax_open(self->dev, other->path, O_RDWR, 1));
+	famfs_add_simple(&self->env, "more", PAGE, 1, 0);
+	fd = ASSERT_OPEN("more", O_RDWR);
+	map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	EXPECT_EQ(0, famfs_poke(map, 'w'));
+	famfs_msg_init(&m, 2 * PAGE, FUSE_FMAP_EXT_SIMPLE);
+	famfs_msg_extent(&m, 1, 0, PAGE);
+	famfs_msg_extent(&m, 0, 4 * MiB, PAGE);
+	EXPECT_EQ(0, famfs_push_map(self->dev, 2, &m));
+	EXPECT_EQ(SIGBUS, famfs_poke(map, 'x'));
+	EXPECT_EQ(0, famfs_probe(map));
+	EXPECT_EQ('w', map[0]);
+	famfs_msg_exit(&m);
+	munmap(map, PAGE);
+	close(fd);
+}
+
 TEST_HARNESS_MAIN
