@@ -193,6 +193,16 @@ static inline bool fuse_is_famfs(const struct inode *inode)
 	return IS_DAX(inode) && !fuse_is_virtio_dax(inode);
 }
 
+/*
+ * NULL unless the server has agreed on FUSE_DAX_FMAP.  It comes with the reply
+ * to INIT and stays until the connection is freed.
+ */
+static inline struct famfs_conn *famfs_conn(const struct fuse_conn *fc)
+{
+	/* Pairs with famfs_conn_start(). */
+	return smp_load_acquire(&fc->famfs);
+}
+
 /* The caller keeps the map from changing, or looks only for NULL. */
 static inline const struct famfs_map *famfs_inode_map(const struct inode *inode)
 {
@@ -201,7 +211,7 @@ static inline const struct famfs_map *famfs_inode_map(const struct inode *inode)
 
 /* famfs_conn.c */
 bool famfs_conn_offer(struct fuse_mount *fm);
-void famfs_conn_start(struct fuse_conn *fc, u64 flags);
+bool famfs_conn_start(struct fuse_conn *fc, u64 flags);
 void famfs_conn_stop(struct fuse_conn *fc);
 void famfs_conn_free(struct fuse_conn *fc);
 
@@ -233,6 +243,7 @@ int famfs_avoid_bad(struct famfs_daxdev *dev, u64 pos,
 
 /* famfs_iomap.c */
 extern const struct iomap_ops famfs_iomap_ops;
+int famfs_iomap_probe(struct inode *inode, loff_t pos);
 int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		 u64 start, u64 len);
 
@@ -251,6 +262,8 @@ void famfs_sync_fs(struct super_block *sb);
 /* famfs_attr.c */
 int famfs_file_io_open(struct inode *inode, struct file *file);
 int famfs_setattr(struct inode *inode, struct iattr *attr);
+void famfs_privs_set(struct inode *inode);
+int famfs_file_modified(struct file *file);
 int famfs_modified(struct kiocb *iocb, struct inode *inode);
 u32 famfs_cache_mask(struct inode *inode);
 bool famfs_keep_nosec(const struct inode *inode);
@@ -339,7 +352,9 @@ int famfs_fetch_known(struct inode *inode);
 int famfs_fetch_shrunk(struct inode *inode, loff_t size);
 bool famfs_must_fetch(struct inode *inode);
 int famfs_fetch_once(struct inode *inode);
-bool famfs_may_grow(struct inode *inode);
+const struct famfs_map *famfs_map_lock(struct inode *inode);
+void famfs_map_unlock(struct inode *inode);
+int famfs_can_resize(struct inode *inode);
 int famfs_open(struct inode *inode, struct file *file);
 int famfs_created(struct inode *inode, struct file *file);
 

@@ -9,10 +9,14 @@
 #include "famfs.h"
 
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/wait_bit.h>
 #include <linux/xattr.h>
 
-/* i_rwsem keeps the VFS away, the spin lock new attributes. */
+/*
+ * i_rwsem serialises setting the flag against the VFS, fi->lock serialises all
+ * changes against attribute updates from the server.
+ */
 static void famfs_set_nosec(struct inode *inode, bool nosec)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
@@ -26,37 +30,120 @@ static void famfs_set_nosec(struct inode *inode, bool nosec)
 }
 
 /*
+ * Does a file have privileges that a write has to strip?  An error is neither
+ * yes nor no, so nothing may be remembered then.
+ */
+static int famfs_ask_privs(struct inode *inode, struct file *file)
+{
+	ssize_t ret;
+
+	if (is_sxid(inode->i_mode))
+		return 1;
+	ret = __vfs_getxattr(file_dentry(file), inode, XATTR_NAME_CAPS, NULL,
+			     0);
+	if (ret == -ENODATA || ret == -EOPNOTSUPP)
+		return 0;
+	return ret > 0 ? 1 : ret;
+}
+
+/*
+ * Nothing is asked while i_rwsem is held, since others write meanwhile.  So the
+ * answer counts only if no privileges have been set since the question:
+ * famfs_privs_set() clears the bit.
+ */
+static int famfs_learn_privs(struct inode *inode, struct file *file)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	int privs;
+
+	set_bit(FUSE_I_PRIVS_ASKED, &fi->state);
+	privs = famfs_ask_privs(inode, file);
+	if (privs > 0)
+		famfs_set_nosec(inode, false);
+	if (privs || IS_NOSEC(inode))
+		return 0;
+
+	if (inode_lock_killable(inode))
+		return -EINTR;
+	if (test_bit(FUSE_I_PRIVS_ASKED, &fi->state) &&
+	    !is_sxid(inode->i_mode))
+		famfs_set_nosec(inode, true);
+	inode_unlock(inode);
+	return 0;
+}
+
+/*
  * A write strips privileges, and where nothing is known about them it asks the
  * server.  Find out at open, so that writes need not: famfs_keep_nosec() keeps
  * what is learnt here, and the VFS drops it where privileges are set locally.
- *
- * The flag is set first, and then the server is asked with i_rwsem free, so
- * that privileges which are set meanwhile clear it again.  Where nothing was
- * known before, writers must not trust the flag until the answer is there.
  */
 static int famfs_know_privs(struct inode *inode, struct file *file)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
+	int err;
 
 	if (!(file->f_mode & FMODE_WRITE))
 		return 0;
 	if (wait_on_bit_lock(&fi->state, FUSE_I_PRIVS_FETCH, TASK_KILLABLE))
 		return -EINTR;
-
-	inode_lock(inode);
-	if (!IS_NOSEC(inode))
-		set_bit(FUSE_I_PRIVS_UNKNOWN, &fi->state);
-	famfs_set_nosec(inode, true);
-	inode_unlock(inode);
-	if (is_sxid(inode->i_mode) ||
-	    __vfs_getxattr(file_dentry(file), inode, XATTR_NAME_CAPS, NULL, 0) > 0) {
-		inode_lock(inode);
-		famfs_set_nosec(inode, false);
-		inode_unlock(inode);
-	}
-	clear_bit(FUSE_I_PRIVS_UNKNOWN, &fi->state);
+	err = famfs_learn_privs(inode, file);
 	clear_and_wake_up_bit(FUSE_I_PRIVS_FETCH, &fi->state);
+	return err;
+}
+
+/**
+ * famfs_privs_set() - an extended attribute may have been set
+ * @inode: an inode of any kind, with i_rwsem held for writing
+ *
+ * Called with the server's reply: who has asked for privileges before may have
+ * been told of those from before.
+ */
+void famfs_privs_set(struct inode *inode)
+{
+	if (fuse_is_famfs(inode))
+		clear_bit(FUSE_I_PRIVS_ASKED, &get_fuse_inode(inode)->state);
+}
+
+/* Strips what there is, and finds out whether anything is left. */
+static int famfs_strip_privs(struct inode *inode, struct file *file)
+{
+	int privs, err;
+
+	privs = famfs_ask_privs(inode, file);
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (privs) {
+		err = file_remove_privs(file);
+		if (err)
+			return err;
+	}
+	if (privs > 0)
+		privs = famfs_ask_privs(inode, file);
+	famfs_set_nosec(inode, !privs);
 	return 0;
+}
+
+/**
+ * famfs_file_modified() - strip privileges and update times before a change
+ * @file: the file
+ *
+ * Asks the server where nothing is known, once: afterwards there is nothing
+ * left to strip.
+ *
+ * Context: i_rwsem is held for writing.
+ * Return: 0 or an error.
+ */
+int famfs_file_modified(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+	int err;
+
+	if (unlikely(!IS_NOSEC(inode))) {
+		err = famfs_strip_privs(inode, file);
+		if (err)
+			return err;
+	}
+	return file_update_time(file);
 }
 
 /**
@@ -64,27 +151,14 @@ static int famfs_know_privs(struct inode *inode, struct file *file)
  * @iocb: the write
  * @inode: the file, with i_rwsem held for writing
  *
- * Asks the server where nothing is known, once: afterwards there is nothing
- * left to strip.
- *
- * Return: 0 or an error, -EAGAIN where IOCB_NOWAIT forbids to ask.
+ * Return: as famfs_file_modified(), -EAGAIN where IOCB_NOWAIT forbids to ask.
  */
 int famfs_modified(struct kiocb *iocb, struct inode *inode)
 {
-	int err;
-
-	if (unlikely(test_bit(FUSE_I_PRIVS_UNKNOWN,
-			      &get_fuse_inode(inode)->state)))
-		famfs_set_nosec(inode, false);
-	/* Nothing to strip: what is left of kiocb_modified() are the times. */
-	if (likely(IS_NOSEC(inode) && !(iocb->ki_flags & IOCB_NOWAIT)))
-		return file_update_time(iocb->ki_filp);
-	if ((iocb->ki_flags & IOCB_NOWAIT) && !IS_NOSEC(inode))
-		return -EAGAIN;
-	err = kiocb_modified(iocb);
-	if (!err && unlikely(!IS_NOSEC(inode)) && !is_sxid(inode->i_mode))
-		famfs_set_nosec(inode, true);
-	return err;
+	if (likely(!(iocb->ki_flags & IOCB_NOWAIT)))
+		return famfs_file_modified(iocb->ki_filp);
+	/* Nothing to strip: only the times of kiocb_modified() remain. */
+	return IS_NOSEC(inode) ? kiocb_modified(iocb) : -EAGAIN;
 }
 
 /**
@@ -145,8 +219,9 @@ int famfs_setattr(struct inode *inode, struct iattr *attr)
 	/* O_TRUNC is not sent to the server, so it is truncated like this. */
 	attr->ia_valid &= ~ATTR_OPEN;
 	/* Also to the size that it has: that gives back memory behind the end. */
-	if (famfs_may_grow(inode))
-		return 0;
+	err = famfs_can_resize(inode);
+	if (err)
+		return min(err, 0);
 	if (attr->ia_size != i_size_read(inode))
 		return -EPERM;
 	attr->ia_valid &= ~ATTR_SIZE;

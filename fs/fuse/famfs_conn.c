@@ -19,9 +19,10 @@ static bool famfs_conn_allowed(struct fuse_mount *fm)
 {
 	struct fuse_conn *fc = fm->fc;
 
-	return fc->user_ns == &init_user_ns && capable(CAP_SYS_RAWIO) &&
+	/* capable() last: where it says no it leaves an audit record. */
+	return fc->user_ns == &init_user_ns &&
 	       uid_eq(fc->user_id, GLOBAL_ROOT_UID) && !fm->sb->s_bdev &&
-	       !fc->auto_submounts;
+	       !fc->auto_submounts && capable(CAP_SYS_RAWIO);
 }
 
 /**
@@ -33,15 +34,17 @@ static bool famfs_conn_allowed(struct fuse_mount *fm)
  */
 bool famfs_conn_offer(struct fuse_mount *fm)
 {
-	struct famfs_conn *conn;
+	fm->fc->dax_fmap_offered = famfs_conn_allowed(fm);
+	return fm->fc->dax_fmap_offered;
+}
 
-	if (!famfs_conn_allowed(fm))
-		return false;
+static struct famfs_conn *famfs_conn_alloc(struct fuse_conn *fc)
+{
+	struct famfs_conn *conn = kvzalloc_obj(*conn);
 
-	conn = kvzalloc_obj(*conn);
 	if (!conn)
-		return false;
-	conn->fc = fm->fc;
+		return NULL;
+	conn->fc = fc;
 	mutex_init(&conn->ask_lock);
 	mutex_init(&conn->register_lock);
 	mutex_init(&conn->lock);
@@ -51,8 +54,7 @@ bool famfs_conn_offer(struct fuse_mount *fm)
 	INIT_LIST_HEAD(&conn->kept);
 	INIT_DELAYED_WORK(&conn->keep_work, famfs_keep_work);
 	init_waitqueue_head(&conn->claimed);
-	fm->fc->famfs = conn;
-	return true;
+	return conn;
 }
 
 /**
@@ -60,12 +62,25 @@ bool famfs_conn_offer(struct fuse_mount *fm)
  * @fc: the connection
  * @flags: the reply's flags
  *
- * Asking for what was not offered has no effect.
+ * A flag that was not offered has no effect.
+ *
+ * Context: The task that replies to INIT, or the one that mounts.
+ * Return: false if there is no memory for what has been agreed.
  */
-void famfs_conn_start(struct fuse_conn *fc, u64 flags)
+bool famfs_conn_start(struct fuse_conn *fc, u64 flags)
 {
-	if (fc->famfs && (flags & FUSE_DAX_FMAP))
-		fc->dax_fmap = 1;
+	struct famfs_conn *conn;
+
+	if (!fc->dax_fmap_offered || !(flags & FUSE_DAX_FMAP))
+		return true;
+
+	conn = famfs_conn_alloc(fc);
+	if (!conn)
+		return false;
+	/* Pairs with famfs_conn(). */
+	smp_store_release(&fc->famfs, conn);
+	fc->dax_fmap = 1;
+	return true;
 }
 
 /**
@@ -81,7 +96,7 @@ void famfs_conn_stop(struct fuse_conn *fc)
 }
 
 /**
- * famfs_conn_free() - free what famfs_conn_offer() allocated
+ * famfs_conn_free() - free what famfs_conn_start() allocated
  * @fc: a connection that nobody uses any more
  */
 void famfs_conn_free(struct fuse_conn *fc)

@@ -40,11 +40,13 @@ static void famfs_ctl_show_conn(struct seq_file *m, struct famfs_conn *conn)
 static int famfs_ctl_show(struct seq_file *m, void *v)
 {
 	struct fuse_conn *fc = fuse_ctl_file_conn_get(m->file);
+	struct famfs_conn *conn;
 
 	if (!fc)
 		return 0;
-	if (fc->famfs)
-		famfs_ctl_show_conn(m, fc->famfs);
+	conn = famfs_conn(fc);
+	if (conn)
+		famfs_ctl_show_conn(m, conn);
 	fuse_conn_put(fc);
 	return 0;
 }

@@ -47,7 +47,7 @@ int famfs_fd_open(struct fuse_conn *fc, void __user *argp)
 {
 	struct fuse_backing_map arg;
 
-	if (!fc->dax_fmap)
+	if (!famfs_conn(fc) || !fc->dax_fmap)
 		return -EOPNOTSUPP;
 	if (!capable(CAP_SYS_RAWIO))
 		return -EPERM;
@@ -75,7 +75,7 @@ int famfs_fd_close(struct fuse_conn *fc, void __user *argp)
 {
 	u32 index;
 
-	if (!fc->dax_fmap)
+	if (!famfs_conn(fc) || !fc->dax_fmap)
 		return -EOPNOTSUPP;
 	if (!capable(CAP_SYS_RAWIO))
 		return -EPERM;

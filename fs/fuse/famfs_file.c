@@ -55,6 +55,9 @@ static int famfs_write_room(struct kiocb *iocb, struct iov_iter *from,
 	struct inode *inode = file_inode(iocb->ki_filp);
 	loff_t size = i_size_read(inode);
 
+	/* The end may have moved with the map since generic_write_checks(). */
+	if (unlikely((iocb->ki_flags & IOCB_APPEND) && iocb->ki_pos != size))
+		return -EOPENSTALE;
 	if (likely(iocb->ki_pos + iov_iter_count(from) <= size))
 		return 0;
 	if (map->grow)
@@ -124,39 +127,75 @@ static bool famfs_fault_in(struct iov_iter *iter)
 	return fault_in_iov_iter_writeable(iter, size) < size;
 }
 
+/* Can the file be read where a copy has stopped? */
+static bool famfs_readable(struct kiocb *iocb)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	bool readable;
+
+	if (famfs_use_map(iocb, inode))
+		return true;
+	readable = !famfs_inode_map(inode) ||
+		   !famfs_iomap_probe(inode, iocb->ki_pos);
+	famfs_io_end(inode);
+	return readable;
+}
+
+/*
+ * Makes the rest of the buffer present after a copy that stopped with -EFAULT.
+ *
+ * A buffer can be reclaimed again before it is copied.  But memory of the file
+ * that fails in the middle of a copy looks just the same, and each try may be
+ * a machine check: so a second failure in a row is looked into.
+ */
+static int famfs_after_fault(struct kiocb *iocb, struct iov_iter *iter,
+			     int tries)
+{
+	if (tries && iov_iter_rw(iter) == READ && !famfs_readable(iocb))
+		return -EIO;
+	if (tries == FAMFS_FAULT_TRIES || !famfs_fault_in(iter))
+		return -EFAULT;
+	return 0;
+}
+
+/* The caller of famfs_rw() can do something about these, and goes on then. */
+static bool famfs_rw_resumes(ssize_t ret)
+{
+	return ret == -EOPENSTALE || ret == -ETOOSMALL || ret == -EJUKEBOX;
+}
+
 /*
  * Goes on where the first copy ended with @ret.  What has been copied counts
  * more than an error.
- *
- * A buffer can be reclaimed again before it is copied, but memory of the file
- * that fails in the middle of a copy looks just the same.
  */
 static noinline ssize_t famfs_rw_rest(struct kiocb *iocb, struct iov_iter *iter,
 				      int grown, ssize_t ret)
 {
-	int tries = FAMFS_FAULT_TRIES;
-	ssize_t done = 0;
+	loff_t start = iocb->ki_pos - max(ret, 0);
+	int tries = 0;
 
-	for (;; ret = famfs_copy(iocb, iter, grown)) {
-		if (ret > 0) {
-			done += ret;
-			tries = FAMFS_FAULT_TRIES;
-		}
-		if (likely(ret >= 0 && !iov_iter_count(iter)))
-			break;
-		if (ret <= 0 && ret != -EFAULT)
-			break;
+	while (iov_iter_count(iter) && (ret > 0 || ret == -EFAULT)) {
 		if (iocb->ki_flags & IOCB_NOWAIT) {
 			ret = -EAGAIN;
 			break;
 		}
-		if (ret < 0 && (!tries-- || !famfs_fault_in(iter)))
+		if (ret > 0)
+			tries = 0;
+		else
+			ret = famfs_after_fault(iocb, iter, tries++);
+		if (ret < 0)
 			break;
+		ret = famfs_copy(iocb, iter, grown);
 	}
-	return done ?: ret;
+	if (famfs_rw_resumes(ret) || iocb->ki_pos == start)
+		return ret;
+	return iocb->ki_pos - start;
 }
 
-/* With i_rwsem held.  One copy is mostly all. */
+/*
+ * With i_rwsem held.  One copy is mostly all.  If the result is one of those
+ * that famfs_rw_resumes() names, some bytes may have been copied all the same.
+ */
 static __always_inline ssize_t famfs_rw(struct kiocb *iocb,
 					struct iov_iter *iter, int grown)
 {
@@ -170,15 +209,9 @@ static __always_inline ssize_t famfs_rw(struct kiocb *iocb,
 /* Asks for the map that the server has taken away. */
 static int famfs_remap(struct kiocb *iocb)
 {
-	struct inode *inode = file_inode(iocb->ki_filp);
-	int err;
-
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return -EAGAIN;
-	err = famfs_fetch_once(inode);
-	if (!err && !get_fuse_conn(inode)->dax_fmap)
-		err = -EIO;
-	return err;
+	return famfs_fetch_once(file_inode(iocb->ki_filp));
 }
 
 static ssize_t famfs_read_locked(struct kiocb *iocb, struct iov_iter *to)
@@ -194,6 +227,20 @@ static ssize_t famfs_read_locked(struct kiocb *iocb, struct iov_iter *to)
 	return ret;
 }
 
+/* The server has taken the map away, before the read from @start or during it. */
+static noinline ssize_t famfs_read_again(struct kiocb *iocb,
+					 struct iov_iter *to, loff_t start)
+{
+	ssize_t ret;
+
+	do {
+		ret = famfs_remap(iocb);
+		if (!ret)
+			ret = famfs_read_locked(iocb, to);
+	} while (ret == -EOPENSTALE);
+	return iocb->ki_pos - start ?: ret;
+}
+
 /**
  * famfs_read_iter() - read from a mapped file
  * @iocb: where from
@@ -205,28 +252,48 @@ static ssize_t famfs_read_locked(struct kiocb *iocb, struct iov_iter *to)
  */
 ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
+	loff_t start = iocb->ki_pos;
 	ssize_t ret;
 
-	do {
-		ret = famfs_read_locked(iocb, to);
-	} while (unlikely(ret == -EOPENSTALE) && !(ret = famfs_remap(iocb)));
-	return ret;
+	ret = famfs_read_locked(iocb, to);
+	if (likely(ret != -EOPENSTALE))
+		return ret;
+	return famfs_read_again(iocb, to, start);
 }
 
+/*
+ * A write that appends and has been interrupted after @done bytes goes on only
+ * where it has stopped: what others have appended since is not overwritten, and
+ * stays behind what has been written.
+ */
+static ssize_t famfs_write_checks(struct kiocb *iocb, struct iov_iter *from,
+				  ssize_t done)
+{
+	if (unlikely(done) && (iocb->ki_flags & IOCB_APPEND) &&
+	    iocb->ki_pos != i_size_read(file_inode(iocb->ki_filp)))
+		return 0;
+	return generic_write_checks(iocb, from);
+}
+
+/* Adds to @done what has been written. */
 static ssize_t famfs_write_locked(struct kiocb *iocb, struct iov_iter *from,
-				  int grown)
+				  int grown, ssize_t *done)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
+	loff_t start;
 	ssize_t ret;
 
 	ret = famfs_lock(iocb, inode);
 	if (ret)
 		return ret;
-	ret = generic_write_checks(iocb, from);
-	if (ret > 0)
+	ret = famfs_write_checks(iocb, from, *done);
+	if (ret > 0) {
+		start = iocb->ki_pos;
 		ret = famfs_modified(iocb, inode);
-	if (!ret && iov_iter_count(from))
-		ret = famfs_rw(iocb, from, grown);
+		if (!ret)
+			ret = famfs_rw(iocb, from, grown);
+		*done += iocb->ki_pos - start;
+	}
 	inode_unlock(inode);
 	return ret;
 }
@@ -245,29 +312,27 @@ static ssize_t famfs_write_locked(struct kiocb *iocb, struct iov_iter *from,
  */
 ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
+	ssize_t ret, done = 0;
 	int err = 0, grown = 0;
-	ssize_t ret;
 
-	for (;;) {
-		ret = famfs_write_locked(iocb, from, grown);
+	do {
+		ret = famfs_write_locked(iocb, from, grown, &done);
+		if (likely(!famfs_rw_resumes(ret)))
+			break;
 		if (ret == -EOPENSTALE)
 			err = famfs_remap(iocb);
 		else if (ret == -EJUKEBOX)
 			err = famfs_fill_gap(iocb);
-		else if (likely(ret != -ETOOSMALL))
-			break;
 		else if (iocb->ki_flags & IOCB_NOWAIT)
 			err = -EAGAIN;
 		else
 			grown = famfs_grow(iocb->ki_filp, iocb->ki_pos +
 					   iov_iter_count(from));
-		if (err)
-			return err;
-	}
+	} while (!err);
 
-	if (ret > 0)
-		ret = generic_write_sync(iocb, ret);
-	return ret;
+	if (done > 0)
+		return generic_write_sync(iocb, done);
+	return err ?: ret;
 }
 
 /* A private mapping writes to its own copy: the file does not change. */
@@ -321,23 +386,14 @@ static const struct vm_operations_struct famfs_vm_ops = {
 };
 
 /* A map can become read-only later: then faults see it. */
-static int famfs_mmap_allowed(struct inode *inode, struct vm_area_struct *vma)
+static int famfs_mmap_readonly(struct vm_area_struct *vma)
 {
-	const struct famfs_map *map;
-	int err = 0;
-
 	if (!(vma->vm_flags & VM_SHARED))
 		return 0;
-	filemap_invalidate_lock_shared(inode->i_mapping);
-	map = famfs_inode_map(inode);
-	if (map && map->readonly) {
-		if (vma->vm_flags & VM_WRITE)
-			err = -EACCES;
-		else
-			vm_flags_clear(vma, VM_MAYWRITE);
-	}
-	filemap_invalidate_unlock_shared(inode->i_mapping);
-	return err;
+	if (vma->vm_flags & VM_WRITE)
+		return -EACCES;
+	vm_flags_clear(vma, VM_MAYWRITE);
+	return 0;
 }
 
 /**
@@ -348,19 +404,21 @@ static int famfs_mmap_allowed(struct inode *inode, struct vm_area_struct *vma)
  * Leaves the flags that the user chose for @vma alone.
  *
  * Return: 0, -EACCES where memory that is read-only would be written, an error
- * of famfs_fetch().
+ * of famfs_map_lock().
  */
 int famfs_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct inode *inode = file_inode(file);
+	const struct famfs_map *map;
 	int err = 0;
 
 	/* Not with FUSE_I_FMAP_FETCH: mmap_lock is held. */
-	if (famfs_must_fetch(inode))
-		err = famfs_fetch(inode);
-	if (err && err != -EOPENSTALE)
-		return err;
-	err = famfs_mmap_allowed(inode, vma);
+	map = famfs_map_lock(inode);
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	if (map->readonly)
+		err = famfs_mmap_readonly(vma);
+	famfs_map_unlock(inode);
 	if (err)
 		return err;
 	file_accessed(file);

@@ -227,11 +227,9 @@ int famfs_memory_get(struct inode *inode, struct file *file, loff_t end)
 
 	do {
 		/* Not with FUSE_I_FMAP_FETCH: i_rwsem is held. */
-		err = famfs_fetch_known(inode);
-		if (err)
-			return err;
-		if (!famfs_may_grow(inode))
-			return -EPERM;
+		err = famfs_can_resize(inode);
+		if (err <= 0)
+			return err ?: -EPERM;
 		mapped = famfs_mapped(inode);
 		if (mapped >= end)
 			return 0;
@@ -315,7 +313,7 @@ static int famfs_fallocate_locked(struct file *file, int mode, loff_t end)
 	int ret;
 
 	inode_lock(inode);
-	ret = file_modified(file);
+	ret = famfs_file_modified(file);
 	if (!ret && !(mode & FALLOC_FL_KEEP_SIZE))
 		ret = famfs_extend(inode, end);
 	inode_unlock(inode);
@@ -359,11 +357,9 @@ long famfs_fallocate(struct file *file, int mode, loff_t offset, loff_t length)
 		return ret;
 	/* What has been mapped can be gone when i_rwsem is taken. */
 	do {
-		ret = famfs_fetch_once(inode);
-		if (ret)
-			return ret;
-		if (!famfs_may_grow(inode))
-			return -EOPNOTSUPP;
+		ret = famfs_fetch_once(inode) ?: famfs_can_resize(inode);
+		if (ret <= 0)
+			return ret ?: -EOPNOTSUPP;
 		ret = famfs_grow(file, end);
 		if (!ret)
 			ret = famfs_fallocate_locked(file, mode, end);

@@ -169,6 +169,15 @@ bool famfs_must_fetch(struct inode *inode)
 	       !test_bit(FUSE_I_NO_FMAP, &fi->state);
 }
 
+/* A mapped file whose server has said that there are no maps. */
+static int famfs_check_lost(struct inode *inode)
+{
+	if (likely(get_fuse_conn(inode)->dax_fmap) || !fuse_is_famfs(inode) ||
+	    famfs_is_mapped(inode))
+		return 0;
+	return -EIO;
+}
+
 /**
  * famfs_fetch_known() - ask the server until the map of an inode is known
  * @inode: an inode of any kind
@@ -176,7 +185,8 @@ bool famfs_must_fetch(struct inode *inode)
  * What the server pushes meanwhile counts more than its reply.
  *
  * Context: As famfs_fetch().
- * Return: As famfs_fetch(), but not -EOPENSTALE.
+ * Return: As famfs_fetch(), but not -EOPENSTALE; -EIO for a mapped file that
+ * has lost its map for good.
  */
 int famfs_fetch_known(struct inode *inode)
 {
@@ -187,7 +197,7 @@ int famfs_fetch_known(struct inode *inode)
 		if (err == -EOPENSTALE)
 			err = 0;
 	}
-	return err;
+	return err ?: famfs_check_lost(inode);
 }
 
 /**
@@ -207,7 +217,7 @@ int famfs_fetch_once(struct inode *inode)
 	int err;
 
 	if (!famfs_must_fetch(inode))
-		return 0;
+		return famfs_check_lost(inode);
 	if (wait_on_bit_lock(&fi->state, FUSE_I_FMAP_FETCH, TASK_KILLABLE))
 		return -EINTR;
 	err = famfs_fetch_known(inode);
@@ -216,21 +226,62 @@ int famfs_fetch_once(struct inode *inode)
 }
 
 /**
- * famfs_may_grow() - does the server let a file grow and shrink?
+ * famfs_map_lock() - keep the map of a file from changing
  * @inode: a mapped inode
  *
- * Return: true if it does, as far as is known.
+ * Where the server has taken the map away it is asked again, so nobody else has
+ * to judge what a missing map means.
+ *
+ * Context: No lock held that the server could need but i_rwsem; mmap_lock may
+ * be.  May wait for the server, killably until it has read the request.
+ * Return: the map, with invalidate_lock held for reading until
+ * famfs_map_unlock(), or an error of famfs_fetch_known(), -EIO for a mapped
+ * file that has lost its map for good.
  */
-bool famfs_may_grow(struct inode *inode)
+const struct famfs_map *famfs_map_lock(struct inode *inode)
 {
 	const struct famfs_map *map;
-	bool grow;
+	int err;
 
-	filemap_invalidate_lock_shared(inode->i_mapping);
-	map = famfs_inode_map(inode);
-	grow = map && map->grow && !map->readonly;
+	for (;;) {
+		filemap_invalidate_lock_shared(inode->i_mapping);
+		map = famfs_inode_map(inode);
+		if (map)
+			return map;
+		filemap_invalidate_unlock_shared(inode->i_mapping);
+
+		err = famfs_fetch_known(inode);
+		if (err)
+			return ERR_PTR(err);
+	}
+}
+
+/**
+ * famfs_map_unlock() - let the map of a file change again
+ * @inode: an inode for which famfs_map_lock() returned a map
+ */
+void famfs_map_unlock(struct inode *inode)
+{
 	filemap_invalidate_unlock_shared(inode->i_mapping);
-	return grow;
+}
+
+/**
+ * famfs_can_resize() - does the server let a file grow and shrink?
+ * @inode: a mapped inode
+ *
+ * Context: As famfs_map_lock().
+ * Return: 1 if it does, 0 if not, or an error of famfs_map_lock().
+ */
+int famfs_can_resize(struct inode *inode)
+{
+	const struct famfs_map *map = famfs_map_lock(inode);
+	int resizes;
+
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	resizes = map->grow && !map->readonly;
+	famfs_map_unlock(inode);
+	return resizes;
 }
 
 /**
@@ -250,10 +301,10 @@ int famfs_open(struct inode *inode, struct file *file)
 	err = famfs_fetch_once(inode);
 	if (err || !fuse_is_famfs(inode))
 		return err;
-	if ((file->f_flags & O_TRUNC) && i_size_read(inode) &&
-	    !famfs_may_grow(inode))
-		return -EPERM;
-	return 0;
+	if (!(file->f_flags & O_TRUNC) || !i_size_read(inode))
+		return 0;
+	err = famfs_can_resize(inode);
+	return err > 0 ? 0 : err ?: -EPERM;
 }
 
 /**
@@ -318,9 +369,14 @@ static int famfs_truncated(struct inode *inode)
  */
 int famfs_created(struct inode *inode, struct file *file)
 {
+	int err;
+
 	if (!fuse_is_famfs(inode))
 		return famfs_fetch_once(inode);
-	if ((file->f_flags & O_TRUNC) && famfs_may_grow(inode))
+	if (!(file->f_flags & O_TRUNC))
+		return famfs_open(inode, file);
+	err = famfs_can_resize(inode);
+	if (err > 0)
 		return famfs_truncated(inode);
-	return famfs_open(inode, file);
+	return err ?: famfs_open(inode, file);
 }

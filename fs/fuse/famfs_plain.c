@@ -11,6 +11,17 @@
 
 #include <linux/pagemap.h>
 
+/*
+ * The root is never mapped, and no other inode is there before INIT has been
+ * answered.  So for an inode the answer never changes, although fc->famfs does,
+ * and only connections that may have maps pay for the lock.
+ */
+static bool famfs_can_be_mapped(struct inode *inode)
+{
+	return famfs_conn(get_fuse_conn(inode)) &&
+	       get_node_id(inode) != FUSE_ROOT_ID;
+}
+
 /**
  * famfs_cache_begin() - start to change the page cache of an inode
  * @inode: an inode of any kind, not locked
@@ -21,8 +32,7 @@
  */
 bool famfs_cache_begin(struct inode *inode)
 {
-	/* Only connections that may have maps pay for the lock. */
-	if (!get_fuse_conn(inode)->famfs)
+	if (!famfs_can_be_mapped(inode))
 		return true;
 
 	filemap_invalidate_lock_shared(inode->i_mapping);
@@ -38,7 +48,7 @@ bool famfs_cache_begin(struct inode *inode)
  */
 void famfs_cache_end(struct inode *inode)
 {
-	if (get_fuse_conn(inode)->famfs)
+	if (famfs_can_be_mapped(inode))
 		filemap_invalidate_unlock_shared(inode->i_mapping);
 }
 
@@ -55,7 +65,7 @@ bool famfs_open_plain(struct fuse_file *ff, struct inode *inode)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
-	if (!get_fuse_conn(inode)->famfs)
+	if (!famfs_can_be_mapped(inode))
 		return true;
 	if (!famfs_cache_begin(inode))
 		return false;

@@ -120,13 +120,22 @@ const struct address_space_operations famfs_aops = {
 	.dirty_folio	= noop_dirty_folio,
 };
 
-/* A reference to a mapped file that may be dirty, or NULL. */
-static struct inode *famfs_grab_dirty(struct inode *inode)
+static bool famfs_is_dirty(struct inode *inode)
 {
-	if (!fuse_is_famfs(inode) ||
-	    !mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY))
-		return NULL;
-	return igrab(inode);
+	return fuse_is_famfs(inode) &&
+	       mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY);
+}
+
+/*
+ * The lock of the list can be dropped only where an inode keeps the place.  One
+ * that has pages cached does not serve: dropping the last reference to it could
+ * wait for the server.
+ */
+static bool famfs_sync_stops(struct inode *inode)
+{
+	return famfs_is_dirty(inode) ||
+	       (need_resched() && (fuse_is_famfs(inode) ||
+				   mapping_empty(inode->i_mapping)));
 }
 
 /**
@@ -134,22 +143,27 @@ static struct inode *famfs_grab_dirty(struct inode *inode)
  * @sb: a FUSE superblock
  *
  * sync() leaves FUSE's inodes alone, since writing them could wait for the
- * server for ever.  This waits for nobody.
+ * server for ever.  This waits neither for the server nor for pinned pages.
  */
 void famfs_sync_fs(struct super_block *sb)
 {
+	struct famfs_conn *conn = famfs_conn(get_fuse_conn_super(sb));
 	struct inode *inode, *prev = NULL;
+
+	if (!conn || !atomic_long_read(&conn->nr_maps))
+		return;
 
 	spin_lock(&sb->s_inode_list_lock);
 	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
-		if (!famfs_grab_dirty(inode))
+		if (!famfs_sync_stops(inode) || !igrab(inode))
 			continue;
 		spin_unlock(&sb->s_inode_list_lock);
 
-		/* Holding @inode keeps the place in the list. */
+		/* The reference keeps @inode on the list. */
 		iput(prev);
 		prev = inode;
-		filemap_write_and_wait(inode->i_mapping);
+		if (famfs_is_dirty(inode))
+			filemap_write_and_wait(inode->i_mapping);
 		cond_resched();
 		spin_lock(&sb->s_inode_list_lock);
 	}
