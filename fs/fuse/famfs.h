@@ -275,7 +275,7 @@ int famfs_extend_begin(struct kiocb *iocb, struct iov_iter *from,
 		       const struct famfs_map *map, int grown);
 void famfs_extend_end(struct inode *inode, loff_t size);
 int famfs_zero(struct inode *inode, loff_t start, loff_t end);
-u64 famfs_mapped(struct inode *inode);
+int famfs_mapped(struct inode *inode, u64 *mapped);
 int famfs_grow(struct file *file, loff_t end);
 int famfs_fill_gap(struct kiocb *iocb);
 long famfs_fallocate(struct file *file, int mode, loff_t offset,

@@ -93,19 +93,20 @@ void famfs_extend_end(struct inode *inode, loff_t size)
 /**
  * famfs_mapped() - how far is a file mapped?
  * @inode: a mapped inode
+ * @mapped: set to a number of bytes
  *
- * Return: bytes, 0 where it has no map.
+ * Context: As famfs_map_lock().
+ * Return: 0 or an error of famfs_map_lock().
  */
-u64 famfs_mapped(struct inode *inode)
+int famfs_mapped(struct inode *inode, u64 *mapped)
 {
-	const struct famfs_map *map;
-	u64 mapped;
+	const struct famfs_map *map = famfs_map_lock(inode);
 
-	filemap_invalidate_lock_shared(inode->i_mapping);
-	map = famfs_inode_map(inode);
-	mapped = map ? map->mapped : 0;
-	filemap_invalidate_unlock_shared(inode->i_mapping);
-	return mapped;
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	*mapped = map->mapped;
+	famfs_map_unlock(inode);
+	return 0;
 }
 
 static int famfs_ask_memory(struct fuse_file *ff, u64 start, u64 end)
@@ -141,15 +142,18 @@ static int famfs_ask_memory(struct fuse_file *ff, u64 start, u64 end)
 static int famfs_grow_from(struct inode *inode, struct fuse_file *ff,
 			   u64 mapped, loff_t end)
 {
-	int err = famfs_ask_memory(ff, mapped, end);
+	int refused = famfs_ask_memory(ff, mapped, end);
+	int err;
 
-	if (famfs_mapped(inode) >= end)
-		return 0;
+	err = famfs_mapped(inode, &mapped);
+	if (err || mapped >= end)
+		return err;
+	err = refused ?: famfs_fetch(inode);
 	if (!err)
-		err = famfs_fetch(inode);
+		err = famfs_mapped(inode, &mapped);
 	if (err)
 		return err;
-	return famfs_mapped(inode) >= end ? 0 : -ENOSPC;
+	return mapped >= end ? 0 : -ENOSPC;
 }
 
 /*
@@ -158,13 +162,14 @@ static int famfs_grow_from(struct inode *inode, struct fuse_file *ff,
  */
 static bool famfs_has_shrunk(struct inode *inode, u64 mapped)
 {
-	bool shrunk;
+	u64 now;
+	int err;
 
 	if (inode_lock_shared_killable(inode))
 		return false;
-	shrunk = famfs_mapped(inode) < mapped;
+	err = famfs_mapped(inode, &now);
 	inode_unlock_shared(inode);
-	return shrunk;
+	return !err && now < mapped;
 }
 
 /**
@@ -183,12 +188,9 @@ int famfs_grow(struct file *file, loff_t end)
 	int err;
 
 	do {
-		err = famfs_fetch_once(inode);
-		if (err)
+		err = famfs_fetch_once(inode) ?: famfs_mapped(inode, &mapped);
+		if (err || mapped >= end)
 			return err;
-		mapped = famfs_mapped(inode);
-		if (mapped >= end)
-			return 0;
 		err = famfs_grow_from(inode, file->private_data, mapped, end);
 	} while (err == -EOPENSTALE ||
 		 (err == -ENOSPC && famfs_has_shrunk(inode, mapped)));
@@ -230,9 +232,9 @@ int famfs_memory_get(struct inode *inode, struct file *file, loff_t end)
 		err = famfs_can_resize(inode);
 		if (err <= 0)
 			return err ?: -EPERM;
-		mapped = famfs_mapped(inode);
-		if (mapped >= end)
-			return 0;
+		err = famfs_mapped(inode, &mapped);
+		if (err || mapped >= end)
+			return err;
 		if (file)
 			err = famfs_grow_from(inode, file->private_data, mapped,
 					      end);
@@ -248,21 +250,21 @@ int famfs_memory_get(struct inode *inode, struct file *file, loff_t end)
  */
 static int famfs_extend_some(struct inode *inode, loff_t size)
 {
-	const struct famfs_map *map;
+	const struct famfs_map *map = famfs_map_lock(inode);
 	loff_t old;
 	int err = 0;
 
-	filemap_invalidate_lock_shared(inode->i_mapping);
-	map = famfs_inode_map(inode);
+	if (IS_ERR(map))
+		return PTR_ERR(map);
 	old = i_size_read(inode);
 	size = min(size, old + FAMFS_ZERO_MAX);
-	if (!map || !map->grow || size > map->mapped)
+	if (!map->grow || size > map->mapped)
 		err = 1;
 	else
 		err = famfs_zero(inode, old, size);
 	if (!err)
 		famfs_extend_end(inode, size);
-	filemap_invalidate_unlock_shared(inode->i_mapping);
+	famfs_map_unlock(inode);
 	return err;
 }
 
