@@ -132,10 +132,31 @@ TEST_F(famfs_init, N1_not_offered_in_a_user_namespace)
 
 TEST_F(famfs_init, N2_flag_not_asked_for_is_ordinary_fuse)
 {
+	char text[256];
+
 	self->env.srv.st->want &= ~FUSE_DAX_FMAP;
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	EXPECT_NE(0, self->env.srv.st->offered & FUSE_DAX_FMAP);
 	EXPECT_EQ(0, check_ordinary(&self->env));
+	/* The kernel keeps nothing for maps that there cannot be. */
+	EXPECT_EQ(0, famfs_table(&self->env, text, sizeof(text)));
+	EXPECT_STREQ("", text);
+}
+
+/* famfs's tools look for this name to see what the kernel can do. */
+TEST_F(famfs_init, O1_kernel_has_the_symbol_that_tools_look_for)
+{
+	FILE *f = fopen("/proc/kallsyms", "re");
+	char line[512], name[256];
+	bool found = false;
+
+	if (!f)
+		SKIP(return, "need CONFIG_KALLSYMS");
+	while (!found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "%*s %*s %255s", name) == 1 &&
+			!strcmp(name, "famfs_fuse_iomap_begin");
+	fclose(f);
+	EXPECT_TRUE(found);
 }
 
 /* A root that is a file can be open before the reply to INIT has come. */

@@ -335,8 +335,7 @@ TEST_F(famfs_io, I2_nowait_is_honoured)
 	int fd, i;
 
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	/* The VFS has buffered writes without waiting for few only. */
-	fd = ASSERT_OPEN("f", O_RDWR | O_DIRECT);
+	fd = ASSERT_OPEN("f", O_RDWR);
 	for (i = 0; i < 100 && n < 0; i++) {
 		/* Moving the times may wait; when they have just moved ... */
 		EXPECT_EQ(100, pwrite(fd, buf, sizeof(buf), 0));

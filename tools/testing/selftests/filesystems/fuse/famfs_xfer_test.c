@@ -12,7 +12,6 @@
 #include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <linux/io_uring.h>
 
 #include "famfs_test.h"
 
@@ -345,75 +344,6 @@ TEST_F(famfs_xfer, I4_swapon_is_refused)
 		SKIP(return, "need CONFIG_SWAP");
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_SAME(self->fd);
-}
-
-/* One ring with one request at a time, from the raw system calls. */
-struct ring {
-	int fd;
-	struct io_uring_params p;
-	struct io_uring_sqe *sqes;
-	char *rings;
-};
-
-static int ring_init(struct ring *r)
-{
-	memset(r, 0, sizeof(*r));
-	r->fd = syscall(SYS_io_uring_setup, 1, &r->p);
-	if (r->fd < 0)
-		return -errno;
-	if (!(r->p.features & IORING_FEAT_SINGLE_MMAP))
-		return -EOPNOTSUPP;
-	r->rings = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd,
-			IORING_OFF_SQ_RING);
-	r->sqes = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd,
-		       IORING_OFF_SQES);
-	return r->rings == MAP_FAILED || r->sqes == MAP_FAILED ? -ENOMEM : 0;
-}
-
-static int ring_io(struct ring *r, int op, int fd, void *buf, __u32 len,
-		   __u64 pos)
-{
-	__u32 *tail = (__u32 *)(r->rings + r->p.sq_off.tail);
-	__u32 *head = (__u32 *)(r->rings + r->p.cq_off.head);
-	__u32 *array = (__u32 *)(r->rings + r->p.sq_off.array);
-	struct io_uring_cqe *cqe;
-
-	memset(r->sqes, 0, sizeof(*r->sqes));
-	r->sqes->opcode = op;
-	r->sqes->fd = fd;
-	r->sqes->addr = (unsigned long)buf;
-	r->sqes->len = len;
-	r->sqes->off = pos;
-	array[0] = 0;
-	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-	if (syscall(SYS_io_uring_enter, r->fd, 1, 1, IORING_ENTER_GETEVENTS,
-		    NULL, 0) != 1)
-		return -errno;
-	cqe = (void *)(r->rings + r->p.cq_off.cqes);
-	cqe += *head & (r->p.cq_entries - 1);
-	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
-	return cqe->res;
-}
-
-TEST_F(famfs_xfer, I4_io_uring)
-{
-	struct ring r;
-
-	if (ring_init(&r))
-		SKIP(return, "need io_uring");
-	EXPECT_EQ(SIZE, ring_io(&r, IORING_OP_READ, self->fd, self->got, SIZE,
-				0));
-	EXPECT_EQ(0, memcmp(self->want, self->got, SIZE));
-	memset(self->want, 'u', PAGE + 1);
-	EXPECT_EQ(PAGE + 1, ring_io(&r, IORING_OP_WRITE, self->fd, self->want,
-				    PAGE + 1, 0));
-	EXPECT_SAME(self->fd);
-	EXPECT_EQ(0, ring_io(&r, IORING_OP_READ, self->fd, self->got, 1, SIZE));
-	EXPECT_EQ(-EFBIG, ring_io(&r, IORING_OP_WRITE, self->fd, self->want, 1,
-				  SIZE));
-	close(r.fd);
-	EXPECT_COUNT(0, FUSE_READ);
-	EXPECT_COUNT(0, FUSE_WRITE);
 }
 
 TEST_HARNESS_MAIN

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Maps that are taken away in the middle of a call: it asks again, and goes on
+ * where it was.
+ *
+ * What was wrong here: reads and writes that came back short in the middle of a
+ * file, which programs take for its end; fallocate() and ftruncate() that took
+ * a missing map for one that does not let the file grow, or for a full device;
+ * a write that appends and whose end had moved with a new map, which landed
+ * inside the file.
+ */
+#include <sys/mman.h>
+#include <linux/falloc.h>
+
+#include "famfs_task.h"
+#include "famfs_test.h"
+
+#define PAGE	4096UL
+#define UNIT	(64 * 1024UL)
+#define UNITS	256
+#define LEN	(8 * MiB)
+#define ROUNDS	60
+
+FIXTURE(famfs_again)
+{
+	struct famfs_env env;
+	struct famfs_file *file;	/* "f", which may grow */
+	int dev;			/* for notifications past the server */
+	int fd;
+	char *buf, *data;		/* both LEN, of files in memory */
+	struct famfs_job revoke;
+};
+
+/* Pages of a file, so that they can be absent and still hold something. */
+static char *map_buffer(void)
+{
+	int fd = memfd_create("buffer", MFD_CLOEXEC);
+	char *buf;
+
+	if (fd < 0 || ftruncate(fd, LEN))
+		return MAP_FAILED;
+	buf = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	return buf;
+}
+
+FIXTURE_SETUP(famfs_again)
+{
+	const char *why = famfs_env_init(&self->env, 1);
+	struct famfs_server *srv = &self->env.srv;
+	size_t i;
+
+	if (why)
+		SKIP(return, "%s", why);
+	famfs_pool_init(srv, 0, 4 * MiB, UNIT, UNITS);
+	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
+	srv->st->xattrs = true;
+	self->dev = dup(srv->fd);
+	ASSERT_LE(0, self->dev);
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	self->fd = famfs_open(&self->env, "f", O_RDWR);
+	ASSERT_LE(0, self->fd);
+	self->buf = map_buffer();
+	self->data = map_buffer();
+	ASSERT_NE(MAP_FAILED, self->buf);
+	ASSERT_NE(MAP_FAILED, self->data);
+	for (i = 0; i < LEN; i += 8)
+		*(__u64 *)(self->data + i) = i * 0x9e3779b97f4a7c15;
+}
+
+FIXTURE_TEARDOWN(famfs_again)
+{
+	munmap(self->buf, LEN);
+	munmap(self->data, LEN);
+	close(self->fd);
+	EXPECT_EQ(0, famfs_umount(&self->env));
+	close(self->dev);
+	FAMFS_TEARDOWN();
+}
+
+/* Takes the map away again and again, until told to stop by a flag. */
+static long revoke_often(struct famfs_job *job)
+{
+	long n = 0;
+
+	while (!__atomic_load_n(&job->flags, __ATOMIC_SEQ_CST)) {
+		if (famfs_revoke(job->fd, 0) == 0)
+			n++;
+		usleep(1000);
+	}
+	return n;
+}
+
+#define START_REVOKING() do {						\
+	self->revoke = (struct famfs_job){				\
+		.run = revoke_often, .fd = self->dev };			\
+	ASSERT_EQ(0, famfs_job_start(&self->revoke));			\
+} while (0)
+
+/* Fails where it was never in the way. */
+#define STOP_REVOKING() do {						\
+	__atomic_store_n(&self->revoke.flags, 1, __ATOMIC_SEQ_CST);	\
+	ASSERT_TRUE(famfs_job_done(&self->revoke, FAMFS_SOON));		\
+	EXPECT_LT(10, self->revoke.result);				\
+} while (0)
+
+/* So that copying stops at each part of the buffer. */
+#define ABSENT(buf) ASSERT_EQ(0, madvise(buf, LEN, MADV_DONTNEED))
+
+TEST_F(famfs_again, M7_reads_are_not_short)
+{
+	int i, bad = 0;
+
+	ASSERT_EQ(LEN, pwrite(self->fd, self->data, LEN, 0));
+	START_REVOKING();
+	for (i = 0; i < ROUNDS; i++) {
+		ABSENT(self->buf);
+		if (pread(self->fd, self->buf, LEN, 0) != LEN)
+			bad++;
+	}
+	STOP_REVOKING();
+	EXPECT_EQ(0, bad);
+	EXPECT_EQ(0, memcmp(self->buf, self->data, LEN));
+}
+
+TEST_F(famfs_again, M7_writes_are_not_short)
+{
+	int i, bad = 0;
+
+	ASSERT_EQ(0, ftruncate(self->fd, LEN));
+	START_REVOKING();
+	for (i = 0; i < ROUNDS; i++) {
+		ABSENT(self->data);
+		if (pwrite(self->fd, self->data, LEN, 0) != LEN)
+			bad++;
+	}
+	STOP_REVOKING();
+	EXPECT_EQ(0, bad);
+	EXPECT_EQ(0, famfs_check_data(self->fd, self->data, LEN));
+}
+
+/* Also of a file that grows meanwhile. */
+TEST_F(famfs_again, M7_appends_are_not_short)
+{
+	int fd = ASSERT_OPEN("f", O_WRONLY | O_APPEND), i, bad = 0;
+
+	START_REVOKING();
+	for (i = 0; i < 8; i++) {
+		ABSENT(self->data);
+		if (write(fd, self->data + i * MiB, MiB) != MiB)
+			bad++;
+	}
+	STOP_REVOKING();
+	EXPECT_EQ(0, bad);
+	EXPECT_EQ(LEN, famfs_size_of(self->fd));
+	EXPECT_EQ(0, famfs_check_data(self->fd, self->data, LEN));
+	close(fd);
+}
+
+TEST_F(famfs_again, M7_mmap_finds_a_map)
+{
+	int i, bad = 0;
+	char *map;
+
+	ASSERT_EQ(0, ftruncate(self->fd, PAGE));
+	START_REVOKING();
+	for (i = 0; i < 200; i++) {
+		map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->fd, 0);
+		if (map == MAP_FAILED)
+			bad++;
+		else
+			munmap(map, PAGE);
+	}
+	STOP_REVOKING();
+	EXPECT_EQ(0, bad);
+}
+
+/* No memory is missing, and the file may grow: there is no error to report. */
+TEST_F(famfs_again, M7_growing_and_shrinking)
+{
+	int i, err[4] = {};
+
+	START_REVOKING();
+	for (i = 0; i < 100; i++) {
+		if (ftruncate(self->fd, (i % 7 + 1) * UNIT + i))
+			err[0] = errno;
+		if (fallocate(self->fd, 0, 0, (i % 9 + 8) * UNIT))
+			err[1] = errno;
+		if (ftruncate(self->fd, i % 5 * UNIT + 10))
+			err[2] = errno;
+		if (fallocate(self->fd, FALLOC_FL_KEEP_SIZE, 0, 20 * UNIT))
+			err[3] = errno;
+	}
+	STOP_REVOKING();
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(0, err[i]) {
+			TH_LOG("operation %d", i);
+		}
+}
+
+/*
+ * The end is where the map says at the time of the copy, not where it was
+ * before the server was asked about privileges.
+ */
+TEST_F(famfs_again, I2_append_to_an_end_that_moves)
+{
+	const struct fuse_getxattr_out caps = { .size = 20 };
+	struct famfs_server *srv = &self->env.srv;
+	struct iovec iov = { "mine", 4 };
+	struct famfs_job write = { .run = famfs_job_write, .iov = &iov,
+				   .iovs = 1, .pos = 0 };
+	char got[12] = "";
+
+	EXPECT_EQ(4, pwrite(self->fd, "old ", 4, 0));
+	EXPECT_EQ(0, fsync(self->fd));
+	/* A file that has privileges: a write has to ask. */
+	famfs_raw(srv, FUSE_GETXATTR, FAMFS_ANY, &caps, sizeof(caps), 1);
+	write.fd = ASSERT_OPEN("f", O_WRONLY | O_APPEND);
+	ASSERT_EQ(0, famfs_job_hold(&write, srv, FUSE_GETXATTR));
+	/* Another host has appended. */
+	self->file->size = 8;
+	EXPECT_EQ(0, famfs_push_file(srv, self->dev, self->file));
+	famfs_release(srv);
+	EXPECT_EQ(4, famfs_job_result(&write));
+	EXPECT_EQ(12, famfs_size_of(self->fd));
+	EXPECT_EQ(12, pread(self->fd, got, 12, 0));
+	EXPECT_EQ(0, memcmp(got, "old ", 4));
+	EXPECT_EQ(0, memcmp(got + 8, "mine", 4));
+	close(write.fd);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mapped files and io_uring.
+ *
+ * What was wrong here: writes that wait for nobody went to a worker, because
+ * the file operations did not say that they can be done at once.
+ */
+#include <dirent.h>
+#include <linux/io_uring.h>
+#include <sys/syscall.h>
+
+#include "famfs_test.h"
+
+#define PAGE	4096UL
+#define SIZE	(256 * 1024UL)
+
+FIXTURE(famfs_ring)
+{
+	struct famfs_env env;
+	char *want;			/* what "f" holds */
+	char *got;
+	int fd;				/* of "f" */
+};
+
+FIXTURE_SETUP(famfs_ring)
+{
+	const char *why = famfs_env_init(&self->env, 1);
+
+	if (why)
+		SKIP(return, "%s", why);
+	famfs_add_simple(&self->env, "f", SIZE, 0, 0);
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	self->fd = famfs_open(&self->env, "f", O_RDWR);
+	ASSERT_LE(0, self->fd);
+	self->want = malloc(SIZE);
+	self->got = malloc(SIZE);
+	famfs_pattern(0, 0, self->want, SIZE);
+	ASSERT_EQ(SIZE, pwrite(self->fd, self->want, SIZE, 0));
+	famfs_counts_reset(&self->env.srv);
+}
+
+FIXTURE_TEARDOWN(famfs_ring)
+{
+	free(self->want);
+	free(self->got);
+	close(self->fd);
+	FAMFS_TEARDOWN();
+}
+
+/* One ring with one request at a time, from the raw system calls. */
+struct ring {
+	int fd;
+	struct io_uring_params p;
+	struct io_uring_sqe *sqes;
+	char *rings;
+};
+
+static int ring_init(struct ring *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->fd = syscall(SYS_io_uring_setup, 1, &r->p);
+	if (r->fd < 0)
+		return -errno;
+	if (!(r->p.features & IORING_FEAT_SINGLE_MMAP))
+		return -EOPNOTSUPP;
+	r->rings = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd,
+			IORING_OFF_SQ_RING);
+	r->sqes = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd,
+		       IORING_OFF_SQES);
+	return r->rings == MAP_FAILED || r->sqes == MAP_FAILED ? -ENOMEM : 0;
+}
+
+static int ring_io(struct ring *r, int op, int fd, void *buf, __u32 len,
+		   __u64 pos)
+{
+	__u32 *tail = (__u32 *)(r->rings + r->p.sq_off.tail);
+	__u32 *head = (__u32 *)(r->rings + r->p.cq_off.head);
+	__u32 *array = (__u32 *)(r->rings + r->p.sq_off.array);
+	struct io_uring_cqe *cqe;
+
+	memset(r->sqes, 0, sizeof(*r->sqes));
+	r->sqes->opcode = op;
+	r->sqes->fd = fd;
+	r->sqes->addr = (unsigned long)buf;
+	r->sqes->len = len;
+	r->sqes->off = pos;
+	array[0] = 0;
+	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
+	if (syscall(SYS_io_uring_enter, r->fd, 1, 1, IORING_ENTER_GETEVENTS,
+		    NULL, 0) != 1)
+		return -errno;
+	cqe = (void *)(r->rings + r->p.cq_off.cqes);
+	cqe += *head & (r->p.cq_entries - 1);
+	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
+	return cqe->res;
+}
+
+TEST_F(famfs_ring, I4_io_uring)
+{
+	struct ring r;
+
+	if (ring_init(&r))
+		SKIP(return, "need io_uring");
+	EXPECT_EQ(SIZE, ring_io(&r, IORING_OP_READ, self->fd, self->got, SIZE,
+				0));
+	EXPECT_EQ(0, memcmp(self->want, self->got, SIZE));
+	memset(self->want, 'u', PAGE + 1);
+	EXPECT_EQ(PAGE + 1, ring_io(&r, IORING_OP_WRITE, self->fd, self->want,
+				    PAGE + 1, 0));
+	EXPECT_EQ(0, famfs_check_data(self->fd, self->want, SIZE));
+	EXPECT_EQ(0, ring_io(&r, IORING_OP_READ, self->fd, self->got, 1, SIZE));
+	EXPECT_EQ(-EFBIG, ring_io(&r, IORING_OP_WRITE, self->fd, self->want, 1,
+				  SIZE));
+	close(r.fd);
+	EXPECT_COUNT(0, FUSE_READ);
+	EXPECT_COUNT(0, FUSE_WRITE);
+}
+
+/* Has io_uring handed anything to a worker of this process? */
+static bool has_worker(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	bool found = false;
+	struct dirent *d;
+
+	while (dir && (d = readdir(dir))) {
+		char path[300], name[32] = "";
+		int fd;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm",
+			 d->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (read(fd, name, sizeof(name) - 1) > 0)
+			found |= !strncmp(name, "iou-wrk", 7);
+		close(fd);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* In a child: 0 if a write was done where it was submitted. */
+static int write_inline(int fd, char *buf)
+{
+	struct ring r;
+
+	if (ring_init(&r))
+		return 2;
+	/* The times have just moved, so there is nothing to wait for. */
+	if (pwrite(fd, buf, PAGE, 0) != (ssize_t)PAGE ||
+	    ring_io(&r, IORING_OP_WRITE, fd, buf, PAGE, 0) != (int)PAGE)
+		return 3;
+	return has_worker();
+}
+
+TEST_F(famfs_ring, I4_io_uring_writes_need_no_worker)
+{
+	struct ring r;
+	int i, status = -1;
+
+	if (ring_init(&r))
+		SKIP(return, "need io_uring");
+	close(r.fd);
+	for (i = 0; i < 50 && status; i++) {
+		pid_t pid = fork();
+
+		if (!pid)
+			_exit(write_inline(self->fd, self->want));
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	}
+	EXPECT_EQ(0, status);
+}
+
+TEST_HARNESS_MAIN
