@@ -9,9 +9,13 @@
  *				create
  *   FUSE_I_PRIVS_FETCH		bit lock: one opener asks the server for the
  *				privileges; as above
- *   famfs_conn.register_lock	device table; taken by the server's tasks
- *   device_lock of a device	unbinding holds it, and dax_srcu for reading,
- *				while it tells us
+ *   famfs_conn.register_lock	device table; taken by the server's tasks, who
+ *				wait for nobody inside it
+ *   device_lock of a device	unbinding holds it while it tells us; never
+ *				taken by us
+ *   dax_device.holder_rwsem	(read) held while we are told of a failure;
+ *				releasing a device takes it for writing, so
+ *				whatever is below is not held then
  *   fuse_conn.killsb		(read) keeps the superblock while a device fails
  *				or the server pushes a map; whoever holds it
  *				does not wait for pinned pages
@@ -28,8 +32,7 @@
  *				invalidate_lock held, so in a section nothing
  *				waits and nothing faults
  *   famfs_conn.lock		claims; taken in reclaim, so whoever holds it
- *				allocates nothing
- *   famfs_held_lock		which devices are held, by whom; innermost
+ *				allocates nothing; innermost
  *
  * famfs_conn.parts_lock	pushes in parts; nothing is locked inside it
  *
@@ -60,8 +63,6 @@ struct fuse_copy_state;
  * struct famfs_daxdev - a device of a connection
  * @dax_dev: the device, held for the connection
  * @conn: the connection's device table
- * @count: references: the table's, and a running failure callback's
- * @held: on the list of all held devices, under famfs_held_lock
  * @devt: number of its device node
  * @index: what the server calls it
  * @size: bytes
@@ -71,13 +72,11 @@ struct fuse_copy_state;
  * @nr_users: as @nr_claims, but also those that were given up because the
  *	      device is dead, until their maps are gone
  * @bad: pages with a memory failure
- * @name: path by which the server named it
+ * @name: the device's own, as in "dax0.0"
  */
 struct famfs_daxdev {
 	struct dax_device *dax_dev;
 	struct famfs_conn *conn;
-	refcount_t count;
-	struct list_head held;
 	dev_t devt;
 	u32 index;
 	u64 size;
@@ -86,7 +85,7 @@ struct famfs_daxdev {
 	u64 nr_claims;
 	u64 nr_users;
 	struct maple_tree bad;
-	char name[];
+	char name[32];
 };
 
 /**
@@ -203,6 +202,11 @@ static inline struct famfs_conn *famfs_conn(const struct fuse_conn *fc)
 	return smp_load_acquire(&fc->famfs);
 }
 
+/* A line in the log, which says which connection it is about. */
+#define famfs_warn(fc, fmt, ...)					\
+	pr_warn_ratelimited("%u:%u: " fmt, MAJOR((fc)->dev),		\
+			    MINOR((fc)->dev), ##__VA_ARGS__)
+
 /* The caller keeps the map from changing, or looks only for NULL. */
 static inline const struct famfs_map *famfs_inode_map(const struct inode *inode)
 {
@@ -219,10 +223,10 @@ void famfs_conn_free(struct fuse_conn *fc);
 int famfs_devs_get(struct fuse_mount *fm, struct famfs_map *map);
 void famfs_devs_put(struct famfs_conn *conn);
 int famfs_dev_register(struct famfs_conn *conn, u32 index, dev_t devt,
-		       const char *name, bool readonly);
+		       bool readonly);
 int famfs_dev_unregister(struct famfs_conn *conn, u32 index);
-void famfs_dev_complain(const char *name, u32 index, int err);
-void famfs_dev_put(struct famfs_daxdev *dev);
+void famfs_dev_complain(struct fuse_conn *fc, const char *name, u32 index,
+			int err);
 
 /* famfs_claim.c */
 int famfs_claims_alloc(struct famfs_conn *conn, struct inode *inode,

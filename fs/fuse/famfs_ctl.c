@@ -6,8 +6,8 @@
  *   extents N
  *   device INDEX NAME SIZE STATE
  *
- * SIZE is in bytes, STATE is "held" or, once the driver has been unbound,
- * "gone".  White space in NAME is escaped.
+ * NAME is the device's own, as in "dax0.0", SIZE is in bytes, STATE is "held"
+ * or, once the driver has been unbound, "gone".
  */
 
 #include "dev.h"
@@ -18,10 +18,8 @@
 static void famfs_ctl_show_dev(struct seq_file *m,
 			       const struct famfs_daxdev *dev)
 {
-	seq_printf(m, "device %u ", dev->index);
-	seq_escape(m, dev->name, " \t\n\\");
-	seq_printf(m, " %llu %s\n", dev->size,
-		   READ_ONCE(dev->dead) ? "gone" : "held");
+	seq_printf(m, "device %u %s %llu %s\n", dev->index, dev->name,
+		   dev->size, READ_ONCE(dev->dead) ? "gone" : "held");
 }
 
 static void famfs_ctl_show_conn(struct seq_file *m, struct famfs_conn *conn)

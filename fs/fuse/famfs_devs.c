@@ -73,11 +73,13 @@ static int famfs_node_lookup(const char *name, dev_t *devt)
 
 /**
  * famfs_dev_complain() - tell why a device was refused
+ * @fc: the connection
  * @name: what the server calls it; not trusted
  * @index: its index
  * @err: the error
  */
-void famfs_dev_complain(const char *name, u32 index, int err)
+void famfs_dev_complain(struct fuse_conn *fc, const char *name, u32 index,
+			int err)
 {
 	const char *why;
 
@@ -91,35 +93,28 @@ void famfs_dev_complain(const char *name, u32 index, int err)
 	default:
 		why = "refused";
 	}
-	pr_warn_ratelimited("dax device %u (\"%*pE\"): %s (error %d)\n", index,
-			    (int)strlen(name), name, why, err);
+	famfs_warn(fc, "dax device %u (\"%*pE\"): %s (error %d)\n", index,
+		   (int)strlen(name), name, why, err);
 }
 
 static struct famfs_daxdev *famfs_dev_alloc(struct famfs_conn *conn, u32 index,
-					    dev_t devt, const char *name)
+					    dev_t devt, bool readonly)
 {
 	struct famfs_daxdev *dev;
 
-	dev = kzalloc_flex(*dev, name, strlen(name) + 1);
+	dev = kzalloc_obj(*dev);
 	if (!dev)
 		return NULL;
-	refcount_set(&dev->count, 1);
 	mt_init_flags(&dev->bad, MT_FLAGS_USE_RCU);
 	dev->conn = conn;
 	dev->index = index;
 	dev->devt = devt;
-	strscpy(dev->name, name, strlen(name) + 1);
+	dev->readonly = readonly;
 	return dev;
 }
 
-/**
- * famfs_dev_put() - drop a reference to a device
- * @dev: the device
- */
-void famfs_dev_put(struct famfs_daxdev *dev)
+static void famfs_dev_free(struct famfs_daxdev *dev)
 {
-	if (!refcount_dec_and_test(&dev->count))
-		return;
 	WARN_ON_ONCE(dev->nr_claims);
 	mtree_destroy(&dev->bad);
 	kfree(dev);
@@ -143,17 +138,18 @@ static int famfs_dev_acquire(struct famfs_daxdev *dev)
  * @conn: the connection's devices
  * @index: what the server calls it, less than FUSE_DAXDEV_MAX
  * @devt: number of its device node
- * @name: what to call it in messages
  * @readonly: whether its files may only be read
  *
  * Entering the same one again is fine, changing what an index means is not.
  *
+ * Context: The server's tasks.  Waits for nobody: a device that is being
+ * unbound is refused.
  * Return: 0, -EBUSY where the index or the device is taken, -ENODEV for what
  * is no dax device, -EOPNOTSUPP where it has another driver, -ENOTCONN after the
  * last unmount, -ENOMEM.
  */
 int famfs_dev_register(struct famfs_conn *conn, u32 index, dev_t devt,
-		       const char *name, bool readonly)
+		       bool readonly)
 {
 	struct famfs_daxdev *dev;
 	int err;
@@ -167,13 +163,12 @@ int famfs_dev_register(struct famfs_conn *conn, u32 index, dev_t devt,
 		return dev->devt == devt && dev->readonly == readonly &&
 		       !READ_ONCE(dev->dead) ? 0 : -EBUSY;
 
-	dev = famfs_dev_alloc(conn, index, devt, name);
+	dev = famfs_dev_alloc(conn, index, devt, readonly);
 	if (!dev)
 		return -ENOMEM;
-	dev->readonly = readonly;
 	err = famfs_dev_acquire(dev);
 	if (err) {
-		famfs_dev_put(dev);
+		famfs_dev_free(dev);
 		return err;
 	}
 	/* Pairs with famfs_dev_known(). */
@@ -181,28 +176,39 @@ int famfs_dev_register(struct famfs_conn *conn, u32 index, dev_t devt,
 	return 0;
 }
 
+static struct famfs_daxdev *famfs_dev_take_out(struct famfs_conn *conn,
+					       u32 index)
+{
+	struct famfs_daxdev *dev;
+
+	guard(mutex)(&conn->register_lock);
+	guard(mutex)(&conn->lock);
+	dev = conn->devs[index];
+	if (!dev)
+		return ERR_PTR(-ENOENT);
+	if (dev->nr_users)
+		return ERR_PTR(-EBUSY);
+	WRITE_ONCE(conn->devs[index], NULL);
+	return dev;
+}
+
 /**
  * famfs_dev_unregister() - take a device out of the table of a connection
  * @conn: the connection's devices
  * @index: its index
  *
+ * Context: No locks held.  Waits for a failure callback that is running, but
+ * for no user.
  * Return: 0, -ENOENT where there is none, -EBUSY where a map uses it.
  */
 int famfs_dev_unregister(struct famfs_conn *conn, u32 index)
 {
-	struct famfs_daxdev *dev;
+	struct famfs_daxdev *dev = famfs_dev_take_out(conn, index);
 
-	guard(mutex)(&conn->register_lock);
-	scoped_guard(mutex, &conn->lock) {
-		dev = conn->devs[index];
-		if (!dev)
-			return -ENOENT;
-		if (dev->nr_users)
-			return -EBUSY;
-		WRITE_ONCE(conn->devs[index], NULL);
-	}
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
 	famfs_release(dev);
-	famfs_dev_put(dev);
+	famfs_dev_free(dev);
 	return 0;
 }
 
@@ -223,8 +229,7 @@ static int famfs_ask_answer(struct famfs_ask *ask)
 		return famfs_dev_known(ask->conn, ask->index) ? 0 : -ENODEV;
 	err = famfs_node_lookup(name, &devt);
 	if (!err)
-		err = famfs_dev_register(ask->conn, ask->index, devt, name,
-					 false);
+		err = famfs_dev_register(ask->conn, ask->index, devt, false);
 	return err;
 }
 
@@ -234,13 +239,15 @@ static void famfs_ask_end(struct fuse_args *args, int error)
 	struct famfs_ask *ask = container_of(args, struct famfs_ask, args);
 
 	if (!error && !famfs_reply_valid(ask)) {
-		pr_warn_ratelimited("dax device %u: malformed reply to GET_DAXDEV\n",
-				    ask->index);
+		famfs_warn(ask->conn->fc,
+			   "dax device %u: malformed reply to GET_DAXDEV\n",
+			   ask->index);
 		error = -EINVAL;
 	} else if (!error) {
 		error = famfs_ask_answer(ask);
 		if (error)
-			famfs_dev_complain(ask->out.name, ask->index, error);
+			famfs_dev_complain(ask->conn->fc, ask->out.name,
+					   ask->index, error);
 	}
 	ask->err = error;
 	complete(&ask->done);
@@ -316,20 +323,15 @@ int famfs_devs_get(struct fuse_mount *fm, struct famfs_map *map)
 /**
  * famfs_devs_put() - release all devices of a connection, for good
  * @conn: the connection's devices; no inode has a map any more
+ *
+ * Context: As famfs_dev_unregister().
  */
 void famfs_devs_put(struct famfs_conn *conn)
 {
 	u32 i;
 
-	guard(mutex)(&conn->register_lock);
-	conn->stopped = true;
-	for (i = 0; i < ARRAY_SIZE(conn->devs); i++) {
-		struct famfs_daxdev *dev = conn->devs[i];
-
-		if (!dev)
-			continue;
-		conn->devs[i] = NULL;
-		famfs_release(dev);
-		famfs_dev_put(dev);
-	}
+	scoped_guard(mutex, &conn->register_lock)
+		conn->stopped = true;
+	for (i = 0; i < ARRAY_SIZE(conn->devs); i++)
+		WARN_ON_ONCE(famfs_dev_unregister(conn, i) == -EBUSY);
 }

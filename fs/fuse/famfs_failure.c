@@ -2,10 +2,9 @@
 /*
  * Mapped files: holding devices, and what happens when they fail.
  *
- * fs_put_dax() does not wait for a callback that is already running, and by
- * then the device may have another holder.  So a callback does not trust what
- * it finds in the device: it looks for the device in a list of our own, under
- * a lock that releasing takes as well, and takes references to what it uses.
+ * fs_put_dax() waits for a callback that is running, so a callback may use the
+ * device and its connection.  It drops no reference whose last put releases the
+ * device.
  *
  * Unbinding a driver frees the struct pages of its memory as soon as the
  * callback returns, without regard to anyone who uses them.
@@ -16,80 +15,42 @@
 #include "famfs_trace.h"
 
 #include <linux/dax.h>
-#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
-
-static LIST_HEAD(famfs_held);
-static DEFINE_MUTEX(famfs_held_lock);
 
 /**
  * famfs_hold() - become the only user of a device
  * @dev: a device whose dax_dev has been found
  *
- * The device stands in the list before it is held: its driver may be unbound
- * at any time from then on.  It stands last, so that who already holds it for
- * the connection is found instead.
+ * Its driver may be unbound at any time from then on.
  *
+ * Context: Waits for nobody.
  * Return: 0, or the error of fs_dax_get().
  */
 int famfs_hold(struct famfs_daxdev *dev)
 {
 	int err;
 
-	scoped_guard(mutex, &famfs_held_lock)
-		list_add_tail(&dev->held, &famfs_held);
-	err = fs_dax_get(dev->dax_dev, dev->conn, &famfs_holder_ops);
-	if (err) {
-		guard(mutex)(&famfs_held_lock);
-		list_del(&dev->held);
-		return err;
-	}
-	dev->size = fs_dax_size(dev->dax_dev);
-	return 0;
+	err = fs_dax_name(dev->dax_dev, dev->name, sizeof(dev->name));
+	if (!err)
+		err = fs_dax_get(dev->dax_dev, dev, &famfs_holder_ops);
+	if (!err)
+		dev->size = fs_dax_size(dev->dax_dev);
+	return err;
 }
 
 /**
  * famfs_release() - let others use a device
- * @dev: a device that famfs_hold() got
+ * @dev: a device that famfs_hold() got, and that no map uses any more
+ *
+ * Context: Waits for a failure callback that is running, which for such a
+ * device waits for no user.  No lock is held that callbacks take.
  */
 void famfs_release(struct famfs_daxdev *dev)
 {
-	guard(mutex)(&famfs_held_lock);
-	list_del(&dev->held);
-	/* Unbinding has taken the device from us; it may have a new holder. */
-	if (dev->dead)
-		put_dax(dev->dax_dev);
-	else
-		fs_put_dax(dev->dax_dev, dev->conn);
-}
-
-/* Returns with references to the device and to its connection. */
-static struct famfs_daxdev *famfs_held_get(struct dax_device *dax_dev,
-					   int mf_flags)
-{
-	struct famfs_daxdev *dev;
-
-	guard(mutex)(&famfs_held_lock);
-	list_for_each_entry(dev, &famfs_held, held) {
-		if (dev->dead || dev->dax_dev != dax_dev ||
-		    dax_holder(dax_dev) != dev->conn)
-			continue;
-		if (mf_flags & MF_MEM_PRE_REMOVE)
-			WRITE_ONCE(dev->dead, true);
-		refcount_inc(&dev->count);
-		fuse_conn_get(dev->conn->fc);
-		return dev;
-	}
-	return NULL;
-}
-
-static void famfs_held_put(struct famfs_daxdev *dev)
-{
-	struct fuse_conn *fc = dev->conn->fc;
-
-	famfs_dev_put(dev);
-	fuse_conn_put(fc);
+	lockdep_assert_not_held(&dev->conn->lock);
+	lockdep_assert_not_held(&dev->conn->fc->killsb);
+	fs_put_dax(dev->dax_dev, dev);
 }
 
 /*
@@ -105,32 +66,11 @@ static struct famfs_map *famfs_map_of(struct inode *inode,
 	return map && map->devs[dev->index] == dev ? map : NULL;
 }
 
-/* A walk over the pieces of a file that lie on a device which is going. */
-struct famfs_revoke {
-	struct address_space *mapping;
-	struct page *busy;
-};
-
-static int famfs_unmap_range(const struct famfs_range *range, void *data)
-{
-	struct famfs_revoke *revoke = data;
-
-	revoke->busy = dax_layout_busy_page_range(revoke->mapping, range->offset,
-						  range->offset + range->len - 1);
-	return revoke->busy ? 1 : 0;
-}
-
-static int famfs_forget_range(const struct famfs_range *range, void *data)
-{
-	struct famfs_revoke *revoke = data;
-
-	dax_delete_mapping_range(revoke->mapping, range->offset,
-				 range->offset + range->len - 1);
-	return 0;
-}
-
 /*
- * Unmaps the file's pages on @dev and, if nobody has pinned one, forgets them.
+ * Unmaps a file that has pages on @dev and, if nobody has pinned one, forgets
+ * where they are.  The file goes whole, also what it has on other devices: it
+ * can have more pieces than there is time to look at.
+ *
  * Faults that found the device alive are through once the lock is taken.  As
  * for read and write, kill_dax() waits for those that have got at the memory,
  * and the others find the device dead.
@@ -140,20 +80,22 @@ static int famfs_forget_range(const struct famfs_range *range, void *data)
 static struct page *famfs_try_revoke(struct inode *inode,
 				     struct famfs_daxdev *dev)
 {
-	struct famfs_revoke revoke = { .mapping = inode->i_mapping };
-	const struct famfs_range all = { .len = dev->size, .dev = dev->index };
+	struct address_space *mapping = inode->i_mapping;
+	struct page *busy = NULL;
 	struct famfs_map *map;
 
-	filemap_invalidate_lock(inode->i_mapping);
+	filemap_invalidate_lock(mapping);
 	map = famfs_map_of(inode, dev);
 	/* A map that is not there yet will not be: the device is dead. */
-	if (map && !famfs_map_walk_at(map, &all, famfs_unmap_range, &revoke)) {
-		famfs_flush(inode->i_mapping, dev->dax_dev);
-		famfs_map_walk_at(map, &all, famfs_forget_range, &revoke);
+	if (map)
+		busy = dax_layout_busy_page_range(mapping, 0, LLONG_MAX);
+	if (map && !busy) {
+		famfs_flush(mapping, dev->dax_dev);
+		dax_delete_mapping_range(mapping, 0, LLONG_MAX);
 		famfs_unclaim_dev(dev, map);
 	}
-	filemap_invalidate_unlock(inode->i_mapping);
-	return revoke.busy;
+	filemap_invalidate_unlock(mapping);
+	return busy;
 }
 
 /*
@@ -179,25 +121,40 @@ static bool famfs_remove_next(struct famfs_daxdev *dev, u64 *page,
 	return true;
 }
 
-/*
- * Returns when no page of the device is in use any more, and none will be.
- * Whoever has pinned a page may have to fault, or wait for the server, before
- * it lets go, so no lock of the connection is held meanwhile.
- */
-static int famfs_remove(struct famfs_daxdev *dev)
+/* All files lose the device, those with pinned pages when these are idle. */
+static void famfs_remove_files(struct famfs_daxdev *dev)
 {
 	struct page *busy;
 	u64 page = 0;
 
-	pr_warn("dax device %u (%s) is going away under its files\n",
-		dev->index, dev->name);
 	while (famfs_remove_next(dev, &page, &busy))
 		if (busy)
-			wait_var_event(busy, dax_page_is_idle(busy));
+			wait_var_event_timeout(busy, dax_page_is_idle(busy),
+					       DAX_IDLE_TIMEOUT);
+}
 
+/*
+ * Returns when no page of the device is in use any more, and none will be.
+ * Whoever has pinned a page may have to fault, or wait for the server, before
+ * it lets go, so no lock of the connection is held meanwhile.  A pin may be
+ * gone, or another one be there, when a sleep is over, so everything is looked
+ * at again.
+ */
+static void famfs_remove(struct famfs_daxdev *dev)
+{
+	struct famfs_conn *conn = dev->conn;
+
+	might_sleep();
+	lockdep_assert_not_held(&conn->fc->killsb);
+	lockdep_assert_not_held(&conn->register_lock);
+	WRITE_ONCE(dev->dead, true);
+	famfs_warn(conn->fc, "dax device %u (%s) is going away under its files\n",
+		   dev->index, dev->name);
 	/* Files that are being evicted or opened give up their claims. */
-	wait_event(dev->conn->claimed, !READ_ONCE(dev->nr_claims));
-	return 0;
+	do
+		famfs_remove_files(dev);
+	while (!wait_event_timeout(conn->claimed, !READ_ONCE(dev->nr_claims),
+				   DAX_IDLE_TIMEOUT));
 }
 
 struct famfs_poison {
@@ -270,24 +227,19 @@ static int famfs_poison(struct famfs_daxdev *dev, u64 offset, u64 len,
 }
 
 /*
- * Memory failure hurts who maps the failing pages, and nobody else.  Called
- * with dax_srcu held for reading, and by unbinding with the device locked.
+ * Memory failure hurts who maps the failing pages, and nobody else.  Unbinding
+ * calls this with the device locked.
  */
 static int famfs_notify_failure(struct dax_device *dax_dev, u64 offset,
 				u64 len, int mf_flags)
 {
-	struct famfs_daxdev *dev = famfs_held_get(dax_dev, mf_flags);
-	int err;
+	struct famfs_daxdev *dev = dax_holder(dax_dev);
 
-	if (!dev)
-		return -EOPNOTSUPP;
 	trace_famfs_failure(dev, offset, len, mf_flags);
-	if (mf_flags & MF_MEM_PRE_REMOVE)
-		err = famfs_remove(dev);
-	else
-		err = famfs_poison(dev, offset, len, mf_flags);
-	famfs_held_put(dev);
-	return err;
+	if (!(mf_flags & MF_MEM_PRE_REMOVE))
+		return famfs_poison(dev, offset, len, mf_flags);
+	famfs_remove(dev);
+	return 0;
 }
 
 const struct dax_holder_operations famfs_holder_ops = {

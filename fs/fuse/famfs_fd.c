@@ -20,16 +20,18 @@ static int famfs_fd_register(struct fuse_conn *fc, u32 index,
 	char *name;
 	int err;
 
+	/* Maps can be read, so it takes at least as much to make them. */
+	if (!(file->f_mode & FMODE_READ))
+		return -EBADF;
 	if (!S_ISCHR(inode->i_mode))
 		return -ENODEV;
-	name = kasprintf(GFP_KERNEL, "%pD4", file);
-	if (!name)
-		return -ENOMEM;
-
-	err = famfs_dev_register(fc->famfs, index, inode->i_rdev, name,
+	err = famfs_dev_register(fc->famfs, index, inode->i_rdev,
 				 !(file->f_mode & FMODE_WRITE));
-	if (err)
-		famfs_dev_complain(name, index, err);
+	if (!err)
+		return 0;
+
+	name = kasprintf(GFP_KERNEL, "%pD", file);
+	famfs_dev_complain(fc, name ?: "", index, err);
 	kfree(name);
 	return err;
 }
@@ -40,8 +42,8 @@ static int famfs_fd_register(struct fuse_conn *fc, u32 index,
  * @argp: struct fuse_backing_map in user space
  *
  * Return: 0, -EPERM without CAP_SYS_RAWIO, -EOPNOTSUPP where there are no maps,
- * -EINVAL for a flag or an index out of range, -EBADF, -ENOTCONN after the last
- * unmount, or an error of famfs_dev_register().
+ * -EINVAL for a flag or an index out of range, -EBADF for a descriptor that is
+ * none or not open for reading, or an error of famfs_dev_register().
  */
 int famfs_fd_open(struct fuse_conn *fc, void __user *argp)
 {

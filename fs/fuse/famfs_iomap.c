@@ -140,6 +140,10 @@ static int famfs_report_next(const struct iomap_iter *iter, struct iomap *iomap,
 {
 	int ret;
 
+	/* A file can have very many pieces. */
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	cond_resched();
 	filemap_invalidate_lock_shared(iter->inode->i_mapping);
 	ret = famfs_iomap_next(iter, iomap, srcmap);
 	filemap_invalidate_unlock_shared(iter->inode->i_mapping);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the kernel log says of devices that are refused: which one, why and what
- * helps, but not as often as an unprivileged user likes, and no addresses.
+ * What the kernel log says of devices that are refused: on which mount, which
+ * one, why and what helps, but not as often as an unprivileged user likes, and no addresses.
  *
  * What is easily wrong here: an errno alone, from which nobody learns which of
  * the devices must be bound to which driver; a line for each open.
  */
 #include <ctype.h>
 #include <time.h>
+#include <sys/sysmacros.h>
 
 #include "famfs_test.h"
 
@@ -64,9 +65,14 @@ static bool next_line(int log, char *line, size_t len)
 static bool refused_in_words(struct famfs_env *env, int log, int err,
 			     const char *a, const char *b)
 {
-	char line[1024];
+	char line[1024], mount[64];
+	struct stat st;
 	int i;
 
+	if (stat(env->dir, &st))
+		return false;
+	snprintf(mount, sizeof(mount), "%u:%u: dax device 0 ",
+		 major(st.st_dev), minor(st.st_dev));
 	for (i = 0; i < 4 * INTERVAL; i++) {
 		int fd = famfs_open(env, "f", O_RDWR);
 
@@ -75,7 +81,8 @@ static bool refused_in_words(struct famfs_env *env, int log, int err,
 		if (fd != err)
 			return false;
 		while (next_line(log, line, sizeof(line)))
-			if (strstr(line, env->srv.st->devs[0]) &&
+			if (strstr(line, mount) &&
+			    strstr(line, env->srv.st->devs[0]) &&
 			    strstr(line, a) && strstr(line, b))
 				return true;
 		usleep(500000);

@@ -273,7 +273,7 @@ TEST_F(famfs_observe, O1_fusectl_tells_devices_and_maps)
 
 	if (famfs_table(&self->env, text, sizeof(text)))
 		SKIP(return, "need fusectl");
-	snprintf(want, sizeof(want), "device 0 %s %llu held\n", dev->path,
+	snprintf(want, sizeof(want), "device 0 %s %llu held\n", dev->name,
 		 dev->size);
 	EXPECT_NE(NULL, strstr(text, "maps 1\nextents 1\n"));
 	EXPECT_NE(NULL, strstr(text, want));
@@ -288,7 +288,7 @@ TEST_F(famfs_observe, O1_fusectl_tells_devices_and_maps)
 
 	ASSERT_EQ(0, famfs_unbind(dev));
 	EXPECT_EQ(0, famfs_table(&self->env, text, sizeof(text)));
-	snprintf(want, sizeof(want), "device 0 %s %llu gone\n", dev->path,
+	snprintf(want, sizeof(want), "device 0 %s %llu gone\n", dev->name,
 		 dev->size);
 	EXPECT_NE(NULL, strstr(text, want));
 	EXPECT_EQ(0, famfs_bind(dev, "fsdev_dax"));

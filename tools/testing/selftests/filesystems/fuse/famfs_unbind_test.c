@@ -8,6 +8,8 @@
  * has a page mapped keeps access, and the kernel oopses when that ends.
  */
 #include <pthread.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 
 #include "famfs_task.h"
@@ -356,6 +358,46 @@ TEST_F(famfs_unbind, X2_unbinding_under_load)
 			TH_LOG("%s", (char *)wrong);
 		}
 	}
+}
+
+static int dax_close(int dev, __u32 index)
+{
+	return ioctl(dev, FUSE_DEV_IOC_DAXDEV_CLOSE, &index) ? -errno : 0;
+}
+
+static void *read_again(void *arg)
+{
+	static char buf[16 * PAGE];
+	int fd = *(int *)arg;
+
+	/* Any error may come of this. */
+	while (!__atomic_load_n(&stop_load, __ATOMIC_SEQ_CST))
+		if (pread(fd, buf, sizeof(buf), 0) < 0)
+			sched_yield();
+	return NULL;
+}
+
+/* A read that has found the device alive must find what it needs, too. */
+TEST_F(famfs_unbind, X2_reads_while_the_device_comes_and_goes)
+{
+	pthread_t threads[2];
+	int i;
+
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, read_again,
+					    &self->fd));
+	for (i = 0; i < 15; i++) {
+		usleep(10000);
+		EXPECT_EQ(0, famfs_unbind(&self->env.devs[0]));
+		EXPECT_EQ(0, famfs_revoke(self->dev, 0));
+		EXPECT_EQ(0, famfs_revoke(self->dev, 1));
+		/* Whoever reads has the server asked for the device again. */
+		EXPECT_EQ(0, dax_close(self->dev, 0));
+		EXPECT_EQ(0, famfs_bind(&self->env.devs[0], "fsdev_dax"));
+	}
+	__atomic_store_n(&stop_load, true, __ATOMIC_SEQ_CST);
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
 }
 
 TEST_HARNESS_MAIN

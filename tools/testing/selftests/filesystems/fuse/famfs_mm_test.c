@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mapped files under what mm offers for any file: cachestat(2), and pages that
+ * userfaultfd marks to find out which ones are written to.
+ *
+ * What was wrong here: cachestat() took DAX entries for shadows of pages and
+ * oopsed; a marked page that had been unmapped faulted for ever when it was
+ * read, and warned and gave SIGBUS when it was written to.
+ */
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <linux/fs.h>
+#include <linux/mman.h>
+#include <linux/userfaultfd.h>
+
+#include "famfs_task.h"
+#include "famfs_test.h"
+
+#define PAGE	4096UL
+#define SIZE	(2 * PMD)
+
+#ifndef __NR_cachestat
+#define __NR_cachestat 451
+#endif
+
+FIXTURE(famfs_mm)
+{
+	struct famfs_env env;
+	struct famfs_msg m;
+	int dev;			/* /dev/fuse of the connection */
+	int fd;
+	char *map;
+};
+
+FIXTURE_VARIANT(famfs_mm)
+{
+	bool huge;
+	bool private;
+};
+
+FIXTURE_VARIANT_ADD(famfs_mm, small_pages) {};
+FIXTURE_VARIANT_ADD(famfs_mm, huge_pages) { .huge = true };
+FIXTURE_VARIANT_ADD(famfs_mm, private_small_pages) { .private = true };
+FIXTURE_VARIANT_ADD(famfs_mm, private_huge_pages) {
+	.huge = true, .private = true,
+};
+
+FIXTURE_SETUP(famfs_mm)
+{
+	const char *why = famfs_env_init(&self->env, 1);
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, famfs_fill(&self->env, SIZE));
+	famfs_msg_simple(&self->m, SIZE, 0, 0, SIZE);
+	famfs_add_mapped(&self->env, "f", &self->m);
+	self->dev = dup(self->env.srv.fd);
+	ASSERT_LE(0, self->dev);
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	self->fd = famfs_open(&self->env, "f", O_RDWR);
+	ASSERT_LE(0, self->fd);
+	self->map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE,
+			 variant->private ? MAP_PRIVATE : MAP_SHARED, self->fd,
+			 0);
+	ASSERT_NE(MAP_FAILED, self->map);
+	madvise(self->map, SIZE, variant->huge ? MADV_HUGEPAGE :
+						 MADV_NOHUGEPAGE);
+}
+
+FIXTURE_TEARDOWN(famfs_mm)
+{
+	munmap(self->map, SIZE);
+	close(self->fd);
+	close(self->dev);
+	famfs_msg_exit(&self->m);
+	FAMFS_TEARDOWN();
+}
+
+/* Of a file with entries of DAX, clean and dirty, nothing is in the cache. */
+TEST_F(famfs_mm, I4_cachestat)
+{
+	struct cachestat_range range = {};
+	struct cachestat cs;
+	volatile char c;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		c = self->map[i * PAGE];
+	(void)c;
+	famfs_dirty(self->map + PMD);
+	memset(&cs, 0xff, sizeof(cs));
+	if (syscall(__NR_cachestat, self->fd, &range, &cs, 0)) {
+		if (errno == ENOSYS)
+			SKIP(return, "need CONFIG_CACHESTAT_SYSCALL");
+		ASSERT_EQ(0, errno);
+	}
+	EXPECT_EQ(0, cs.nr_cache);
+	EXPECT_EQ(0, cs.nr_dirty);
+	EXPECT_EQ(0, cs.nr_writeback);
+	EXPECT_EQ(0, cs.nr_evicted);
+	EXPECT_EQ(0, cs.nr_recently_evicted);
+}
+
+/* Marks the pages of a mapping; a descriptor, or an error. */
+static int mark(char *map)
+{
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = UFFD_FEATURE_WP_ASYNC |
+			    UFFD_FEATURE_WP_UNPOPULATED,
+	};
+	struct uffdio_register reg = {
+		.range = { (unsigned long)map, SIZE },
+		.mode = UFFDIO_REGISTER_MODE_WP,
+	};
+	struct uffdio_writeprotect wp = {
+		.range = { (unsigned long)map, SIZE },
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+	int uffd = syscall(__NR_userfaultfd, O_CLOEXEC);
+
+	if (uffd < 0)
+		return -errno;
+	if (!ioctl(uffd, UFFDIO_API, &api) &&
+	    !ioctl(uffd, UFFDIO_REGISTER, &reg) &&
+	    !ioctl(uffd, UFFDIO_WRITEPROTECT, &wp))
+		return uffd;
+	close(uffd);
+	return -EINVAL;
+}
+
+/* Has the page been written to since it was marked? */
+static bool written(char *page)
+{
+	struct pm_scan_arg arg = {
+		.size = sizeof(arg),
+		.start = (unsigned long)page,
+		.end = (unsigned long)page + PAGE,
+		.category_mask = PAGE_IS_WRITTEN,
+		.return_mask = PAGE_IS_WRITTEN,
+	};
+	struct page_region region;
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC), n;
+
+	arg.vec = (unsigned long)&region;
+	arg.vec_len = 1;
+	n = ioctl(fd, PAGEMAP_SCAN, &arg);
+	close(fd);
+	return n == 1;
+}
+
+/*
+ * Whoever hangs is ended by SIGALRM.  A page that was read stays marked, one
+ * that was written to does not.
+ */
+static int use_marked(char *map)
+{
+	alarm(10);
+	if (famfs_probe(map) || famfs_probe(map + PMD + PAGE))
+		return 1;
+	if (written(map) || written(map + PMD + PAGE))
+		return 2;
+	if (famfs_poke(map + PAGE, 'w') || famfs_poke(map + PMD, 'x'))
+		return 3;
+	if (!written(map + PAGE) || !written(map + PMD))
+		return 4;
+	/* One that was read may be written to, and reverse. */
+	if (famfs_poke(map, 'r') || !written(map))
+		return 5;
+	alarm(0);
+	return map[PAGE] != 'w' || map[PMD] != 'x' || map[0] != 'r' ? 6 : 0;
+}
+
+/* Reads everything, or writes to it, before it is marked. */
+static void touch(char *map, bool write)
+{
+	size_t i;
+
+	for (i = 0; i < SIZE; i += PAGE) {
+		if (write)
+			famfs_dirty(map + i);
+		else
+			famfs_probe(map + i);
+	}
+}
+
+#define MARK() ({							\
+	int uffd_ = mark(self->map);					\
+									\
+	if (uffd_ == -ENOSYS)						\
+		SKIP(return, "need CONFIG_USERFAULTFD");		\
+	ASSERT_LE(0, uffd_);						\
+	uffd_;								\
+})
+
+TEST_F(famfs_mm, I5_marked_pages_that_were_never_mapped)
+{
+	int uffd = MARK();
+
+	EXPECT_EQ(0, use_marked(self->map));
+	close(uffd);
+}
+
+TEST_F(famfs_mm, I5_marked_pages_that_the_user_drops)
+{
+	int uffd;
+
+	touch(self->map, false);
+	uffd = MARK();
+	ASSERT_EQ(0, madvise(self->map, SIZE, MADV_DONTNEED));
+	EXPECT_EQ(0, use_marked(self->map));
+	close(uffd);
+}
+
+TEST_F(famfs_mm, I5_marked_pages_of_a_file_that_gets_another_map)
+{
+	struct famfs_msg other;
+	int uffd;
+
+	famfs_msg_simple(&other, SIZE, 0, 4 * PMD, SIZE);
+	touch(self->map, !variant->private);
+	uffd = MARK();
+	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &other));
+	EXPECT_EQ(0, use_marked(self->map));
+	close(uffd);
+	famfs_msg_exit(&other);
+}
+
+TEST_F(famfs_mm, I5_marked_pages_of_a_file_that_loses_its_map)
+{
+	char c;
+	int uffd;
+
+	touch(self->map, !variant->private);
+	uffd = MARK();
+	ASSERT_EQ(0, famfs_revoke(self->dev, 0));
+	EXPECT_EQ(SIGBUS, famfs_probe(self->map));
+	EXPECT_EQ(SIGBUS, famfs_poke(self->map + PMD, 'x'));
+	/* Reading asks for the map again. */
+	EXPECT_EQ(1, pread(self->fd, &c, 1, 0));
+	EXPECT_EQ(0, use_marked(self->map));
+	close(uffd);
+}
+
+/* The marks are left when nobody listens to them any more. */
+TEST_F(famfs_mm, I5_marks_that_are_left_over)
+{
+	int uffd;
+
+	touch(self->map, false);
+	uffd = MARK();
+	ASSERT_EQ(0, madvise(self->map, SIZE, MADV_DONTNEED));
+	close(uffd);
+	alarm(10);
+	EXPECT_EQ(0, famfs_probe(self->map));
+	EXPECT_EQ(0, famfs_poke(self->map + PMD, 'x'));
+	alarm(0);
+}
+
+static bool stop_faults;
+
+static void *fault_again(void *arg)
+{
+	char *map = arg;
+
+	while (!__atomic_load_n(&stop_faults, __ATOMIC_SEQ_CST)) {
+		famfs_dirty(map);
+		famfs_dirty(map + PMD);
+		madvise(map, SIZE, MADV_DONTNEED);
+	}
+	return NULL;
+}
+
+/* Page tables and marks appear where a page is about to be mapped. */
+TEST_F(famfs_mm, I5_pages_that_are_marked_while_they_fault)
+{
+	pthread_t thread;
+	int uffd = MARK(), i;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, fault_again, self->map));
+	for (i = 0; i < 300; i++) {
+		struct uffdio_writeprotect wp = {
+			.range = { (unsigned long)self->map, SIZE },
+			.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+		};
+
+		EXPECT_EQ(0, ioctl(uffd, UFFDIO_WRITEPROTECT, &wp));
+	}
+	__atomic_store_n(&stop_faults, true, __ATOMIC_SEQ_CST);
+	pthread_join(thread, NULL);
+	close(uffd);
+}
+
+TEST_HARNESS_MAIN
