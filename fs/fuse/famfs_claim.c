@@ -205,6 +205,7 @@ static int famfs_claim_one(struct famfs_conn *conn, struct famfs_claim *claim)
 	struct famfs_daxdev *dev = conn->devs[index];
 	int err;
 
+	lockdep_assert_held(&conn->lock);
 	err = famfs_check_dev(dev, (first + claim->nr) << PAGE_SHIFT);
 	if (err)
 		return err;
@@ -224,6 +225,7 @@ static void famfs_unclaim_some(struct famfs_conn *conn,
 {
 	u32 i;
 
+	lockdep_assert_held(&conn->lock);
 	for (i = first; i < end; i++) {
 		struct famfs_claim *claim = &claims->claims[i];
 		struct famfs_daxdev *dev = conn->devs[famfs_claim_dev(claim)];
@@ -262,6 +264,7 @@ static void famfs_reclaim(struct famfs_conn *conn, struct famfs_claims *claims)
 {
 	u32 i;
 
+	lockdep_assert_held(&conn->lock);
 	for (i = 0; i < claims->nr; i++) {
 		struct famfs_claim *claim = &claims->claims[i];
 		struct famfs_daxdev *dev = conn->devs[famfs_claim_dev(claim)];
@@ -273,6 +276,14 @@ static void famfs_reclaim(struct famfs_conn *conn, struct famfs_claims *claims)
 		dev->nr_claims++;
 		cond_resched();
 	}
+}
+
+/* Nobody uses the file's map, nor faults, while its claims change. */
+static void famfs_assert_changing(const struct famfs_map *map)
+{
+	struct address_space *mapping = map->claims->inode->i_mapping;
+
+	lockdep_assert_held_write(&mapping->invalidate_lock);
 }
 
 /**
@@ -293,6 +304,7 @@ int famfs_claim(struct famfs_conn *conn, struct famfs_map *map,
 {
 	int err;
 
+	famfs_assert_changing(map);
 	mutex_lock(&conn->lock);
 	if (old)
 		famfs_unclaim_some(conn, old->claims, 0, old->claims->nr);
@@ -351,12 +363,15 @@ void famfs_claims_shrink(struct famfs_conn *conn, struct famfs_map *map)
  * famfs_unclaim_dev() - give up the claims of a map on a device that has gone
  * @dev: the device
  * @map: a map that has been claimed; it goes on naming the device
+ *
+ * Context: The inode's invalidate_lock is held for writing.
  */
 void famfs_unclaim_dev(struct famfs_daxdev *dev, struct famfs_map *map)
 {
 	struct famfs_conn *conn = dev->conn;
 	u32 i;
 
+	famfs_assert_changing(map);
 	mutex_lock(&conn->lock);
 	for (i = 0; i < map->claims->nr; i++) {
 		struct famfs_claim *claim = &map->claims->claims[i];

@@ -296,6 +296,8 @@ static int famfs_dev_get(const struct famfs_range *range, void *data)
 
 	if (famfs_dev_known(conn, range->dev))
 		return 0;
+	/* The server may need it before it replies. */
+	lockdep_assert_not_held(&conn->register_lock);
 	if (mutex_lock_killable(&conn->ask_lock))
 		return -EINTR;
 	if (!famfs_dev_known(conn, range->dev))

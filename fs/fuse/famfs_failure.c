@@ -63,6 +63,7 @@ static struct famfs_map *famfs_map_of(struct inode *inode,
 {
 	struct famfs_map *map = get_fuse_inode(inode)->famfs_meta;
 
+	lockdep_assert_held_write(&inode->i_mapping->invalidate_lock);
 	return map && map->devs[dev->index] == dev ? map : NULL;
 }
 

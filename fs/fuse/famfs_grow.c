@@ -33,10 +33,14 @@
  */
 int famfs_zero(struct inode *inode, loff_t start, loff_t end)
 {
+	int err;
+
 	if (start >= end)
 		return 0;
-	return dax_zero_range(inode, start, end - start, NULL,
-			      &famfs_iomap_ops);
+	err = dax_zero_range(inode, start, end - start, NULL,
+			     &famfs_iomap_ops);
+	/* As in famfs_copy_section(). */
+	return err == -ENXIO ? -EIO : err;
 }
 
 /**

@@ -191,7 +191,6 @@ static long unbind_region(struct famfs_job *job)
 
 TEST_F(famfs_going, X5_device_of_another_region_is_created)
 {
-	struct famfs_job gone = { .run = unbind_region, .name = "hmem.0" };
 	struct famfs_env *env = &self->env;
 
 	if (env->ndevs < 2 || strcmp(env->devs[0].name, "dax0.0") ||
@@ -200,9 +199,9 @@ TEST_F(famfs_going, X5_device_of_another_region_is_created)
 		famfs_unpin(self->pipes);
 		SKIP(return, "need two regions of soft-reserved memory");
 	}
-	ASSERT_EQ(0, famfs_job_start(&gone));
-	EXPECT_FALSE(famfs_job_done(&gone, 200));
-	self->unbind = gone;
+	self->unbind.run = unbind_region;
+	self->unbind.name = "hmem.0";
+	EXPECT_TRUE(unbinding_waits(self));
 	create_beside(_metadata, self, &env->devs[1]);
 	/* The region comes again, its device with the driver for all. */
 	EXPECT_EQ(0, hmem_write("bind", "hmem.0"));
