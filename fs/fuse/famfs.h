@@ -203,9 +203,12 @@ static inline struct famfs_conn *famfs_conn(const struct fuse_conn *fc)
 }
 
 /* A line in the log, which says which connection it is about. */
-#define famfs_warn(fc, fmt, ...)					\
-	pr_warn_ratelimited("%u:%u: " fmt, MAJOR((fc)->dev),		\
-			    MINOR((fc)->dev), ##__VA_ARGS__)
+#define famfs_warn(fc, fmt, ...) do {					\
+	dev_t dev_ = (fc)->dev;						\
+									\
+	pr_warn_ratelimited("%u:%u: " fmt, MAJOR(dev_), MINOR(dev_),	\
+			    ##__VA_ARGS__);				\
+} while (0)
 
 /* The caller keeps the map from changing, or looks only for NULL. */
 static inline const struct famfs_map *famfs_inode_map(const struct inode *inode)

@@ -29,6 +29,7 @@ FIXTURE(famfs_mm)
 	struct famfs_msg m;
 	int dev;			/* /dev/fuse of the connection */
 	int fd;
+	int uffd;			/* or -1 where there is none */
 	char *map;
 };
 
@@ -63,12 +64,14 @@ FIXTURE_SETUP(famfs_mm)
 			 variant->private ? MAP_PRIVATE : MAP_SHARED, self->fd,
 			 0);
 	ASSERT_NE(MAP_FAILED, self->map);
+	self->uffd = syscall(__NR_userfaultfd, O_CLOEXEC);
 	madvise(self->map, SIZE, variant->huge ? MADV_HUGEPAGE :
 						 MADV_NOHUGEPAGE);
 }
 
 FIXTURE_TEARDOWN(famfs_mm)
 {
+	close(self->uffd);
 	munmap(self->map, SIZE);
 	close(self->fd);
 	close(self->dev);
@@ -81,12 +84,10 @@ TEST_F(famfs_mm, I4_cachestat)
 {
 	struct cachestat_range range = {};
 	struct cachestat cs;
-	volatile char c;
 	int i;
 
 	for (i = 0; i < 8; i++)
-		c = self->map[i * PAGE];
-	(void)c;
+		EXPECT_EQ(0, famfs_probe(self->map + i * PAGE));
 	famfs_dirty(self->map + PMD);
 	memset(&cs, 0xff, sizeof(cs));
 	if (syscall(__NR_cachestat, self->fd, &range, &cs, 0)) {
@@ -101,8 +102,8 @@ TEST_F(famfs_mm, I4_cachestat)
 	EXPECT_EQ(0, cs.nr_recently_evicted);
 }
 
-/* Marks the pages of a mapping; a descriptor, or an error. */
-static int mark(char *map)
+/* Marks the pages of a mapping; returns 0 or an error. */
+static int mark(int uffd, char *map)
 {
 	struct uffdio_api api = {
 		.api = UFFD_API,
@@ -117,16 +118,12 @@ static int mark(char *map)
 		.range = { (unsigned long)map, SIZE },
 		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
 	};
-	int uffd = syscall(__NR_userfaultfd, O_CLOEXEC);
 
-	if (uffd < 0)
+	if (ioctl(uffd, UFFDIO_API, &api) ||
+	    ioctl(uffd, UFFDIO_REGISTER, &reg) ||
+	    ioctl(uffd, UFFDIO_WRITEPROTECT, &wp))
 		return -errno;
-	if (!ioctl(uffd, UFFDIO_API, &api) &&
-	    !ioctl(uffd, UFFDIO_REGISTER, &reg) &&
-	    !ioctl(uffd, UFFDIO_WRITEPROTECT, &wp))
-		return uffd;
-	close(uffd);
-	return -EINVAL;
+	return 0;
 }
 
 /* Has the page been written to since it was marked? */
@@ -184,73 +181,64 @@ static void touch(char *map, bool write)
 	}
 }
 
-#define MARK() ({							\
-	int uffd_ = mark(self->map);					\
-									\
-	if (uffd_ == -ENOSYS)						\
-		SKIP(return, "need CONFIG_USERFAULTFD");		\
-	ASSERT_LE(0, uffd_);						\
-	uffd_;								\
-})
-
 TEST_F(famfs_mm, I5_marked_pages_that_were_never_mapped)
 {
-	int uffd = MARK();
-
+	if (self->uffd < 0)
+		SKIP(return, "need CONFIG_USERFAULTFD");
+	ASSERT_EQ(0, mark(self->uffd, self->map));
 	EXPECT_EQ(0, use_marked(self->map));
-	close(uffd);
 }
 
 TEST_F(famfs_mm, I5_marked_pages_that_the_user_drops)
 {
-	int uffd;
-
+	if (self->uffd < 0)
+		SKIP(return, "need CONFIG_USERFAULTFD");
 	touch(self->map, false);
-	uffd = MARK();
+	ASSERT_EQ(0, mark(self->uffd, self->map));
 	ASSERT_EQ(0, madvise(self->map, SIZE, MADV_DONTNEED));
 	EXPECT_EQ(0, use_marked(self->map));
-	close(uffd);
 }
 
 TEST_F(famfs_mm, I5_marked_pages_of_a_file_that_gets_another_map)
 {
 	struct famfs_msg other;
-	int uffd;
 
+	if (self->uffd < 0)
+		SKIP(return, "need CONFIG_USERFAULTFD");
 	famfs_msg_simple(&other, SIZE, 0, 4 * PMD, SIZE);
 	touch(self->map, !variant->private);
-	uffd = MARK();
+	ASSERT_EQ(0, mark(self->uffd, self->map));
 	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &other));
 	EXPECT_EQ(0, use_marked(self->map));
-	close(uffd);
 	famfs_msg_exit(&other);
 }
 
 TEST_F(famfs_mm, I5_marked_pages_of_a_file_that_loses_its_map)
 {
 	char c;
-	int uffd;
 
+	if (self->uffd < 0)
+		SKIP(return, "need CONFIG_USERFAULTFD");
 	touch(self->map, !variant->private);
-	uffd = MARK();
+	ASSERT_EQ(0, mark(self->uffd, self->map));
 	ASSERT_EQ(0, famfs_revoke(self->dev, 0));
 	EXPECT_EQ(SIGBUS, famfs_probe(self->map));
 	EXPECT_EQ(SIGBUS, famfs_poke(self->map + PMD, 'x'));
 	/* Reading asks for the map again. */
 	EXPECT_EQ(1, pread(self->fd, &c, 1, 0));
 	EXPECT_EQ(0, use_marked(self->map));
-	close(uffd);
 }
 
 /* The marks are left when nobody listens to them any more. */
 TEST_F(famfs_mm, I5_marks_that_are_left_over)
 {
-	int uffd;
-
+	if (self->uffd < 0)
+		SKIP(return, "need CONFIG_USERFAULTFD");
 	touch(self->map, false);
-	uffd = MARK();
+	ASSERT_EQ(0, mark(self->uffd, self->map));
 	ASSERT_EQ(0, madvise(self->map, SIZE, MADV_DONTNEED));
-	close(uffd);
+	close(self->uffd);
+	self->uffd = -1;
 	alarm(10);
 	EXPECT_EQ(0, famfs_probe(self->map));
 	EXPECT_EQ(0, famfs_poke(self->map + PMD, 'x'));
@@ -275,8 +263,11 @@ static void *fault_again(void *arg)
 TEST_F(famfs_mm, I5_pages_that_are_marked_while_they_fault)
 {
 	pthread_t thread;
-	int uffd = MARK(), i;
+	int i;
 
+	if (self->uffd < 0)
+		SKIP(return, "need CONFIG_USERFAULTFD");
+	ASSERT_EQ(0, mark(self->uffd, self->map));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, fault_again, self->map));
 	for (i = 0; i < 300; i++) {
 		struct uffdio_writeprotect wp = {
@@ -284,11 +275,10 @@ TEST_F(famfs_mm, I5_pages_that_are_marked_while_they_fault)
 			.mode = UFFDIO_WRITEPROTECT_MODE_WP,
 		};
 
-		EXPECT_EQ(0, ioctl(uffd, UFFDIO_WRITEPROTECT, &wp));
+		EXPECT_EQ(0, ioctl(self->uffd, UFFDIO_WRITEPROTECT, &wp));
 	}
 	__atomic_store_n(&stop_faults, true, __ATOMIC_SEQ_CST);
 	pthread_join(thread, NULL);
-	close(uffd);
 }
 
 TEST_HARNESS_MAIN
