@@ -25,7 +25,8 @@ declare -A TARGETS=(
 		example/hello test/test_abi test/test_write_cache"
 	[plain]=$LIBRARY
 	[asan]="$LIBRARY util/fusermount3 example/printcap example/fmap_ll
-		test/test_fmap test/test_famfs_names test/test_fmap_mount
+		test/test_fmap test/test_fmap_wire test/test_fmap_parts
+		test/test_famfs_names test/test_fmap_mount
 		test/test_fmap_device"
 )
 

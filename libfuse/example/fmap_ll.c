@@ -22,6 +22,9 @@
  *     echo dax0.0 > /sys/bus/dax/drivers/fsdev_dax/new_id
  *     fmap_ll -o dev=/dev/dax0.0 -o file=a:4096 -o file=b:0x8000000 /mnt
  *
+ * If the kernel offers no maps of files it says why and exits with status 1,
+ * also where it runs in the background.
+ *
  * ## Source code ##
  * \include fmap_ll.c
  */
@@ -30,7 +33,9 @@
 
 #include <fuse_lowlevel.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +54,8 @@ struct file {
 };
 
 static const char *device;
+static struct fuse_session *session;
+static bool refused;
 static pthread_mutex_t times_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* By inode number, which begins with 1; the first is the directory */
@@ -74,11 +81,15 @@ static void get_stat(fuse_ino_t ino, struct stat *st)
 	pthread_mutex_unlock(&times_lock);
 }
 
-/* A process without CAP_SYS_RAWIO is not offered this, and cannot mount */
+/* Without maps nothing could be read: the library has logged what is missing */
 static void fmap_ll_init(void *userdata, struct fuse_conn_info *conn)
 {
 	(void)userdata;
-	conn->want_ext |= FUSE_CAP_DAX_FMAP;
+	if (fuse_set_feature_flag(conn, FUSE_CAP_DAX_FMAP))
+		return;
+	fprintf(stderr, "fmap_ll: the kernel offers no maps of files\n");
+	refused = true;
+	fuse_session_exit(session);
 }
 
 static void fmap_ll_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -109,12 +120,16 @@ static void fmap_ll_getattr(fuse_req_t req, fuse_ino_t ino,
 	fuse_reply_attr(req, &st, 1.0);
 }
 
-/* A write moves the times in the kernel, which tells them later */
+/*
+ * A write moves the times in the kernel, which tells them at fsync and close:
+ * both would fail without this. The files cannot be truncated, and a size that
+ * is only told is the one that their maps have.
+ */
 static void fmap_ll_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 			    int to_set, struct fuse_file_info *fi)
 {
 	if (to_set & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID |
-		      FUSE_SET_ATTR_GID | FUSE_SET_ATTR_SIZE)) {
+		      FUSE_SET_ATTR_GID | FUSE_SET_ATTR_TRUNCATE)) {
 		fuse_reply_err(req, EPERM);
 		return;
 	}
@@ -151,14 +166,16 @@ static void fmap_ll_readdir(fuse_req_t req, fuse_ino_t ino, size_t size,
 	free(buf);
 }
 
-/* One extent, of whole pages; only as many bytes as the file has are used */
+/*
+ * One extent, of whole pages; only as many bytes as the file has are used. What
+ * goes wrong here fails the reply with the map.
+ */
 static struct fuse_fmap *make_map(const struct file *f)
 {
 	struct fuse_fmap *fmap = fuse_fmap_create(f->st.st_size, 0);
 
-	if (fmap)
-		fuse_fmap_add_extent(fmap, 0, f->place,
-				     round_up(f->st.st_size, getpagesize()));
+	fuse_fmap_add_extent(fmap, 0, f->place,
+			     round_up(f->st.st_size, getpagesize()));
 	return fmap;
 }
 
@@ -173,10 +190,7 @@ static void fmap_ll_open(fuse_req_t req, fuse_ino_t ino,
 		return;
 	}
 	fmap = make_map(get_file(ino));
-	if (fmap)
-		fuse_reply_open_fmap(req, fi, fmap);
-	else
-		fuse_reply_err(req, ENOMEM);
+	fuse_reply_open_fmap(req, fi, fmap);
 	fuse_fmap_destroy(fmap);
 }
 
@@ -186,10 +200,7 @@ static void fmap_ll_get_fmap(fuse_req_t req, fuse_ino_t ino, size_t size)
 	struct fuse_fmap *fmap = make_map(get_file(ino));
 
 	(void)size;
-	if (fmap)
-		fuse_reply_fmap(req, fmap);
-	else
-		fuse_reply_err(req, ENOMEM);
+	fuse_reply_fmap(req, fmap);
 	fuse_fmap_destroy(fmap);
 }
 
@@ -243,21 +254,93 @@ static int parse_option(void *data, const char *arg, int key,
 	(void)data;
 	(void)key;
 	(void)outargs;
-	if (strncmp(arg, "dev=", 4) == 0)
-		device = strdup(arg + 4);
-	else if (strncmp(arg, "file=", 5) == 0)
+	/* Absolute, as the kernel looks it up when this is somewhere else */
+	if (strncmp(arg, "dev=", 4) == 0) {
+		device = realpath(arg + 4, NULL);
+		if (!device) {
+			perror(arg + 4);
+			return -1;
+		}
+	} else if (strncmp(arg, "file=", 5) == 0)
 		return add_file(strdup(arg + 5));
 	else
 		return 1;
 	return 0;
 }
 
+/*
+ * As fuse_daemonize(), but before the mount, and the parent waits for
+ * report_ready(): so it fails where the filesystem does. Returns what to report
+ * to in the child, -1 for failure.
+ */
+static int start_in_background(void)
+{
+	int ready[2];
+	char byte;
+
+	if (pipe(ready) != 0)
+		return -1;
+	switch (fork()) {
+	case -1:
+		return -1;
+	case 0:
+		close(ready[0]);
+		setsid();
+		return ready[1];
+	default:
+		close(ready[1]);
+		_exit(read(ready[0], &byte, 1) == 1 ? 0 : 1);
+	}
+}
+
+static void report_ready(int fd)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), i;
+
+	for (i = 0; i < 3; i++)
+		dup2(null, i);
+	close(null);
+	if (chdir("/") != 0 || write(fd, "", 1) != 1)
+		fuse_session_exit(session);
+	close(fd);
+}
+
+/* The first request is INIT; it tells whether there can be maps at all */
+static int serve_init(void)
+{
+	struct fuse_buf buf = { .mem = NULL };
+	int res = fuse_session_receive_buf(session, &buf);
+
+	if (res > 0)
+		fuse_session_process_buf(session, &buf);
+	free(buf.mem);
+	return res > 0 && !refused && !fuse_session_exited(session) ? 0 : -1;
+}
+
+static int serve(const char *mountpoint, int ready)
+{
+	int ret = -1;
+
+	if (fuse_set_signal_handlers(session) != 0)
+		return -1;
+	if (fuse_session_mount(session, mountpoint) != 0)
+		goto out_signals;
+	if (serve_init() == 0) {
+		if (ready >= 0)
+			report_ready(ready);
+		ret = fuse_session_loop(session);
+	}
+	fuse_session_unmount(session);
+out_signals:
+	fuse_remove_signal_handlers(session);
+	return ret;
+}
+
 int main(int argc, char *argv[])
 {
 	struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
 	struct fuse_cmdline_opts opts;
-	struct fuse_session *se;
-	int ret = -1;
+	int ret = -1, ready = -1;
 
 	if (fuse_opt_parse(&args, NULL, NULL, parse_option) != 0 ||
 	    fuse_parse_cmdline(&args, &opts) != 0)
@@ -272,22 +355,19 @@ int main(int argc, char *argv[])
 		goto out_args;
 	}
 
-	se = fuse_session_new(&args, &fmap_ll_oper, sizeof(fmap_ll_oper), NULL);
-	if (se == NULL)
-		goto out_args;
-	if (fuse_set_signal_handlers(se) != 0)
-		goto out_session;
-	if (fuse_session_mount(se, opts.mountpoint) != 0)
-		goto out_signals;
-
-	fuse_daemonize(opts.foreground);
-	ret = fuse_session_loop(se);
-
-	fuse_session_unmount(se);
-out_signals:
-	fuse_remove_signal_handlers(se);
-out_session:
-	fuse_session_destroy(se);
+	if (!opts.foreground) {
+		ready = start_in_background();
+		if (ready < 0) {
+			perror("fmap_ll: cannot run in the background");
+			goto out_args;
+		}
+	}
+	session = fuse_session_new(&args, &fmap_ll_oper, sizeof(fmap_ll_oper),
+				   NULL);
+	if (session) {
+		ret = serve(opts.mountpoint, ready);
+		fuse_session_destroy(session);
+	}
 out_args:
 	free(opts.mountpoint);
 	fuse_opt_free_args(&args);

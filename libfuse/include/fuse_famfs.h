@@ -6,14 +6,19 @@
  * fuse_fmap_header and its kin. A new filesystem needs none of them: it
  * composes maps with fuse_fmap_create().
  *
+ * No other header includes this one. famfs is built with
+ *
+ *     -include fuse_famfs.h
+ *
+ * so that it comes before the first line of a source, which may define
+ * _GNU_SOURCE: nothing may be included here.
+ *
  * This program can be distributed under the terms of the GNU LGPLv2.
  * See the file LGPL2.txt
  */
 
 #ifndef FUSE_FAMFS_H_
 #define FUSE_FAMFS_H_
-
-#include <stdint.h>
 
 /* FUSE_FMAP_VERSION */
 #define FAMFS_FMAP_VERSION 1
@@ -33,30 +38,30 @@ enum {
 
 /* struct fuse_fmap_header */
 struct fuse_famfs_fmap_header {
-	uint8_t file_type;
-	uint8_t reserved;
-	uint16_t fmap_version;
-	uint32_t ext_type;
-	uint32_t nextents;
-	uint32_t reserved0;
-	uint64_t file_size;
-	uint64_t reserved1;
+	__UINT8_TYPE__ file_type;
+	__UINT8_TYPE__ reserved;
+	__UINT16_TYPE__ fmap_version;
+	__UINT32_TYPE__ ext_type;
+	__UINT32_TYPE__ nextents;
+	__UINT32_TYPE__ reserved0;
+	__UINT64_TYPE__ file_size;
+	__UINT64_TYPE__ reserved1;
 };
 
 /* struct fuse_fmap_extent */
 struct fuse_famfs_simple_ext {
-	uint32_t se_devindex;
-	uint32_t reserved;
-	uint64_t se_offset;
-	uint64_t se_len;
+	__UINT32_TYPE__ se_devindex;
+	__UINT32_TYPE__ reserved;
+	__UINT64_TYPE__ se_offset;
+	__UINT64_TYPE__ se_len;
 };
 
 /* struct fuse_fmap_stripe */
 struct fuse_famfs_iext {
-	uint32_t ie_nstrips;
-	uint32_t ie_chunk_size;
-	uint64_t ie_nbytes;
-	uint64_t reserved;
+	__UINT32_TYPE__ ie_nstrips;
+	__UINT32_TYPE__ ie_chunk_size;
+	__UINT64_TYPE__ ie_nbytes;
+	__UINT64_TYPE__ reserved;
 };
 
 #endif /* FUSE_FAMFS_H_ */

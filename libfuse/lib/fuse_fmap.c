@@ -9,10 +9,12 @@
  */
 
 #include "fuse_config.h"
+#include "fuse_log.h"
 #include "fuse_lowlevel.h"
 #include "fuse_kernel.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,28 +22,33 @@
 
 struct fuse_fmap {
 	/* The message as it is sent: a header and what follows it */
-	unsigned char *msg;
+	struct fuse_fmap_header *hdr;
 	size_t size;
 	size_t capacity;
+
+	/* Page size - 1 */
+	uint64_t page_mask;
 
 	/* Bytes of the file that are mapped, in whole pages */
 	uint64_t mapped;
 
 	/* Only the last stripe may end inside a page */
-	int ends_in_page;
+	bool ends_in_page;
 
 	/* The first thing that was wrong, as a negative errno */
 	int error;
 };
 
-static uint64_t page_mask(void)
-{
-	return (uint64_t)sysconf(_SC_PAGESIZE) - 1;
-}
+/* Stands for all maps for which there was no memory; never written */
+static struct fuse_fmap fmap_without_memory = { .error = -ENOMEM };
 
-static struct fuse_fmap_header *fmap_header(const struct fuse_fmap *fmap)
+/*
+ * The first error of a map, which is not checked any more after it
+ */
+static int fmap_refuse(int err, const char *why)
 {
-	return (struct fuse_fmap_header *)fmap->msg;
+	fuse_log(FUSE_LOG_DEBUG, "fuse: bad map of a file: %s\n", why);
+	return err;
 }
 
 /*
@@ -51,55 +58,55 @@ static void *fmap_append(struct fuse_fmap *fmap, size_t bytes)
 {
 	size_t need = fmap->size + bytes;
 	size_t capacity = fmap->capacity;
-	unsigned char *msg;
-	void *tail;
+	void *msg, *tail;
 
 	while (capacity < need)
 		capacity = capacity ? capacity * 2 : 256;
 	if (capacity != fmap->capacity) {
-		msg = realloc(fmap->msg, capacity);
+		msg = realloc(fmap->hdr, capacity);
 		if (msg == NULL)
 			return NULL;
-		fmap->msg = msg;
+		fmap->hdr = msg;
 		fmap->capacity = capacity;
 	}
-	tail = fmap->msg + fmap->size;
+	tail = (unsigned char *)fmap->hdr + fmap->size;
 	memset(tail, 0, bytes);
 	fmap->size = need;
 	return tail;
 }
 
 /*
- * Appends an extent or a stripe with its strips, as one thing of the header's
- * count.
+ * Appends an extent, or a stripe with its strips, which counts as one.
  */
 static int fmap_append_item(struct fuse_fmap *fmap, uint32_t ext_type,
 			    size_t bytes, void **item)
 {
-	struct fuse_fmap_header *hdr = fmap_header(fmap);
-
-	if (hdr->nextents && hdr->ext_type != ext_type)
-		return -EINVAL;
+	if (fmap->hdr->nextents && fmap->hdr->ext_type != ext_type)
+		return fmap_refuse(-EINVAL, "both extents and stripes");
 	if (bytes > FUSE_FMAP_PUSH_MAX - fmap->size)
-		return -E2BIG;
+		return fmap_refuse(-E2BIG, "more extents than can be sent");
 	*item = fmap_append(fmap, bytes);
 	if (*item == NULL)
 		return -ENOMEM;
 
-	hdr = fmap_header(fmap);
-	hdr->ext_type = ext_type;
-	hdr->nextents++;
-	hdr->size = fmap->size;
+	fmap->hdr->ext_type = ext_type;
+	fmap->hdr->nextents++;
+	fmap->hdr->size = fmap->size;
 	return 0;
 }
 
-static int check_range(uint32_t devindex, uint64_t offset, uint64_t len)
+static int check_range(const struct fuse_fmap *fmap,
+		       const struct fuse_dax_range *range)
 {
-	if (devindex >= FUSE_DAXDEV_MAX || len == 0 ||
-	    (offset | len) & page_mask())
-		return -EINVAL;
-	if (offset > INT64_MAX || len > INT64_MAX - offset)
-		return -EOVERFLOW;
+	if (range->devindex >= FUSE_DAXDEV_MAX)
+		return fmap_refuse(-EINVAL, "device index out of range");
+	if (range->len == 0)
+		return fmap_refuse(-EINVAL, "range of no bytes");
+	if ((range->offset | range->len) & fmap->page_mask)
+		return fmap_refuse(-EINVAL, "range not in whole pages");
+	if (range->offset > INT64_MAX ||
+	    range->len > INT64_MAX - range->offset)
+		return fmap_refuse(-EOVERFLOW, "range beyond any device");
 	return 0;
 }
 
@@ -109,12 +116,15 @@ static int check_range(uint32_t devindex, uint64_t offset, uint64_t len)
 static int check_growth(const struct fuse_fmap *fmap, uint64_t bytes,
 			uint64_t *mapped)
 {
+	uint64_t page_mask = fmap->page_mask;
+
 	if (fmap->ends_in_page)
-		return -EINVAL;
-	if (bytes > INT64_MAX - page_mask() ||
-	    fmap->mapped > INT64_MAX - page_mask() - bytes)
-		return -EOVERFLOW;
-	*mapped = (fmap->mapped + bytes + page_mask()) & ~page_mask();
+		return fmap_refuse(-EINVAL,
+				   "something after a stripe that ends in a page");
+	if (bytes > INT64_MAX - page_mask ||
+	    fmap->mapped > INT64_MAX - page_mask - bytes)
+		return fmap_refuse(-EOVERFLOW, "more bytes than a file can have");
+	*mapped = (fmap->mapped + bytes + page_mask) & ~page_mask;
 	return 0;
 }
 
@@ -135,25 +145,27 @@ static uint64_t strip_need(uint64_t nbytes, uint32_t chunk_size,
 	return need;
 }
 
-static int check_stripe(uint64_t nbytes, uint32_t chunk_size,
+static int check_stripe(const struct fuse_fmap *fmap, uint64_t nbytes,
+			uint32_t chunk_size,
 			const struct fuse_dax_range *strips, uint32_t nstrips)
 {
 	uint64_t whole;
 	uint32_t i;
 	int err;
 
-	if (nbytes == 0 || nstrips == 0 || chunk_size == 0 ||
-	    chunk_size & page_mask())
-		return -EINVAL;
+	if (nbytes == 0 || nstrips == 0)
+		return fmap_refuse(-EINVAL, "stripe of no bytes or strips");
+	if (chunk_size == 0 || chunk_size & fmap->page_mask)
+		return fmap_refuse(-EINVAL, "chunks not of whole pages");
 
-	whole = (nbytes + page_mask()) & ~page_mask();
+	whole = (nbytes + fmap->page_mask) & ~fmap->page_mask;
 	for (i = 0; i < nstrips; i++) {
-		err = check_range(strips[i].devindex, strips[i].offset,
-				  strips[i].len);
+		err = check_range(fmap, &strips[i]);
 		if (err)
 			return err;
 		if (strips[i].len < strip_need(whole, chunk_size, nstrips, i))
-			return -EINVAL;
+			return fmap_refuse(-EINVAL,
+					   "strip too short for its chunks");
 	}
 	return 0;
 }
@@ -173,7 +185,7 @@ static int add_extent(struct fuse_fmap *fmap,
 	void *item;
 	int err;
 
-	err = check_range(range->devindex, range->offset, range->len);
+	err = check_range(fmap, range);
 	if (err)
 		return err;
 	err = check_growth(fmap, range->len, &mapped);
@@ -204,11 +216,11 @@ static int add_stripe(struct fuse_fmap *fmap, uint64_t nbytes,
 	err = check_growth(fmap, nbytes, &mapped);
 	if (err)
 		return err;
-	err = check_stripe(nbytes, chunk_size, strips, nstrips);
+	err = check_stripe(fmap, nbytes, chunk_size, strips, nstrips);
 	if (err)
 		return err;
 	if (nstrips > FUSE_FMAP_PUSH_MAX / sizeof(*ext))
-		return -E2BIG;
+		return fmap_refuse(-E2BIG, "more strips than can be sent");
 	err = fmap_append_item(fmap, FUSE_FMAP_EXT_STRIPED,
 			       sizeof(*stripe) + nstrips * sizeof(*ext), &item);
 	if (err)
@@ -222,7 +234,7 @@ static int add_stripe(struct fuse_fmap *fmap, uint64_t nbytes,
 	for (i = 0; i < nstrips; i++)
 		fill_extent(&ext[i], &strips[i]);
 	fmap->mapped = mapped;
-	fmap->ends_in_page = (nbytes & page_mask()) != 0;
+	fmap->ends_in_page = (nbytes & fmap->page_mask) != 0;
 	return 0;
 }
 
@@ -232,13 +244,14 @@ struct fuse_fmap *fuse_fmap_create(uint64_t file_size, unsigned int flags)
 	struct fuse_fmap_header *hdr;
 
 	if (fmap == NULL)
-		return NULL;
+		return &fmap_without_memory;
 	hdr = fmap_append(fmap, sizeof(*hdr));
 	if (hdr == NULL) {
 		free(fmap);
-		return NULL;
+		return &fmap_without_memory;
 	}
 
+	fmap->page_mask = (uint64_t)sysconf(_SC_PAGESIZE) - 1;
 	hdr->file_type = FUSE_FMAP_FILE_REG;
 	hdr->version = FUSE_FMAP_VERSION;
 	hdr->size = sizeof(*hdr);
@@ -246,17 +259,17 @@ struct fuse_fmap *fuse_fmap_create(uint64_t file_size, unsigned int flags)
 	if (flags & FUSE_LL_FMAP_GROW)
 		hdr->flags = FUSE_FMAP_GROW;
 	if (flags & ~FUSE_LL_FMAP_GROW)
-		fmap->error = -EINVAL;
+		fmap->error = fmap_refuse(-EINVAL, "unknown flags");
 	else if (file_size > INT64_MAX)
-		fmap->error = -EOVERFLOW;
+		fmap->error = fmap_refuse(-EOVERFLOW, "size of no file");
 	return fmap;
 }
 
 void fuse_fmap_destroy(struct fuse_fmap *fmap)
 {
-	if (fmap == NULL)
+	if (fmap == NULL || fmap == &fmap_without_memory)
 		return;
-	free(fmap->msg);
+	free(fmap->hdr);
 	free(fmap);
 }
 
@@ -287,13 +300,11 @@ int fuse_fmap_add_stripe(struct fuse_fmap *fmap, uint64_t nbytes,
 int fuse_fmap_message(const struct fuse_fmap *fmap, const void **msg,
 		      size_t *size)
 {
-	const struct fuse_fmap_header *hdr = fmap_header(fmap);
-
 	if (fmap->error)
 		return fmap->error;
-	if (hdr->nextents == 0 || hdr->file_size > fmap->mapped)
-		return -EINVAL;
-	*msg = fmap->msg;
+	if (fmap->hdr->file_size > fmap->mapped)
+		return fmap_refuse(-EINVAL, "less mapped than the file has");
+	*msg = fmap->hdr;
 	*size = fmap->size;
 	return 0;
 }

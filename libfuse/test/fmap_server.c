@@ -84,19 +84,30 @@ static void srv_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 			int to_set, struct fuse_file_info *fi)
 {
 	struct server *srv = get_server(req);
+	uint64_t size = attr->st_size;
 
-	if (to_set & FUSE_SET_ATTR_SIZE)
-		srv->size = attr->st_size;
+	/* A size that is only told never makes the file shorter */
+	if (to_set & FUSE_SET_ATTR_TRUNCATE) {
+		srv->truncates++;
+		srv->size = size;
+		if (srv->truncate)
+			srv->truncate(srv, size);
+	} else if ((to_set & FUSE_SET_ATTR_SIZE) && size > srv->size) {
+		srv->size = size;
+	}
 	srv_getattr(req, ino, fi);
 }
 
 static void srv_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct server *srv = get_server(req);
+	char *payload;
 
 	(void)ino;
 	srv->opens++;
 	pthread_mutex_lock(&srv->lock);
+	if (fuse_req_get_payload(req, &payload, &srv->reply_max, NULL) != 0)
+		srv->reply_max = SIZE_MAX;
 	if (srv->open_error)
 		fuse_reply_err(req, srv->open_error);
 	else if (srv->in_open)
@@ -131,9 +142,9 @@ static void srv_get_fmap(fuse_req_t req, fuse_ino_t ino, size_t size)
 	struct server *srv = get_server(req);
 
 	(void)ino;
-	(void)size;
 	srv->fmaps++;
 	pthread_mutex_lock(&srv->lock);
+	srv->fmap_max = size;
 	srv->reply_error = fuse_reply_fmap(req, srv->fmap);
 	pthread_mutex_unlock(&srv->lock);
 }

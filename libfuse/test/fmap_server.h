@@ -47,10 +47,15 @@ struct server {
 	/* Called in fallocate, before the reply */
 	int (*grow)(struct server *srv, fuse_ino_t ino, uint64_t end);
 
+	/* Called in setattr, where the file is truncated */
+	void (*truncate)(struct server *srv, uint64_t size);
+
 	/* What has been asked */
 	atomic_int opens, creates, fmaps, daxdevs, reads, writes, releases;
-	atomic_int fallocates, over_uring;
+	atomic_int fallocates, truncates, over_uring;
 	int reply_error;	/* of the last reply that had a map */
+	size_t reply_max;	/* what the reply to the last open could have */
+	size_t fmap_max;	/* what get_fmap was told */
 };
 
 void srv_start(struct server *srv, const char *mnt, const char *device);

@@ -4,8 +4,8 @@
  *
  * A server as it was written for famfs, before maps had names of their own:
  * it includes what such a server includes, uses every name that it uses, and
- * packs its messages by hand. That it compiles is most of the test; the rest is
- * that its messages are those of the kernel's header.
+ * packs its messages by hand, in test_famfs_fmap.c. That both compile is most of
+ * the test; the rest is that the messages are those of the kernel's header.
  *
  * This program can be distributed under the terms of the GNU GPLv2.
  * See the file GPL2.txt.
@@ -17,11 +17,20 @@
 #include "fuse_kernel.h"
 #include "fuse_lowlevel.h"
 
-#include <assert.h>
+#include "test_famfs.h"
+
+#include <err.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define CHECK(cond) \
+	do { \
+		if (!(cond)) \
+			errx(1, "%s:%d: check failed: %s", __func__, __LINE__, \
+			     #cond); \
+	} while (0)
 
 #define SAME(old, old_field, new, new_field) \
 	_Static_assert(offsetof(struct old, old_field) == \
@@ -67,47 +76,11 @@ static void famfs_init(void *userdata, struct fuse_conn_info *conn)
 		conn->want_ext |= FUSE_CAP_DAX_FMAP;
 }
 
-static size_t pack_simple(void *buf)
-{
-	struct fuse_famfs_fmap_header *hdr = buf;
-	struct fuse_famfs_simple_ext *se = (void *)(hdr + 1);
-
-	hdr->file_type = FUSE_FAMFS_FILE_REG;
-	hdr->fmap_version = FAMFS_FMAP_VERSION;
-	hdr->ext_type = FUSE_FAMFS_EXT_SIMPLE;
-	hdr->nextents = 1;
-	hdr->file_size = 0x200000;
-	se->se_devindex = 0;
-	se->se_offset = 0x400000;
-	se->se_len = 0x200000;
-	return sizeof(*hdr) + sizeof(*se);
-}
-
-static size_t pack_interleaved(void *buf)
-{
-	struct fuse_famfs_fmap_header *hdr = buf;
-	struct fuse_famfs_iext *ie = (void *)(hdr + 1);
-	struct fuse_famfs_simple_ext *se = (void *)(ie + 1);
-
-	hdr->file_type = FUSE_FAMFS_FILE_SUPERBLOCK;
-	hdr->fmap_version = FAMFS_FMAP_VERSION;
-	hdr->ext_type = FUSE_FAMFS_EXT_INTERLEAVE;
-	hdr->nextents = 1;
-	hdr->file_size = 0x400000;
-	ie->ie_nstrips = 2;
-	ie->ie_chunk_size = 0x200000;
-	ie->ie_nbytes = 0x400000;
-	for (int i = 0; i < 2; i++) {
-		se[i].se_devindex = i;
-		se[i].se_len = 0x200000;
-	}
-	return sizeof(*hdr) + sizeof(*ie) + 2 * sizeof(*se);
-}
-
 static void famfs_get_fmap(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
 	_Alignas(8) char buf[256] = { 0 };
-	size_t len = ino & 1 ? pack_simple(buf) : pack_interleaved(buf);
+	size_t len = ino & 1 ? famfs_pack_simple(buf) :
+			       famfs_pack_interleaved(buf);
 
 	if (len > size)
 		fuse_reply_err(req, EINVAL);
@@ -147,14 +120,19 @@ static void test_messages(void)
 	struct fuse_fmap_header *hdr = (void *)buf;
 	const void *msg;
 	size_t size;
+	char *text;
 
 	fuse_fmap_add_extent(fmap, 0, 0x400000, 0x200000);
-	assert(fuse_fmap_message(fmap, &msg, &size) == 0);
-	assert(pack_simple(buf) == size);
+	CHECK(fuse_fmap_message(fmap, &msg, &size) == 0);
+	CHECK(famfs_pack_simple(buf) == size);
 	/* Old servers leave the size zero, which is allowed */
 	hdr->size = size;
-	assert(memcmp(buf, msg, size) == 0);
+	CHECK(memcmp(buf, msg, size) == 0);
 	fuse_fmap_destroy(fmap);
+
+	text = famfs_describe(buf);
+	CHECK(text && strcmp(text, "file of 1 extents") == 0);
+	free(text);
 }
 
 /* Asking for the capability must survive what the library does about flags */
@@ -165,13 +143,13 @@ static void test_init(void)
 	struct fuse_session *se;
 
 	se = fuse_session_new(&args, &famfs_oper, sizeof(famfs_oper), NULL);
-	assert(se != NULL);
+	CHECK(se != NULL);
 	se->conn.capable_ext = FUSE_CAP_DAX_FMAP | FUSE_CAP_ASYNC_READ;
 	se->op.init(NULL, &se->conn);
-	assert(fuse_convert_to_conn_want_ext(&se->conn) == 0);
-	assert(se->conn.want_ext & FUSE_CAP_DAX_FMAP);
-	assert(se->op.get_fmap == famfs_get_fmap);
-	assert(se->op.get_daxdev == famfs_get_daxdev);
+	CHECK(fuse_convert_to_conn_want_ext(&se->conn) == 0);
+	CHECK(se->conn.want_ext & FUSE_CAP_DAX_FMAP);
+	CHECK(se->op.get_fmap == famfs_get_fmap);
+	CHECK(se->op.get_daxdev == famfs_get_daxdev);
 	fuse_session_destroy(se);
 	fuse_opt_free_args(&args);
 }

@@ -22,7 +22,8 @@
 #define CHECK(cond) \
 	do { \
 		if (!(cond)) \
-			errx(1, "%s:%d: not so: %s", __func__, __LINE__, #cond); \
+			errx(1, "%s:%d: check failed: %s", __func__, \
+			     __LINE__, #cond); \
 	} while (0)
 
 static uint64_t page;

@@ -201,7 +201,7 @@ static void test_push_errors(void)
 	int fd;
 
 	fuse_fmap_add_extent(absent, 5, 0, page);
-	fuse_fmap_add_extent(outside, 0, 1UL << 50, page);
+	fuse_fmap_add_extent(outside, 0, 1ULL << 50, page);
 	serve(map_at(PLACE_A, FILE_SIZE), FILE_SIZE);
 	fd = open_file(O_RDWR);
 	fill(fd, FILE_SIZE, 'a');

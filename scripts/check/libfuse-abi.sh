@@ -31,7 +31,7 @@ symbols()
 		awk '$7 != "UND" && $8 ~ /@/ { sub(/@@/, "@", $8); print $8 }' | sort
 }
 
-added=$(comm -13 <(symbols base) <(symbols plain) | grep -v '@FUSE_3\.19$' || true)
+added=$(comm -13 <(symbols base) <(symbols plain) | grep -v '@FUSE_3\.18_FMAP$' || true)
 gone=$(comm -23 <(symbols base) <(symbols plain))
-[ -z "$added" ] || { printf 'not in the newest section:\n%s\n' "$added"; exit 1; }
+[ -z "$added" ] || { printf 'not in the section of the series:\n%s\n' "$added"; exit 1; }
 [ -z "$gone" ] || { printf 'gone:\n%s\n' "$gone"; exit 1; }
