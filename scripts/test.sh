@@ -56,7 +56,7 @@ wanted()
 
 # What to run over the transports that are not the usual one: the programs
 # where the server's context, its replies or its end matter.
-some='famfs_(device|init|io|map|open|pair|race|reply|teardown|unbind)_test'
+some='famfs_(device|init|io|map|open|pair|race|reply|stage|teardown|unbind)_test'
 
 # transports PROGRAM BACKEND: over which it is run.
 transports()

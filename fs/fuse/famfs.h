@@ -34,7 +34,7 @@
  *   famfs_conn.lock		claims; taken in reclaim, so whoever holds it
  *				allocates nothing; innermost
  *
- * famfs_conn.parts_lock	pushes in parts; nothing is locked inside it
+ * famfs_conn.parts_lock	messages in parts; nothing is locked inside it
  *
  * fuse_inode.famfs_meta changes between famfs_change_begin() and
  * famfs_change_end(), so holding invalidate_lock in any way, or being in an I/O
@@ -89,8 +89,22 @@ struct famfs_daxdev {
 };
 
 /**
- * struct famfs_parts - a pushed message of which parts have arrived
+ * enum famfs_parts_kind - what becomes of a message that arrives in parts
+ * @FAMFS_PARTS_PUSH: arriving, to be installed when it is complete
+ * @FAMFS_PARTS_STAGING: arriving, to be staged when it is complete
+ * @FAMFS_PARTS_STAGED: complete, to be installed by a reply
+ */
+enum famfs_parts_kind {
+	FAMFS_PARTS_PUSH,
+	FAMFS_PARTS_STAGING,
+	FAMFS_PARTS_STAGED,
+};
+
+/**
+ * struct famfs_parts - a message of which parts have arrived
  * @list: in &famfs_conn.parts
+ * @count: references: the list's, and that of a reply
+ * @kind: what becomes of it
  * @nodeid: the file that it is about
  * @size: its length in bytes
  * @filled: bytes that have arrived
@@ -98,6 +112,8 @@ struct famfs_daxdev {
  */
 struct famfs_parts {
 	struct list_head list;
+	refcount_t count;
+	enum famfs_parts_kind kind;
 	u64 nodeid;
 	size_t size;
 	size_t filled;
@@ -113,7 +129,7 @@ struct famfs_parts {
  * @claims: what the maps take up, by device and page
  * @stopped: the last mount has gone, under @register_lock
  * @parts_lock: protects @parts
- * @parts: messages that are not complete yet
+ * @parts: messages in parts that are not complete, or staged
  * @keep_lock: protects @kept and @keep_delay
  * @kept: inodes that cannot be evicted yet
  * @keep_work: looks whether they can
@@ -327,6 +343,15 @@ bool famfs_cache_begin(struct inode *inode);
 void famfs_cache_end(struct inode *inode);
 bool famfs_open_plain(struct fuse_file *ff, struct inode *inode);
 void famfs_release_plain(struct fuse_file *ff);
+
+/* famfs_parts.c */
+void famfs_parts_put(struct famfs_parts *parts);
+struct famfs_parts *famfs_parts_take(struct famfs_conn *conn, u64 nodeid,
+				     enum famfs_parts_kind kind);
+void famfs_parts_keep(struct famfs_conn *conn, struct famfs_parts *parts);
+void famfs_staged_drop(struct inode *inode);
+int famfs_take_reply(struct inode *inode, const void *msg, size_t size,
+		     const struct famfs_asked *asked);
 
 /* famfs_push.c */
 int famfs_notify(struct fuse_conn *fc, unsigned int size,

@@ -45,6 +45,13 @@ struct famfs_asked famfs_asked(struct inode *inode)
 	};
 }
 
+/* What a reply says does not count any more, be it right or wrong. */
+static bool famfs_overtaken(struct inode *inode,
+			    const struct famfs_asked *asked)
+{
+	return asked && asked->seq != READ_ONCE(get_fuse_inode(inode)->famfs_seq);
+}
+
 /* An inode that has been mapped once cannot be served any other way. */
 static int famfs_take_nothing(struct inode *inode, u32 seq)
 {
@@ -84,7 +91,8 @@ int famfs_take(struct inode *inode, const void *msg, size_t size,
 		return famfs_take_nothing(inode, asked->seq);
 	map = famfs_map_read(inode, msg, size);
 	if (IS_ERR(map))
-		return PTR_ERR(map);
+		return famfs_overtaken(inode, asked) ? -EOPENSTALE :
+						       PTR_ERR(map);
 	map->devs = get_fuse_conn(inode)->famfs->devs;
 	if (asked)
 		err = famfs_devs_get(get_fuse_mount(inode), map);
@@ -115,9 +123,11 @@ static int famfs_fetch_reply(struct inode *inode,
 		fm->fc->dax_fmap = 0;
 		err = fuse_is_famfs(inode) ? -EIO : 0;
 	} else if (size < 0) {
+		famfs_staged_drop(inode);
 		err = size;
 	} else {
-		err = famfs_take(inode, args.out_args[0].value, size, asked);
+		err = famfs_take_reply(inode, args.out_args[0].value, size,
+				       asked);
 	}
 	kvfree(args.out_args[0].value);
 	return err;

@@ -4,7 +4,7 @@
  *
  * FUSE_NOTIFY_FMAP installs a map, replaces it or takes it away.  A map that is
  * larger than the server wants to send at once comes in parts, which are put
- * together here and read when they are complete.
+ * together here and read when they are complete; or staged, for a reply.
  */
 
 #include "dev.h"
@@ -14,38 +14,21 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
-static struct famfs_parts *famfs_parts_alloc(u64 nodeid, size_t size)
+static struct famfs_parts *famfs_parts_alloc(u64 nodeid, size_t size,
+					     enum famfs_parts_kind kind)
 {
 	struct famfs_parts *parts;
 
 	parts = kvmalloc_flex(*parts, msg, size, GFP_KERNEL_ACCOUNT);
 	if (!parts)
 		return ERR_PTR(-ENOMEM);
+	INIT_LIST_HEAD(&parts->list);
+	refcount_set(&parts->count, 1);
+	parts->kind = kind;
 	parts->nodeid = nodeid;
 	parts->size = size;
 	parts->filled = 0;
 	return parts;
-}
-
-/* Takes what has arrived so far for a file out of the list. */
-static struct famfs_parts *famfs_parts_take(struct famfs_conn *conn, u64 nodeid)
-{
-	struct famfs_parts *parts;
-
-	guard(mutex)(&conn->parts_lock);
-	list_for_each_entry(parts, &conn->parts, list) {
-		if (parts->nodeid == nodeid) {
-			list_del(&parts->list);
-			return parts;
-		}
-	}
-	return NULL;
-}
-
-static void famfs_parts_keep(struct famfs_conn *conn, struct famfs_parts *parts)
-{
-	guard(mutex)(&conn->parts_lock);
-	list_add(&parts->list, &conn->parts);
 }
 
 static bool famfs_node_known(struct fuse_conn *fc, u64 nodeid)
@@ -58,22 +41,31 @@ static bool famfs_node_known(struct fuse_conn *fc, u64 nodeid)
 	return inode;
 }
 
-/* A new first part gives up what has come before. */
+static enum famfs_parts_kind
+famfs_part_kind(const struct fuse_notify_fmap_out *out)
+{
+	return out->flags & FUSE_NOTIFY_FMAP_STAGE ? FAMFS_PARTS_STAGING :
+						     FAMFS_PARTS_PUSH;
+}
+
+/* A new first part replaces what has come before. */
 static struct famfs_parts *
 famfs_parts_find(struct fuse_conn *fc, const struct fuse_notify_fmap_out *out)
 {
-	struct famfs_parts *parts = famfs_parts_take(fc->famfs, out->nodeid);
+	enum famfs_parts_kind kind = famfs_part_kind(out);
+	struct famfs_parts *parts;
 
+	parts = famfs_parts_take(fc->famfs, out->nodeid, kind);
 	if (!out->offset) {
-		kvfree(parts);
+		famfs_parts_put(parts);
 		/* Nobody would ever complete that. */
 		if (!famfs_node_known(fc, out->nodeid))
 			return ERR_PTR(-ENOENT);
-		return famfs_parts_alloc(out->nodeid, out->size);
+		return famfs_parts_alloc(out->nodeid, out->size, kind);
 	}
 	if (parts && parts->size == out->size && parts->filled == out->offset)
 		return parts;
-	kvfree(parts);
+	famfs_parts_put(parts);
 	pr_debug("fmap of node %llu: part at %llu is not the next one\n",
 		 out->nodeid, out->offset);
 	return ERR_PTR(-EINVAL);
@@ -83,16 +75,19 @@ static bool famfs_push_valid(const struct fuse_notify_fmap_out *out,
 			     unsigned int size)
 {
 	u64 flags = out->flags;
+	bool part = (flags & ~(u64)FUSE_NOTIFY_FMAP_STAGE) == FUSE_NOTIFY_FMAP_PART;
 
 	if (out->reserved)
 		return false;
-	if (flags == FUSE_NOTIFY_FMAP_PART)
-		return size && out->size <= FUSE_FMAP_PUSH_MAX &&
+	if (part && size)
+		return out->size <= FUSE_FMAP_PUSH_MAX &&
 		       out->offset < out->size &&
 		       size <= out->size - out->offset;
 	if (out->size || out->offset)
 		return false;
-	return flags == FUSE_NOTIFY_FMAP_REVOKE ? !size : !flags && size;
+	if (flags == FUSE_NOTIFY_FMAP_REVOKE)
+		return !size;
+	return part || (!flags && size);
 }
 
 /* The caller holds fuse_conn.killsb for reading. */
@@ -119,30 +114,55 @@ static int famfs_push(struct fuse_conn *fc, u64 nodeid, const void *msg,
 	return famfs_push_inode(fc, nodeid, msg, size);
 }
 
+static int famfs_push_complete(struct fuse_conn *fc, struct famfs_parts *parts,
+			       struct fuse_copy_state *cs)
+{
+	int err;
+
+	fuse_copy_finish(cs);
+	err = famfs_push(fc, parts->nodeid, parts->msg, parts->size);
+	famfs_parts_put(parts);
+	return err;
+}
+
+/* The server cannot send the rest, or does not want what it has staged. */
+static int famfs_parts_abort(struct famfs_conn *conn,
+			     const struct fuse_notify_fmap_out *out)
+{
+	enum famfs_parts_kind kind = famfs_part_kind(out);
+
+	famfs_parts_put(famfs_parts_take(conn, out->nodeid, kind));
+	if (kind == FAMFS_PARTS_STAGING)
+		famfs_parts_put(famfs_parts_take(conn, out->nodeid,
+						 FAMFS_PARTS_STAGED));
+	return 0;
+}
+
 /* What has arrived is kept until the rest is there. */
 static int famfs_push_part(struct fuse_conn *fc,
 			   const struct fuse_notify_fmap_out *out,
 			   unsigned int size, struct fuse_copy_state *cs)
 {
-	struct famfs_parts *parts = famfs_parts_find(fc, out);
+	struct famfs_parts *parts;
 	int err;
 
+	if (!size)
+		return famfs_parts_abort(fc->famfs, out);
+	parts = famfs_parts_find(fc, out);
 	if (IS_ERR(parts))
 		return PTR_ERR(parts);
 	err = fuse_copy_one(cs, parts->msg + parts->filled, size);
 	if (err) {
-		kvfree(parts);
+		famfs_parts_put(parts);
 		return err;
 	}
 	parts->filled += size;
-	if (parts->filled < parts->size) {
-		famfs_parts_keep(fc->famfs, parts);
-		return 0;
-	}
-	fuse_copy_finish(cs);
-	err = famfs_push(fc, out->nodeid, parts->msg, parts->size);
-	kvfree(parts);
-	return err;
+	if (parts->filled == parts->size && parts->kind == FAMFS_PARTS_STAGING)
+		parts->kind = FAMFS_PARTS_STAGED;
+	else if (parts->filled == parts->size)
+		return famfs_push_complete(fc, parts, cs);
+	famfs_parts_keep(fc->famfs, parts);
+	return 0;
 }
 
 static int famfs_push_whole(struct fuse_conn *fc, u64 nodeid, unsigned int size,

@@ -125,7 +125,8 @@ static int famfs_trip_take(struct famfs_trip *trip, struct inode *inode,
 	int err = -EOPENSTALE;
 
 	if (appended)
-		err = famfs_take(inode, trip->msg, trip->size, &trip->asked);
+		err = famfs_take_reply(inode, trip->msg, trip->size,
+				       &trip->asked);
 	return err == -EOPENSTALE ? famfs_fetch_known(inode) : err;
 }
 
