@@ -12,7 +12,7 @@
 #include "fmap_wire.h"
 
 #include <errno.h>
-#include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,7 +97,11 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 	fuse_reply_attr(req, attr, 0);
 }
 
-/* Takes the place of syncfs in libfuse 3.19 */
+/* What libfuse 3.19 calls there is syncfs */
+_Static_assert(offsetof(struct fuse_lowlevel_ops, get_fmap) ==
+	       offsetof(struct fuse_lowlevel_ops, statx) + 2 * sizeof(void *),
+	       "get_fmap is not in its place");
+
 static void op_reserved(void)
 {
 	errx(1, "an operation is called that does not exist");
