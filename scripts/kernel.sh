@@ -73,7 +73,7 @@ verify_config()
 		match($0, /CONFIG_[A-Z0-9_]+/) && (/^CONFIG/ || / is not set$/) {
 			want[substr($0, RSTART, RLENGTH)] = $0
 		}
-		END { for (s in want) print want[s] }' "${fragments[@]}")
+		END { for (s in want) print want[s] }' "${fragments[@]}" | sort)
 
 	[ ${#bad[@]} -eq 0 ] || {
 		# A stale .config would pass for a good one next time.

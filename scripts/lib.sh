@@ -4,6 +4,11 @@
 # Places, pinned versions and messages that every script shares.
 # Sourced, never run:  . "$(dirname "$0")/lib.sh"
 
+# What is sorted, matched and read from messages must not depend on the user's
+# language, nor must common tools on what a user may have set for them.
+export LC_ALL=C
+unset CDPATH POSIXLY_CORRECT TAR_OPTIONS GREP_COLORS
+
 # The sourcing scripts use these.
 # shellcheck disable=SC2034
 {

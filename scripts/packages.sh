@@ -26,6 +26,8 @@ PACKAGES=(
 	ndctl daxctl fio strace e2fsprogs xfsprogs
 	# make check
 	codespell shellcheck g++ abigail-tools
+	# awks that machines may have, to try the scripts with; busybox has one
+	gawk mawk
 )
 # make check FULL=1 builds for other machines.
 [ -z "${FULL:-}" ] || PACKAGES+=(gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu)

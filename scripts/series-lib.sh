@@ -16,7 +16,7 @@
 # The sourcing scripts use what is set here.
 # shellcheck disable=SC2034
 
-export LC_ALL=C TZ=UTC
+export TZ=UTC
 # A scratch folder is no part of a repository that its parent may be in.
 export GIT_CEILING_DIRECTORIES=${TMPDIR:-/tmp}
 

@@ -30,9 +30,19 @@ base_version()
 # release: the id of our own base commit means nothing to anyone.
 fill_cover()
 {
-	awk -v cover="$SERIES/cover" -v base="$(base_version)" '
-	BEGIN { getline subject < cover }
-	sub(/\*\*\* SUBJECT HERE \*\*\*/, subject) { print; next }
+	# By the environment and with index(): a text is no pattern, and has
+	# no escapes.
+	cover=$SERIES/cover base=$(base_version) awk '
+	BEGIN {
+		cover = ENVIRON["cover"]
+		base = ENVIRON["base"]
+		getline subject < cover
+		mark = "*** SUBJECT HERE ***"
+	}
+	(at = index($0, mark)) {
+		print substr($0, 1, at - 1) subject substr($0, at + length(mark))
+		next
+	}
 	/^\*\*\* BLURB HERE \*\*\*$/ {
 		getline line < cover	# the empty one after the subject
 		while ((getline line < cover) > 0)
@@ -114,9 +124,10 @@ table()
 	printf '\n%-4s %5s %6s %6s  %s\n' patch files added gone subject
 	for i in "${!PATCHES[@]}"; do
 		series_git diff-tree -r --no-commit-id --no-renames --numstat "${COMMITS[i]}" |
-		awk -v n="${PATCHES[i]%%-*}" -v subject="$(head -n 1 "$SERIES/${PATCHES[i]}/message")" '
+		n=${PATCHES[i]%%-*} subject=$(head -n 1 "$SERIES/${PATCHES[i]}/message") awk '
 		{ files++; added += $1; gone += $2 }
-		END { printf "%-5s %5d %6d %6d  %s\n", n, files, added, gone, subject }'
+		END { printf "%-5s %5d %6d %6d  %s\n", ENVIRON["n"], files, added, gone,
+			     ENVIRON["subject"] }'
 	done
 	series_git diff-tree -r --no-renames --numstat --diff-filter=A base "$TIP" |
 		awk '{ files++; added += $1 }

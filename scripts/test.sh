@@ -46,7 +46,7 @@ details()
 	grep -hE '^not ok|# SKIP' "$1/$2.tap" | sed 's/^/    /' || :
 	grep -q '^not ok' "$1/$2.tap" || return 0
 	grep -hE '^# .*(Expected|test failed|terminated|[a-z_]+\.c:[0-9]+)' \
-		"$1/$2.tap" | head -40 | sed 's/^/        /' || :
+		"$1/$2.tap" | head -n 40 | sed 's/^/        /' || :
 }
 
 wanted()

@@ -99,8 +99,10 @@ build_linked()
 		fuse+=/built-in.a
 	fi
 	missing=$(nm --print-file-name "$fuse" |
-		  awk '$(NF - 1) == "U" { used[$NF] } $(NF - 1) ~ /^[TDRB]$/ { there[$NF] }
-		       END { for (s in used) if (s ~ /^famfs_/ && !(s in there)) print s }')
+		  awk 'NF < 2 { next }
+		       $(NF - 1) == "U" { used[$NF] = 1 }
+		       $(NF - 1) ~ /^[TDRB]$/ { there[$NF] = 1 }
+		       END { for (s in used) if (s ~ /^famfs_/ && !(s in there)) print s }' | sort)
 	[ -z "$missing" ] || { echo "not there yet: $missing"; return 1; }
 }
 

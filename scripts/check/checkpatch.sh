@@ -9,8 +9,8 @@
 
 need codespell codespell
 
-# What it says in vain, as TYPE|FILE|LINE, the last two of them patterns of what
-# it says it of. As narrow as can be: nothing is ignored as a whole.
+# What it says in vain, as exempt.sh takes it. As narrow as can be: nothing is
+# ignored as a whole.
 EXEMPT=(
 	# Every new file is asked about; the gate "maintainers" knows the answer.
 	'FILE_PATH_CHANGES||'
@@ -25,31 +25,6 @@ EXEMPT=(
 	'TYPO_SPELLING||[^a-z]iput\('
 )
 
-# exempt: each complaint is a paragraph; its first line has the type, the second
-# the file.
-exempt()
-{
-	awk -v list="$(printf '%s\n' "${EXEMPT[@]}")" '
-	BEGIN {
-		RS = ""; FS = "\n"; ORS = "\n\n"
-		n = split(list, item, "\n")
-		for (i = 1; i <= n; i++) {
-			type[i] = file[i] = item[i]
-			sub(/\|.*/, "", type[i])
-			sub(/^[^|]*\|/, "", file[i])
-			line[i] = file[i]
-			sub(/\|.*/, "", file[i])
-			sub(/^[^|]*\|/, "", line[i])
-		}
-	}
-	{
-		for (i = 1; i <= n; i++)
-			if (index($1, ":" type[i] ":") && $2 ~ file[i] && $0 ~ line[i])
-				next
-		print
-	}'
-}
-
 # one PATCH DICTIONARY
 one()
 {
@@ -58,7 +33,7 @@ one()
 	stamp=$FAMFS_CACHE/check/patch/$({
 		# Where in the series it stands does not matter.
 		sed -E '/^(From |Date: |index )/d; s/^Subject: \[.*\]/Subject:/' "$1"
-		cat "$LINUX/scripts/checkpatch.pl" "$TOP/scripts/check/checkpatch.sh" "$2"
+		cat "$LINUX/scripts/checkpatch.pl" "$TOP"/scripts/check/{checkpatch,exempt}.sh "$2"
 	} | sha256sum | cut -c 1-32)
 	[ ! -e "$stamp" ] || return 0
 
@@ -70,7 +45,7 @@ one()
 	out=$(GIT_DIR=/nonexistent perl scripts/checkpatch.pl --strict --no-signoff \
 		--codespell --codespellfile="$2" --quiet --show-types \
 		--no-summary --color=never "$1" 2>&1) || status=$?
-	found=$(exempt <<< "$out")
+	found=$("$TOP/scripts/check/exempt.sh" "${EXEMPT[@]}" <<< "$out")
 	[ $status -le 1 ] || found+="checkpatch ends with $status"
 	[ -z "$found" ] || {
 		printf '== %s\n%s\n\n' "$(basename "$1")" "$found"

@@ -9,10 +9,14 @@
 # server says ENOSYS of a request that it does not know, headers have ruled-off
 # headings, printcap's table begins with spaces, and the change log begins with
 # the newest release. There are no MAINTAINERS and no ARRAY_SIZE().
-EXEMPT='ENOSYS|FILE_PATH_CHANGES|ARRAY_SIZE'
-EXEMPT+='|BLOCK_COMMENT_STYLE.*---------- \*/'
-EXEMPT+='|LEADING_SPACE.*example/printcap\.c'
-EXEMPT+='|SPDX_LICENSE_TAG.*ChangeLog\.rst'
+EXEMPT=(
+	'ENOSYS||'
+	'FILE_PATH_CHANGES||'
+	'ARRAY_SIZE||'
+	'BLOCK_COMMENT_STYLE||---------- \*/'
+	'LEADING_SPACE|example/printcap\.c|'
+	'SPDX_LICENSE_TAG|ChangeLog\.rst|'
+)
 
 "$TOP/scripts/series.sh" libfuse >/dev/null
 bad=0
@@ -26,10 +30,7 @@ for patch in "$BUILD"/series/libfuse/00*.patch; do
 		--quiet --show-types --no-summary --color=never "$patch" \
 		2>/dev/null) || status=$?
 	[ $status -le 1 ] || said+="checkpatch ends with $status"
-	# A paragraph each, as one line to look at and as it was to print.
-	found=$(awk -v exempt="$EXEMPT" '
-		BEGIN { RS = ""; ORS = "\n\n" }
-		{ line = $0; gsub(/\n/, " ", line); if (line !~ exempt) print }' <<< "$said")
+	found=$("$TOP/scripts/check/exempt.sh" "${EXEMPT[@]}" <<< "$said")
 	[ -z "$found" ] || { printf '== %s\n%s\n' "$(basename "$patch")" "$found"; bad=1; }
 done
 exit $bad

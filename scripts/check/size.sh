@@ -12,10 +12,12 @@ cd "$TOP"
 bad=0
 while read -r path; do
 	# In kernel style a function's braces stand in the first column, alone.
-	awk -v path="$path" -v files=$FILE_LINES -v functions=$FUNCTION_LINES '
-	/^[A-Za-z_].*\(/ { name = $0 }
-	/^{/ { start = NR }
-	/^}/ && start {
+	# Brackets about a brace: to some awks it begins an interval.
+	path=$path awk -v files=$FILE_LINES -v functions=$FUNCTION_LINES '
+	BEGIN { path = ENVIRON["path"] }
+	/^[A-Za-z_].*[(]/ { name = $0 }
+	/^[{]/ { start = NR }
+	/^[}]/ && start {
 		if (NR - start + 1 > functions) {
 			printf "%s:%d: %d lines, more than %d: %s\n",
 				path, start, NR - start + 1, functions, name
@@ -29,7 +31,7 @@ while read -r path; do
 			bad = 1
 		}
 		exit bad
-	}' "$path" || bad=1
+	}' < "$path" || bad=1
 done < <(repo_files '*.c' '*.h')
 
 # Kconfig decides which files are built; a header has the stubs.

@@ -15,7 +15,7 @@ if [ "$1" = --found ]; then
 else
 	json=$(ndctl create-namespace -m devdax "$@")
 fi
-dev=$(echo "$json" | sed -n 's/.*"chardev":"\(dax[0-9.]*\)".*/\1/p' | head -n 1)
+dev=$(printf "%s\n" "$json" | sed -n 's/.*"chardev":"\(dax[0-9.]*\)".*/\1/p' | head -n 1)
 [ -n "$dev" ] || { echo "no devdax namespace: $json"; exit 1; }
 sh "$dir/bind-fsdev.sh" "$dev"
 echo "/dev/$dev" >> /run/daxdevs

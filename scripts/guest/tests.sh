@@ -9,15 +9,13 @@
 # KUnit suites of fs/fuse are run as well. TRANSPORT says how requests reach the
 # server of a program that has its own: fuse (default), clone or uring; MANNER
 # how that server gives maps: old (default), onetrip or noopen.
-# Prints one line a program:
+# Prints one line a program, which tally.sh makes:
 #
 #   result NAME[@...] PASSED FAILED SKIPPED SECONDS
-#
-# A program that prints no plan, or other than as many results as it planned,
-# has failed once more.
 
 set -uo pipefail
 
+tally=$(dirname "$0")/tally.sh
 out=$1
 shift
 kunit=/sys/kernel/debug/kunit
@@ -33,24 +31,6 @@ limit()
 	sed -n 's/^timeout=//p' "${1%/*}/settings" 2>/dev/null | grep . || echo 45
 }
 
-# tally NAME FILE SECONDS: counts the results in a TAP file.
-tally()
-{
-	awk -v name="$1" -v seconds="$3" '
-	function result() {
-		n++
-		if (/^not ok/) failed++
-		else if (/# SKIP/) skipped++
-		else passed++
-	}
-	/^1\.\.[0-9]+/ { planned = substr($1, 4); next }
-	/^(not )?ok / { result() }
-	END {
-		if (planned == "" || planned != n) failed++
-		print "result", name, passed + 0, failed + 0, skipped + 0, seconds
-	}' "$2"
-}
-
 if [ "${1:-}" = -k ]; then
 	shift
 	for suite in "$kunit"/fuse_famfs*/; do
@@ -58,7 +38,7 @@ if [ "${1:-}" = -k ]; then
 		echo > "$suite/run"
 		# Results of a suite are indented below its line.
 		sed -n 's/^    \(1\.\.[0-9]\|ok\|not ok\)/\1/p' "$suite/results" > "$out/$name.tap"
-		tally "kunit/$name" "$out/$name.tap" 0
+		"$tally" "kunit/$name" "$out/$name.tap" 0
 	done
 fi
 
@@ -85,5 +65,5 @@ for program; do
 	start=$SECONDS
 	(cd "${program%/*}" && timeout -k 5 "$(limit "$program")" "$program") \
 		> "$out/$name.tap" 2>&1
-	tally "$name" "$out/$name.tap" $((SECONDS - start))
+	"$tally" "$name" "$out/$name.tap" $((SECONDS - start))
 done

@@ -1,0 +1,109 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Tests what gates and test runs sift with: that they let through what is good,
+# and nothing else.
+#
+# Usage: scripts/check/selftest.sh
+
+set -euo pipefail
+. "$(dirname "$0")/../lib.sh"
+
+ROOT=$(mktemp -d "${TMPDIR:-/tmp}/check-selftest.XXXXXX")
+trap 'rm -rf "$ROOT"' EXIT
+PASSED=0 FAILED=0
+
+# expect NAME WANTED COMMAND...: what it prints is this, and nothing goes to
+# standard error.
+expect()
+{
+	local name=$1 want=$2 got
+
+	shift 2
+	got=$("$@" 2>&1) || true
+	if [ "$got" = "$want" ]; then
+		PASSED=$((PASSED + 1))
+		echo "ok   $name"
+	else
+		FAILED=$((FAILED + 1))
+		printf 'FAIL %s:\n%s\n' "$name" "$got"
+	fi
+}
+
+# complaint TYPE FILE LINE
+complaint()
+{
+	printf 'WARNING:%s: said\n#12: FILE: %s:7:\n%s\n\n' "$@"
+}
+
+# sift ENTRY COMPLAINT...: each as the three words of complaint().
+sift()
+{
+	local entry=$1
+
+	shift
+	while [ $# -gt 0 ]; do
+		complaint "$1" "$2" "$3"
+		shift 3
+	done | "$TOP/scripts/check/exempt.sh" "$entry" | grep -c FILE:
+}
+
+# From here on, each with one complaint that the entry is about, and others that
+# differ in one word.
+expect "an entry is about its type" 1 \
+	sift 'SPACING||' SPACING a.c 'x' LINE_SPACING a.c 'x'
+expect "of files that it names" 1 \
+	sift 'SPACING|_trace\.h|' SPACING fs/a_trace.h 'x' SPACING fs/a_tracexh 'x'
+expect "and of text that it names" 2 \
+	sift 'SPACING||EM\( A' SPACING a.h '+EM( A,' SPACING a.h '+EM A' SPACING a.h '+EM\( A'
+expect "up to the end of the text" 1 \
+	sift 'T||TP_[A-Za-z_]*\($' T a.h 'TP_x(' T a.h 'TP_x(y)'
+expect "with a star that is one" 1 \
+	sift 'T||--- \*/' T a.h '--- */' T a.h '-- */'
+expect "an entry with nothing to leave out" 1 sift 'T|b|' T a.c x
+expect "no complaint at all" 0 sift 'T||'
+
+# tap LINE...: what tally.sh makes of it.
+tap()
+{
+	printf '%s\n' "$@" > "$ROOT/tap"
+	"$TOP/scripts/guest/tally.sh" 'a\b' "$ROOT/tap" 3
+}
+
+expect "results are counted" 'result a\b 1 1 1 3' \
+	tap 'TAP version 13' '1..3' '# ok 7' 'ok 1 x' 'not ok 2 y' 'ok 3 z # SKIP no'
+expect "one that is missing has failed" 'result a\b 1 1 0 3' tap '1..2' 'ok 1 x'
+expect "a plan that is missing has failed" 'result a\b 1 1 0 3' tap 'ok 1 x'
+expect "and so has nothing" 'result a\b 0 1 0 3' tap ''
+expect "and nothing planned" 'result a\b 0 1 0 3' tap '1..0 # SKIP'
+
+# sized FILE: what the gate "size" says of a checkout with that file alone.
+sized()
+{
+	rm -rf "$ROOT/checkout"
+	mkdir -p "$ROOT/checkout/scripts/check" "$ROOT/checkout/fs/fuse"
+	cp "$TOP/scripts/lib.sh" "$ROOT/checkout/scripts/"
+	cp "$TOP"/scripts/check/{common,size}.sh "$ROOT/checkout/scripts/check/"
+	cat > "$ROOT/checkout/fs/fuse/$1"
+	tree_git "$ROOT/checkout" init -q
+	"$ROOT/checkout/scripts/check/size.sh"
+}
+
+# body LINES: a function with so many between its braces.
+body()
+{
+	printf 'int f(int a)\n{\n'
+	seq -f '	a += %g;' 1 "$1"
+	printf '}\n'
+}
+
+expect "a function of 85 lines" '' sized a.c < <(body 83)
+expect "a longer one" 'fs/fuse/a.c:2: 86 lines, more than 85: int f(int a)' \
+	sized a.c < <(body 84)
+expect "a file of 451 lines" 'fs/fuse/a=b.c: 451 lines, more than 450' \
+	sized a=b.c < <(seq 451)
+expect "a condition in a file of the feature" 'fs/fuse/famfs_a.c:1:#ifdef A' \
+	sized famfs_a.c <<< '#ifdef A'
+
+printf '%d passed, %d failed\n' $PASSED $FAILED
+[ $FAILED -eq 0 ]
