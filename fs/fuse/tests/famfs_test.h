@@ -17,8 +17,8 @@
 #define famfs_map_parse		famfs_test_map_parse
 #define famfs_map_free		famfs_test_map_free
 #define famfs_map_resolve	famfs_test_map_resolve
-#define famfs_map_walk	famfs_test_map_for_each
-#define famfs_map_walk_at	famfs_test_map_for_each_at
+#define famfs_map_walk		famfs_test_map_walk
+#define famfs_map_walk_at	famfs_test_map_walk_at
 #define famfs_map_common	famfs_test_map_common
 #define famfs_map_shrink	famfs_test_map_shrink
 

@@ -10,8 +10,8 @@
  * device that came late stays missing until the inode is evicted; page cache
  * from before the map that hides what the device holds.
  *
- * Names of tests begin with the promise that they keep, see
- * Documentation/filesystems/fuse/famfs.rst.
+ * Names of tests begin with the promise that they keep, a letter and a number;
+ * these are the same in all programs.
  */
 #include <dirent.h>
 #include <sys/statfs.h>
