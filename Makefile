@@ -12,13 +12,14 @@ help:
 	@echo 'make check    static gates over the series and the scripts; FULL=1: all of them'
 	@echo 'make series   build/series/linux/*.patch and build/series/libfuse/*.patch'
 	@echo 'make bench    instructions of reads, writes, faults and opens beside ext4 and xfs'
+	@echo 'make cost     instructions that FUSE servers without maps pay for the option'
 	@echo 'make shell    an interactive guest with mapped files mounted'
 	@echo 'make clean    removes build/; the cache outside the checkout stays'
 	@echo
 	@echo 'KERNEL_SRC=DIR|TARBALL  takes the base from there'
 	@echo 'FAMFS_CACHE=DIR         keeps downloads and objects there'
 
-demo test check bench shell:
+demo test check bench cost shell:
 	@scripts/$@.sh
 
 series:
@@ -31,4 +32,4 @@ series:
 clean:
 	rm -rf build
 
-.PHONY: help demo test check bench series shell clean
+.PHONY: help demo test check bench cost series shell clean

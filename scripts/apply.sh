@@ -5,10 +5,10 @@
 # quick step between an edit and a build. Files that did not change keep their
 # times.
 #
-# Usage: scripts/apply.sh linux|libfuse [NN]
+# Usage: scripts/apply.sh linux|libfuse [NN|base]
 #        scripts/apply.sh linux|libfuse --clean
 #
-# With NN the tree stops after that patch. Uncommitted edits of hooked files
+# With NN the tree stops after that patch, with base before the first. Uncommitted edits of hooked files
 # stay where they are until scripts/refresh.sh takes them; --clean refuses them.
 
 set -euo pipefail
@@ -26,6 +26,7 @@ orphans=$(series_orphans | paste -sd' ')
 want=$TIP
 case ${2:-} in
 ''|--clean) ;;
+base)	want=$(series_git rev-parse 'base^{commit}') ;;
 *)	series_find "$2"
 	want=${COMMITS[AT]} ;;
 esac

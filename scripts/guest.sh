@@ -7,7 +7,7 @@
 #   -b BACKEND  what offers the DAX devices: hmem (default), hmem-multi,
 #               hmem-large, pmem, nvdimm, cxl, bench or none;
 #               scripts/guest/backend-*.sh say what each gives
-#   -c CONFIG   which kernel: default, debug or bench
+#   -c CONFIG   which kernel: default, debug or bench, or another of kernel.sh
 #   -m MODE     root (default): the host's files, read-only beneath a tmpfs, so
 #               that its tools work; initramfs: busybox and shared folders only
 #   -t SECONDS  time that COMMAND may take (default 300)
@@ -21,6 +21,8 @@
 #   -i          interactive: COMMAND gets the terminal
 #   -n          one emulated CPU whose clocks count instructions: one a
 #               nanosecond
+#   -p PLUGIN   a plugin of QEMU, with its arguments, which sees what an emulated
+#               CPU does
 #
 # COMMAND starts in the folder this script was called from, with
 # FAMFS_DAXDEVS="/dev/daxX.Y ..." bound to fsdev_dax. Exit status: that of
@@ -41,8 +43,9 @@ device_file=
 kernel_args=
 interactive=
 counting=
+plugin=()
 shares=("ro $TOP")
-while getopts b:c:m:t:s:w:d:k:o:in opt; do
+while getopts b:c:m:t:s:w:d:k:o:inp: opt; do
 	case $opt in
 	b) backend=$OPTARG ;;
 	c) config=$OPTARG ;;
@@ -55,6 +58,7 @@ while getopts b:c:m:t:s:w:d:k:o:in opt; do
 	o) out=$OPTARG ;;
 	i) interactive=1 ;;
 	n) counting=1 ;;
+	p) plugin=(-plugin "$OPTARG") ;;
 	*) usage ;;
 	esac
 done
@@ -114,6 +118,7 @@ elif [ -n "$counting" ]; then
 else
 	qemu=(-accel "tcg,thread=multi" -cpu max)
 fi
+qemu+=("${plugin[@]}")
 
 machine=q35,smm=off
 memory=4G

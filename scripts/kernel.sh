@@ -3,10 +3,12 @@
 #
 # Builds the guest's kernel from the tree in the cache as it is checked out.
 #
-# Usage: scripts/kernel.sh default|debug|bench
+# Usage: scripts/kernel.sh default|debug|bench [NAME [OPTION=VALUE]...]
 #
 # Leaves o/CONFIG/arch/x86/boot/bzImage in the cache; the log of make is
-# o/CONFIG/build.log there.
+# o/CONFIG/build.log there. With NAME it is another kernel, o/NAME, with options
+# of its own; it begins as a copy of CONFIG's objects, so that only what differs
+# is compiled.
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -15,7 +17,9 @@ config=${1:-}
 [ -e "$TOP/scripts/config/${config:-none}.config" ] || usage
 [ -d "$LINUX/.git" ] || die "no kernel tree" "Run scripts/base.sh linux"
 
-out=$FAMFS_CACHE/o/$config
+name=${2:-$config}
+options=("${@:3}")
+out=$FAMFS_CACHE/o/$name
 log=$out/build.log
 fragments=("$TOP/scripts/config/default.config")
 [ "$config" = default ] || fragments+=("$TOP/scripts/config/$config.config")
@@ -29,6 +33,24 @@ if command -v ccache >/dev/null; then
 	export CCACHE_DIR=${CCACHE_DIR:-$FAMFS_CACHE/ccache}
 	args+=("CC=ccache gcc")
 fi
+
+# begin: what only a kernel under another name needs.
+begin()
+{
+	[ "$name" != "$config" ] || return 0
+	[ -e "$out/.config" ] || [ ! -e "$FAMFS_CACHE/o/$config/.config" ] || {
+		rm -rf "$out"
+		cp -a --reflink=auto "$FAMFS_CACHE/o/$config" "$out"
+		# The tools know where they are; all objects are made anew
+		# after them.
+		grep -rl --include=.*.cmd --include=*.d "/o/$config/" "$out/tools" |
+			xargs -r sed -i "s,/o/$config/,/o/$name/,g"
+	}
+	mkdir -p "$out"
+	printf 'CONFIG_%s\n' "${options[@]}" |
+		sed -E 's/^(CONFIG_[A-Z0-9_]+)=n$/# \1 is not set/; /^CONFIG_$/d' > "$out/options"
+	fragments+=("$out/options")
+}
 
 # A new .config replaces the old one only if it differs: its time decides
 # whether make looks at every object.
@@ -78,7 +100,7 @@ verify_config()
 	[ ${#bad[@]} -eq 0 ] || {
 		# A stale .config would pass for a good one next time.
 		rm "$out/.config"
-		die "these did not take effect in $config:" "${bad[@]}"
+		die "these did not take effect in $name:" "${bad[@]}"
 	}
 }
 
@@ -96,7 +118,7 @@ watch_make()
 	while kill -0 "$pid" 2>/dev/null; do
 		sleep 1
 		tick=$((tick + 1))
-		line="kernel $config: $(objects) of about $expected objects, $(($(date +%s) - start)) s"
+		line="kernel $name: $(objects) of about $expected objects, $(($(date +%s) - start)) s"
 		if [ -t 2 ]; then
 			printf '\r%s ' "$line" >&2
 		elif [ $((tick % 30)) -eq 0 ]; then
@@ -110,7 +132,7 @@ build()
 {
 	local pid expected
 
-	expected=$(sed -n 's/^# objects: //p' "${fragments[-1]}")
+	expected=$(sed -n 's/^# objects: //p' "${fragments[@]}" | tail -n 1)
 	make "${args[@]}" bzImage > "$log" 2>&1 &
 	pid=$!
 	trap 'kill $pid 2>/dev/null || true' EXIT
@@ -123,9 +145,9 @@ build()
 	}
 }
 
-mkdir -p "$out"
-lock "o-$config"
+lock "o-$name"
+begin
 configure
 verify_config
-step "building kernel $config" build
-say "kernel $config: $(objects) objects compiled; $out/arch/x86/boot/bzImage"
+step "building kernel $name" build
+say "kernel $name: $(objects) objects compiled; $out/arch/x86/boot/bzImage"

@@ -22,7 +22,8 @@ set -euo pipefail
 LIBRARY=lib/libfuse3.so.$LIBFUSE_VERSION
 declare -A TARGETS=(
 	[base]="$LIBRARY util/fusermount3 example/printcap example/hello_ll
-		example/hello test/test_abi test/test_write_cache"
+		example/hello example/passthrough_ll test/test_abi
+		test/test_write_cache"
 	[plain]=$LIBRARY
 	[asan]="$LIBRARY util/fusermount3 example/printcap example/fmap_ll
 		test/test_fmap test/test_fmap_wire test/test_fmap_parts
