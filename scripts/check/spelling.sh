@@ -7,7 +7,7 @@
 
 need codespell codespell
 # Words of the kernel.
-WORDS=iput
+WORDS=iput,damon
 
 cd "$TOP"
 # A hook's context is not ours; what it adds, checkpatch reads.
