@@ -118,7 +118,7 @@ static void request(const struct famfs_req *req, struct famfs_req *held)
 {
 	int i;
 
-	if (!famfs_serve(req)) {
+	if ((req->srv->watch && req->srv->watch(req)) || !famfs_serve(req)) {
 		famfs_uring_done(req);
 		return;
 	}

@@ -157,6 +157,8 @@ enum famfs_transport {
 	FAMFS_URING,		/* over io_uring, where the kernel does that */
 };
 
+struct famfs_req;
+
 /* The test's handle. */
 struct famfs_server {
 	struct famfs_state *st;
@@ -172,6 +174,8 @@ struct famfs_server {
 	bool threaded;
 	pid_t pid;			/* of a server process, or 0 */
 	int (*prepare)(void);		/* first thing in a server process */
+	bool (*watch)(const struct famfs_req *req); /* true: it has served it */
+	bool mute;			/* replies are not sent */
 };
 
 /* A request as the server handles it. */

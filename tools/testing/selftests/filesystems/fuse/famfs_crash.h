@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Histories of growing files with crashes in them.
+ *
+ * Three parties: the test, which decides, keeps the model and does what a
+ * server does by itself; the server, which looks at the memory before it does
+ * what it is asked to; and tasks, which use the files and can be killed.  What
+ * they share lies in struct crash_shared.
+ */
+#ifndef FAMFS_CRASH_H
+#define FAMFS_CRASH_H
+
+#include <stdio.h>
+
+#include "famfs_crash_model.h"
+#include "famfs_env.h"
+
+#define CRASH_FILES	2		/* "f" and "g"; the third is "heir" */
+#define CRASH_HEIR	CRASH_FILES
+#define CRASH_PROBE	(CRASH_FILES + 1)
+#define CRASH_SLOTS	3		/* descriptors of each file */
+
+/* In the file's place: what the operation or the server has to do with. */
+enum crash_kind {
+	/* What a task does. */
+	OP_OPEN, OP_OPEN_TRUNC, OP_CLOSE, OP_DUP, OP_WRITE, OP_APPEND,
+	OP_STORE, OP_PRIVATE, OP_CUT, OP_CUT_NAME, OP_FALLOC, OP_KEEP, OP_SYNC,
+	OP_CHECK, OP_STAT, OP_HEIR, OP_PROBE,
+	OP_LAST_TASK = OP_PROBE,
+	/* What the server does by itself. */
+	OP_PUSH, OP_AHEAD, OP_MOVE, OP_REVOKE, OP_TRADE,
+	/* What happens. */
+	OP_PIN, OP_UNPIN, OP_EVICT, OP_REMOUNT, OP_KILL,
+	OP_KINDS,
+};
+
+/* How it goes wrong, at a request by number. */
+enum crash_how {
+	HOW_WELL,
+	HOW_FAIL,		/* the server answers with an error */
+	HOW_QUEUED,		/* the task is killed, the request not read */
+	HOW_READ,		/* the task is killed, the request read */
+	HOW_BEFORE,		/* the server dies, and has not done it */
+	HOW_DONE,		/* ... and has, but not answered */
+	HOW_ANSWERED,		/* ... and has answered */
+	HOW_ABORT,		/* the connection ends, the request read */
+	HOW_STEP,		/* the task is killed when it zeroes step at */
+	HOW_MEANWHILE,		/* the server does something else first */
+	HOW_HOWS,
+};
+
+struct crash_op {
+	enum crash_kind kind;
+	int file, slot;
+	__u64 pos, len;
+	enum crash_how how;
+	__u32 at;			/* from 1 on; steps from 0 on */
+	int error;
+	enum crash_kind meanwhile;
+};
+
+struct crash_task {
+	__u32 state;
+	pid_t pid;
+	struct crash_op op;
+	__u32 id;			/* of what it writes */
+	long result;			/* or -errno */
+	__s64 size;			/* afterwards, or -1 */
+};
+
+struct crash_shared {
+	__u32 bell;			/* rung for the test to look again */
+	struct crash_task task, pinner;
+	struct famfs_model model[CRASH_FILES];
+	enum crash_how how;		/* what the server is to do ... */
+	__u32 at, seen;			/* ... at which request */
+	int error;
+	__u8 owner[FAMFS_MAX_UNITS];	/* as far as the memory is settled */
+	bool heir;			/* takes what others give back */
+	bool used[FAMFS_MAX_UNITS];	/* by anybody since the pool is there */
+	char wrong[512];		/* the first thing that was */
+};
+
+struct crash {
+	struct famfs_env *env;
+	struct famfs_state *st;
+	struct crash_shared *sh;
+	char *mem;			/* of the pool */
+	size_t mem_len;
+	__u64 unit;			/* of the pool as it was last */
+	int dev;			/* for notifications, or -1 */
+	char ctl[64];			/* where fusectl is mounted */
+	unsigned int minor;		/* of the mount */
+	bool dead;			/* the connection is */
+	bool loose;			/* sizes may have gone down meanwhile */
+	bool stuck;			/* a task that SIGKILL does not end */
+	int pin_file;			/* of which a page is pinned, or -1 */
+	__u64 pin_pos;
+	__u32 id;			/* of the last write */
+	__u32 requests;			/* of the last operation */
+	__u64 ops, crashes;
+	FILE *log;			/* or NULL */
+};
+
+/* famfs_crash_memory.c: what is in the pool. */
+const char *crash_memory_map(struct crash *c);
+void crash_memory_reset(struct crash *c);
+void crash_memory_settle(struct crash *c);
+bool crash_memory_idle(struct crash *c);
+bool crash_watch(const struct famfs_req *req);
+bool crash_told(struct crash *c, int file, __u64 size);
+void crash_memory_check(struct crash *c, int file);
+bool crash_memory_zeroed(struct crash *c, int file, __u64 pos);
+char *crash_memory_unit(struct crash *c, __u32 unit);
+int crash_unit_take(struct crash *c);
+void crash_wrong(struct crash *c, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* famfs_crash_task.c: what uses the files. */
+enum { TASK_IDLE, TASK_POSTED, TASK_DONE };
+
+int crash_task_start(struct crash *c, struct crash_task *t);
+void crash_task_post(struct crash *c, struct crash_task *t,
+		     const struct crash_op *op);
+void crash_bell_ring(struct crash_shared *sh);
+void crash_bell_wait(struct crash_shared *sh, __u32 seen, long us);
+
+/* famfs_crash_run.c: operations, and what becomes of them. */
+const char *crash_init(struct crash *c, struct famfs_env *env);
+void crash_exit(struct crash *c);
+int crash_begin(struct crash *c, __u64 unit, __u32 units, bool heir);
+bool crash_do(struct crash *c, const struct crash_op *op);
+bool crash_end(struct crash *c);
+const char *crash_op_text(const struct crash_op *op);
+
+/* famfs_crash_judge.c: what the contract says to it. */
+void crash_allow(struct famfs_model *m, const struct crash_op *op);
+__u64 crash_judge(struct crash *c, const struct crash_op *op, bool done);
+void crash_adopt(struct crash *c, const struct crash_op *op, __u64 least,
+		 __u64 size);
+
+/* famfs_crash_server.c: what a server does by itself, and its end. */
+void crash_serve(struct crash *c, enum crash_kind kind, int file, __u64 pos);
+int crash_pin(struct crash *c, int file, __u64 pos);
+void crash_unpin(struct crash *c);
+int crash_mount(struct crash *c);
+void crash_server_lost(struct crash *c);
+void crash_abort(struct crash *c);
+bool crash_task_kill(struct crash *c, struct crash_task *t);
+bool crash_host_gone(struct crash *c);
+bool crash_evict(struct crash *c);
+
+#endif /* FAMFS_CRASH_H */

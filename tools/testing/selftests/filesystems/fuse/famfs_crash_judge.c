@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What may come of an operation that went well, failed, or that nobody has seen
+ * the end of; and that the kernel and the server agree with it.
+ */
+#include <errno.h>
+
+#include "famfs_crash.h"
+
+static bool cuts(enum crash_kind kind)
+{
+	return kind == OP_CUT || kind == OP_CUT_NAME || kind == OP_PRIVATE ||
+	       kind == OP_OPEN_TRUNC;
+}
+
+static bool writes(enum crash_kind kind)
+{
+	return kind == OP_WRITE || kind == OP_APPEND || kind == OP_STORE;
+}
+
+/* The size that it is about. */
+static __u64 target_of(const struct crash_op *op)
+{
+	switch (op->kind) {
+	case OP_CUT:
+	case OP_CUT_NAME:
+		return op->pos;
+	case OP_PRIVATE:
+		return op->len;
+	case OP_OPEN_TRUNC:
+		return 0;
+	case OP_WRITE:
+	case OP_APPEND:
+	case OP_FALLOC:
+		return op->pos + op->len;
+	default:
+		return ~0ULL;
+	}
+}
+
+/* As large as the file may be said to be meanwhile. */
+void crash_allow(struct famfs_model *m, const struct crash_op *op)
+{
+	__u64 to = target_of(op);
+
+	m->most = m->size;
+	if (to != ~0ULL && to > m->most)
+		m->most = to;
+}
+
+/* A success that is none. */
+static void deny(struct crash *c, const struct crash_op *op, const char *why)
+{
+	const struct famfs_model *m = &c->sh->model[op->file];
+	const struct famfs_file *f = &c->st->files[op->file];
+
+	crash_wrong(c, "%s: the server has %llu bytes and %u units, the file %llu",
+		    why, f->size, f->units, m->size);
+}
+
+static void judge_success(struct crash *c, const struct crash_op *op)
+{
+	struct famfs_model *m = &c->sh->model[op->file];
+	struct famfs_file *f = &c->st->files[op->file];
+	__u64 to = target_of(op), memory = f->units * c->st->pool.unit;
+
+	if (cuts(op->kind)) {
+		if (f->size != to)
+			deny(c, op, "truncate is not in effect");
+		model_resize(m, to);
+		m->promised = to;
+		return;
+	}
+	if (op->kind == OP_SYNC || op->kind == OP_CLOSE) {
+		if (f->size < m->size)
+			deny(c, op, "what is synced is not told");
+		m->promised = m->size;
+		return;
+	}
+	if ((op->kind == OP_FALLOC || op->kind == OP_KEEP) &&
+	    memory < op->pos + op->len)
+		deny(c, op, "fallocate is not in effect");
+	if (op->kind == OP_FALLOC && to > m->size)
+		m->size = to;
+}
+
+/* An error that nobody has caused. */
+static void blame(struct crash *c, const struct crash_op *op)
+{
+	const struct famfs_model *m = &c->sh->model[op->file];
+	long result = c->sh->task.result;
+	bool tells = cuts(op->kind) || op->kind == OP_SYNC ||
+		     op->kind == OP_CLOSE;
+
+	if (op->how != HOW_WELL && op->how != HOW_MEANWHILE)
+		return;
+	if (c->dead || (tells && m->lossy))
+		return;
+	if (result < 0)
+		crash_wrong(c, "it fails with %ld", result);
+	else if (writes(op->kind) && (__u64)result < op->len)
+		crash_wrong(c, "%ld bytes of %llu are written", result,
+			    op->len);
+}
+
+/*
+ * Takes note of what has come, or may have come, of an operation.  Returns the
+ * smallest size that the file can have then; the largest is m->most.
+ */
+__u64 crash_judge(struct crash *c, const struct crash_op *op, bool done)
+{
+	struct famfs_model *m = &c->sh->model[op->file];
+	long result = done ? c->sh->task.result : -EINTR;
+	__u64 to = target_of(op), n = 0, least;
+
+	if (done)
+		blame(c, op);
+	if (writes(op->kind)) {
+		n = result > 0 ? result : 0;
+		model_set(m, op->pos, op->pos + n, c->id);
+		model_may(m, op->pos + n, op->pos + op->len, c->id);
+		if (n && op->pos + n > m->size)
+			m->size = op->pos + n;
+		if (n == op->len)
+			m->most = m->size;
+		return m->size;
+	}
+	if (!result) {
+		judge_success(c, op);
+		m->most = m->size;
+		return m->size;
+	}
+	least = m->size;
+	if (cuts(op->kind) && to < least) {
+		least = to;
+		if (m->promised > to)
+			m->promised = to;
+	}
+	return least;
+}
+
+/* The size that the kernel shows is one that the file may have. */
+void crash_adopt(struct crash *c, const struct crash_op *op, __u64 least,
+		 __u64 size)
+{
+	struct famfs_model *m = &c->sh->model[op->file];
+	const struct famfs_file *f = &c->st->files[op->file];
+
+	if (c->loose && least > f->size)
+		least = f->size;
+	c->loose = false;
+	if (size < least || size > m->most)
+		crash_wrong(c, "%s shows %llu bytes, not %llu to %llu", f->name,
+			    size, least, m->most);
+	if (!c->dead && f->size > size)
+		crash_wrong(c, "%s shows %llu bytes, and the server believes in %llu",
+			    f->name, size, f->size);
+	model_resize(m, size);
+}

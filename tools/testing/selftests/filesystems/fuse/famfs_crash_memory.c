@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The memory that files grow into, seen from outside: what nobody has, or has
+ * been given to the heir, holds the pattern of its place.  So who writes where
+ * it must not is found out, and who sees what was there before.
+ *
+ * This needs a mapping that the kernel's part of the test knows nothing of:
+ * /dev/mem.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/mman.h>
+
+#include "famfs_crash.h"
+
+/* The server's copy of what the test knows. */
+static struct crash *watching;
+
+/* Keeps the first thing that is wrong. */
+void crash_wrong(struct crash *c, const char *format, ...)
+{
+	va_list args;
+
+	if (c->sh->wrong[0])
+		return;
+	va_start(args, format);
+	vsnprintf(c->sh->wrong, sizeof(c->sh->wrong), format, args);
+	va_end(args);
+}
+
+/* Maps the first device's first range.  Returns why that cannot be, or NULL. */
+const char *crash_memory_map(struct crash *c)
+{
+	unsigned long long start = 0;
+	char path[128];
+	FILE *f;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%.32s/resource",
+		 c->env->devs[0].name);
+	f = fopen(path, "re");
+	if (!f || fscanf(f, "%llx", &start) != 1)
+		start = 0;
+	if (f)
+		fclose(f);
+	fd = open("/dev/mem", O_RDWR | O_CLOEXEC);
+	if (!start || fd < 0)
+		return "need /dev/mem, and to know where the device is";
+	c->mem = mmap(NULL, c->mem_len, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		      start);
+	close(fd);
+	if (c->mem == MAP_FAILED)
+		return "need a /dev/mem that shows dax devices";
+	/* Tasks that use the files do not need it. */
+	watching = c;
+	return NULL;
+}
+
+char *crash_memory_unit(struct crash *c, __u32 unit)
+{
+	const struct famfs_pool *pool = &c->st->pool;
+
+	return c->mem + pool->base + unit * pool->unit;
+}
+
+static __u64 unit_place(const struct famfs_pool *pool, __u32 unit)
+{
+	return pool->base + unit * pool->unit;
+}
+
+static void poison(struct crash *c, __u32 unit)
+{
+	const struct famfs_pool *pool = &c->st->pool;
+
+	famfs_pattern(pool->dev, unit_place(pool, unit),
+		      crash_memory_unit(c, unit), pool->unit);
+}
+
+/* The first word that is not the pattern, or is: an offset, or ~0. */
+static __u64 find_word(struct crash *c, __u64 place, __u64 len, bool pattern)
+{
+	const __u64 *p = (void *)(c->mem + place);
+	__u64 i;
+
+	for (i = 0; i < len / 8; i++)
+		if ((p[i] == famfs_word(c->st->pool.dev, place + i * 8)) ==
+		    pattern)
+			return i * 8;
+	return ~0ULL;
+}
+
+static bool unit_intact(struct crash *c, __u32 unit, const char *whose)
+{
+	const struct famfs_pool *pool = &c->st->pool;
+	__u64 at = find_word(c, unit_place(pool, unit), pool->unit, false);
+
+	if (at == ~0ULL)
+		return true;
+	crash_wrong(c, "unit %u, %s, was written at %llu", unit, whose, at);
+	return false;
+}
+
+/* The first pages of units that nobody has had yet stand for all of them. */
+static bool unit_virgin(struct crash *c, __u32 unit)
+{
+	__u64 place = unit_place(&c->st->pool, unit);
+
+	return find_word(c, place, 4096, false) == ~0ULL;
+}
+
+/*
+ * Nobody has anything of the pool.  What has been used since the last time was
+ * laid out as the pool was then, so its size decides whether all is written.
+ */
+void crash_memory_reset(struct crash *c)
+{
+	struct famfs_pool *pool = &c->st->pool;
+	__u32 i;
+
+	memset(pool->owner, 0, sizeof(pool->owner));
+	memset(c->sh->owner, 0, sizeof(c->sh->owner));
+	for (i = 0; i < pool->units; i++)
+		if (c->sh->used[i] || c->unit != pool->unit)
+			poison(c, i);
+	memset(c->sh->used, 0, sizeof(c->sh->used));
+	c->unit = pool->unit;
+}
+
+static void inherit(struct crash *c, __u32 unit)
+{
+	struct famfs_file *heir = &c->st->files[CRASH_HEIR];
+	struct famfs_pool *pool = &c->st->pool;
+
+	poison(c, unit);
+	if (!c->sh->heir)
+		return;
+	pool->owner[unit] = CRASH_HEIR + 1;
+	heir->unit[heir->units++] = unit;
+	heir->size = heir->units * pool->unit;
+}
+
+/*
+ * What has been given back since the last time gets the pattern at once, and
+ * the heir; what has been taken must have it still.
+ */
+void crash_memory_settle(struct crash *c)
+{
+	struct famfs_pool *pool = &c->st->pool;
+	__u32 i;
+
+	for (i = 0; i < pool->units; i++) {
+		__u8 had = c->sh->owner[i];
+
+		if (had == pool->owner[i])
+			continue;
+		c->sh->used[i] = true;
+		if (pool->owner[i])
+			unit_intact(c, i, "which was free");
+		else if (had != CRASH_HEIR + 1)
+			inherit(c, i);
+		c->sh->owner[i] = pool->owner[i];
+	}
+}
+
+/* A free unit, or -1; settled, but not any file's yet. */
+int crash_unit_take(struct crash *c)
+{
+	struct famfs_pool *pool = &c->st->pool;
+	__u32 i;
+
+	for (i = pool->units; i-- > 0;)
+		if (!pool->owner[i])
+			return unit_intact(c, i, "which was free") ? (int)i :
+								     -1;
+	return -1;
+}
+
+/* Has everybody left alone what is nobody's, and what is the heir's? */
+bool crash_memory_idle(struct crash *c)
+{
+	const struct famfs_pool *pool = &c->st->pool;
+	__u32 i;
+
+	for (i = 0; i < pool->units; i++) {
+		if (pool->owner[i] && pool->owner[i] != CRASH_HEIR + 1)
+			continue;
+		if (!c->sh->used[i] && unit_virgin(c, i))
+			continue;
+		if (!unit_intact(c, i, pool->owner[i] ? "the heir's" :
+							"which is free"))
+			return false;
+	}
+	return true;
+}
+
+/* No memory below this size holds what it held before the file had it. */
+static bool fresh(struct crash *c, int file, __u64 start, __u64 end)
+{
+	struct famfs_file *f = &c->st->files[file];
+	__u64 unit = c->st->pool.unit;
+
+	while (start < end) {
+		__u64 n = unit - start % unit, at;
+
+		if (n > end - start)
+			n = end - start;
+		at = find_word(c, famfs_place(&c->env->srv, f, start), n, true);
+		if (at != ~0ULL) {
+			crash_wrong(c, "%s is said to have %llu bytes when byte %llu is old",
+				    f->name, end, start + at);
+			return false;
+		}
+		start += n;
+	}
+	return true;
+}
+
+/* May the server be told this size now? */
+bool crash_told(struct crash *c, int file, __u64 size)
+{
+	struct famfs_file *f = &c->st->files[file];
+	const struct famfs_model *m = &c->sh->model[file];
+	__u64 most = m->most > m->size ? m->most : m->size;
+
+	if (size > f->units * c->st->pool.unit) {
+		crash_wrong(c, "%s is said to have %llu bytes and has memory for %llu",
+			    f->name, size, f->units * c->st->pool.unit);
+		return false;
+	}
+	if (size > most) {
+		crash_wrong(c, "%s is said to have %llu bytes instead of %llu",
+			    f->name, size, most);
+		return false;
+	}
+	return fresh(c, file, f->size & ~7ULL, size & ~7ULL);
+}
+
+/* Compares the file, as far as the server knows of it, without the kernel. */
+void crash_memory_check(struct crash *c, int file)
+{
+	struct famfs_file *f = &c->st->files[file];
+	__u64 unit = c->st->pool.unit, pos, right, n;
+
+	if (f->size > f->units * unit) {
+		crash_wrong(c, "%s has %llu bytes and %u units", f->name,
+			    f->size, f->units);
+		return;
+	}
+	for (pos = 0; pos < f->size; pos += unit) {
+		n = f->size - pos < unit ? f->size - pos : unit;
+		right = model_match(&c->sh->model[file], pos, c->mem +
+				    famfs_place(&c->env->srv, f, pos), n);
+		if (right == n)
+			continue;
+		crash_wrong(c, "memory of %s is not right at %llu of %llu",
+			    f->name, pos + right, f->size);
+		return;
+	}
+}
+
+/* Has this byte been zeroed, where the file has memory for it? */
+bool crash_memory_zeroed(struct crash *c, int file, __u64 pos)
+{
+	struct famfs_file *f = &c->st->files[file];
+	__u64 place = famfs_place(&c->env->srv, f, pos & ~7ULL);
+
+	return place != ~0ULL && !*(volatile __u64 *)(c->mem + place);
+}
+
+/* Requests that come in an order of their own are not counted. */
+static bool counted(const struct famfs_req *req)
+{
+	switch (req->ih->opcode) {
+	case FUSE_INIT:
+	case FUSE_DESTROY:
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET:
+	case FUSE_INTERRUPT:
+	case FUSE_RELEASE:
+	case FUSE_GET_DAXDEV:
+		return false;
+	}
+	return true;
+}
+
+static void answer(const struct famfs_req *req)
+{
+	famfs_handle(req);
+	crash_memory_settle(watching);
+}
+
+/* For the test to see why the server is no more, or has stopped. */
+static void pause_here(int sig)
+{
+	crash_bell_ring(watching->sh);
+	raise(sig);
+}
+
+/* Goes wrong as it is told to; returns true if it has answered. */
+static bool go_wrong(const struct famfs_req *req)
+{
+	struct crash_shared *sh = watching->sh;
+
+	switch (sh->how) {
+	case HOW_FAIL:
+		famfs_reply(req, sh->error, NULL, 0);
+		return true;
+	case HOW_READ:
+	case HOW_ABORT:
+	case HOW_MEANWHILE:
+		pause_here(SIGSTOP);
+		return false;
+	case HOW_DONE:
+		req->srv->mute = true;
+		answer(req);
+		pause_here(SIGKILL);
+		return true;
+	case HOW_ANSWERED:
+		answer(req);
+		pause_here(SIGKILL);
+		return true;
+	case HOW_BEFORE:
+		pause_here(SIGKILL);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What the server does first, and mostly instead, with each request. */
+bool crash_watch(const struct famfs_req *req)
+{
+	const struct fuse_setattr_in *in = req->in;
+	struct crash_shared *sh = watching->sh;
+	__u64 file = req->ih->nodeid - FAMFS_INO(0);
+
+	if (!counted(req))
+		return false;
+	sh->seen++;
+	if (req->ih->opcode == FUSE_SETATTR && file < CRASH_FILES &&
+	    (in->valid & FATTR_SIZE))
+		crash_told(watching, file, in->size);
+	if (sh->how != HOW_QUEUED && sh->seen == sh->at && go_wrong(req))
+		return true;
+	answer(req);
+	if (sh->how == HOW_QUEUED && sh->seen + 1 == sh->at)
+		pause_here(SIGSTOP);
+	return true;
+}

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a server does by itself in histories with crashes, and the ends of it:
+ * of tasks, of the connection, of the server and of the host.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+
+#include "famfs_crash.h"
+
+static struct famfs_file *file_of(struct crash *c, int file)
+{
+	return &c->st->files[file];
+}
+
+/* Pages that are pinned are a good reason, and so is a file nobody knows. */
+static bool pushed(struct crash *c, int file, int err)
+{
+	if (err && err != -ENOENT && !(err == -EBUSY && c->pin_file == file))
+		crash_wrong(c, "a map of file %d is refused: %d", file, err);
+	return !err || err == -ENOENT;
+}
+
+static bool push(struct crash *c, int file)
+{
+	return pushed(c, file, famfs_push_file(&c->env->srv, c->dev,
+					       file_of(c, file)));
+}
+
+static bool revoke_map(struct crash *c, int file)
+{
+	return pushed(c, file, famfs_revoke(c->dev, file));
+}
+
+static void change_owner(struct crash *c, __u32 unit, int file)
+{
+	c->st->pool.owner[unit] = file + 1;
+	c->sh->owner[unit] = file + 1;
+	c->sh->used[unit] = true;
+}
+
+/* Moves a unit's bytes while nobody on this host reaches them. */
+static void move_unit(struct crash *c, int file, __u64 pos)
+{
+	struct famfs_file *f = file_of(c, file);
+	__u32 i = pos / c->st->pool.unit % f->units, old = f->unit[i];
+	int to = crash_unit_take(c);
+
+	if (to < 0 || !revoke_map(c, file))
+		return;
+	memcpy(crash_memory_unit(c, to), crash_memory_unit(c, old),
+	       c->st->pool.unit);
+	change_owner(c, to, file);
+	f->unit[i] = to;
+	c->st->pool.owner[old] = 0;
+	crash_memory_settle(c);
+	if (pos & 1)
+		push(c, file);
+}
+
+/* Other memory, of whatever content, for what the server knows nothing of. */
+static void trade_units(struct crash *c, int file)
+{
+	struct famfs_file *f = file_of(c, file);
+	__u64 unit = c->st->pool.unit;
+	__u32 from = f->size ? (f->size + unit - 1) / unit : 1, i;
+	struct famfs_file old = *f;
+
+	for (i = from; i < f->units; i++) {
+		int to = crash_unit_take(c);
+
+		if (to < 0)
+			break;
+		change_owner(c, to, file);
+		f->unit[i] = to;
+	}
+	if (push(c, file)) {
+		for (i = from; i < f->units; i++)
+			if (f->unit[i] != old.unit[i])
+				c->st->pool.owner[old.unit[i]] = 0;
+		c->loose = true;
+	} else {
+		for (i = from; i < f->units; i++)
+			if (f->unit[i] != old.unit[i])
+				change_owner(c, f->unit[i], -1);
+		*f = old;
+	}
+	crash_memory_settle(c);
+}
+
+/* Does what a server may do at any time; pos has it vary. */
+void crash_serve(struct crash *c, enum crash_kind kind, int file, __u64 pos)
+{
+	struct famfs_file *f = file_of(c, file);
+
+	switch (kind) {
+	case OP_PUSH:
+		push(c, file);
+		return;
+	case OP_AHEAD:
+		famfs_grow(&c->env->srv, f, (f->units + 1 + pos % 3) *
+			   c->st->pool.unit);
+		crash_memory_settle(c);
+		push(c, file);
+		return;
+	case OP_MOVE:
+		move_unit(c, file, pos);
+		return;
+	case OP_REVOKE:
+		revoke_map(c, file);
+		return;
+	case OP_TRADE:
+		trade_units(c, file);
+		return;
+	default:
+		return;
+	}
+}
+
+int crash_mount(struct crash *c)
+{
+	struct famfs_server *srv = &c->env->srv;
+	struct stat st;
+	int err;
+
+	if (srv->fd < 0)
+		srv->fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	c->dev = fcntl(srv->fd, F_DUPFD_CLOEXEC, 3);
+	srv->watch = crash_watch;
+	c->st->held = 0;
+	c->sh->how = HOW_WELL;
+	c->dead = false;
+	err = famfs_mount_fork(c->env);
+	if (err || stat(c->env->dir, &st))
+		return err ? err : -errno;
+	c->minor = minor(st.st_dev);
+	return 0;
+}
+
+/* The server has died, and with its last descriptor dies the connection. */
+void crash_server_lost(struct crash *c)
+{
+	struct famfs_server *srv = &c->env->srv;
+
+	if (srv->pid) {
+		kill(srv->pid, SIGKILL);
+		waitpid(srv->pid, NULL, 0);
+	}
+	srv->pid = 0;
+	if (c->dev >= 0)
+		close(c->dev);
+	c->dev = -1;
+	c->dead = true;
+}
+
+void crash_abort(struct crash *c)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%u/abort", c->ctl, c->minor);
+	famfs_write_text(path, "1");
+	c->dead = true;
+}
+
+/* Is it gone before so many ms have passed? */
+static bool gone(pid_t pid, int ms)
+{
+	while (waitpid(pid, NULL, WNOHANG) != pid) {
+		if (!ms--)
+			return false;
+		usleep(1000);
+	}
+	return true;
+}
+
+/*
+ * What only the server can end is given the time for it, where it has been
+ * stopped.
+ */
+bool crash_task_kill(struct crash *c, struct crash_task *t)
+{
+	bool died;
+
+	if (!t->pid)
+		return true;
+	kill(t->pid, SIGKILL);
+	died = gone(t->pid, 300);
+	if (c->env->srv.pid)
+		kill(c->env->srv.pid, SIGCONT);
+	if (!died)
+		died = gone(t->pid, 10000);
+	if (!died) {
+		crash_wrong(c, "a task that was killed does not end");
+		crash_abort(c);
+		died = gone(t->pid, 3000);
+	}
+	c->stuck |= !died;
+	t->pid = 0;
+	return died;
+}
+
+void crash_unpin(struct crash *c)
+{
+	crash_task_kill(c, &c->sh->pinner);
+	c->pin_file = -1;
+}
+
+int crash_pin(struct crash *c, int file, __u64 pos)
+{
+	struct crash_op op = { .kind = OP_PIN, .file = file, .pos = pos };
+	struct crash_task *t = &c->sh->pinner;
+	int i, err;
+
+	crash_unpin(c);
+	err = crash_task_start(c, t);
+	if (err)
+		return err;
+	c->pin_file = file;
+	c->pin_pos = pos;
+	crash_task_post(c, t, &op);
+	for (i = 0; i < 5000; i++) {
+		if (__atomic_load_n(&t->state, __ATOMIC_SEQ_CST) == TASK_DONE)
+			return t->result;
+		usleep(500);
+	}
+	return -ETIMEDOUT;
+}
+
+/* The file as the next host finds it, and has the server make it. */
+static void recover(struct crash *c, int file)
+{
+	struct famfs_model *m = &c->sh->model[file];
+	struct famfs_file *f = file_of(c, file);
+
+	if (f->size < m->promised)
+		crash_wrong(c, "%s has %llu bytes, and was promised to have %llu",
+			    f->name, f->size, m->promised);
+	if (f->size > m->most)
+		crash_wrong(c, "%s has %llu bytes, and had never more than %llu",
+			    f->name, f->size, m->most);
+	crash_memory_check(c, file);
+	model_resize(m, f->size);
+	m->promised = f->size;
+	m->lossy = false;
+	famfs_shrink(&c->env->srv, f, f->size);
+	crash_memory_settle(c);
+}
+
+/* Waits for a task of which nothing else is to be known. */
+static long run_simple(struct crash *c, enum crash_kind kind)
+{
+	struct crash_op op = { .kind = kind, .file = CRASH_PROBE };
+	struct crash_task *t = &c->sh->task;
+	int i;
+
+	crash_task_post(c, t, &op);
+	for (i = 0; i < 100000; i++) {
+		if (__atomic_load_n(&t->state, __ATOMIC_SEQ_CST) == TASK_DONE)
+			return t->result;
+		usleep(100);
+	}
+	return -ETIMEDOUT;
+}
+
+/*
+ * Nothing is left of this host, and another one goes on with what the server
+ * has.  Its mount can use the device when the last one's inodes are gone.
+ */
+bool crash_host_gone(struct crash *c)
+{
+	int file;
+	long err;
+
+	c->crashes++;
+	crash_unpin(c);
+	crash_task_kill(c, &c->sh->task);
+	crash_server_lost(c);
+	if (c->stuck)
+		return false;
+	umount2(c->env->dir, MNT_DETACH);
+	c->env->mounted = false;
+	err = crash_mount(c);
+	if (!err)
+		err = crash_task_start(c, &c->sh->task);
+	if (!err)
+		err = run_simple(c, OP_PROBE);
+	if (err)
+		crash_wrong(c, "no mount after a crash: %ld", err);
+	for (file = 0; file < CRASH_FILES; file++)
+		recover(c, file);
+	crash_memory_idle(c);
+	return !c->sh->wrong[0];
+}
+
+static long maps(struct crash *c)
+{
+	char path[128];
+	long n = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%u/dax", c->ctl, c->minor);
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	if (fscanf(f, "maps %ld", &n) != 1)
+		n = -1;
+	fclose(f);
+	return n;
+}
+
+/* Has the kernel forget all files, which nobody has open. */
+bool crash_evict(struct crash *c)
+{
+	int i, file;
+
+	crash_unpin(c);
+	for (i = 0; i < 500 && maps(c) > 0; i++) {
+		famfs_write_text("/proc/sys/vm/drop_caches", "2");
+		usleep(i < 20 ? 500 : 10000);
+	}
+	if (maps(c) > 0)
+		crash_wrong(c, "files that nobody has open stay");
+	for (file = 0; file < CRASH_FILES; file++) {
+		struct famfs_model *m = &c->sh->model[file];
+		struct famfs_file *f = file_of(c, file);
+
+		if (f->size < (m->lossy ? m->promised : m->size))
+			crash_wrong(c, "%s is forgotten with %llu bytes of %llu",
+				    f->name, f->size, m->size);
+		model_resize(m, f->size);
+		m->promised = f->size;
+		m->lossy = false;
+	}
+	return !c->sh->wrong[0];
+}
