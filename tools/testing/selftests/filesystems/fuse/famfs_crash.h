@@ -18,6 +18,11 @@
 #define CRASH_FILES	2		/* "f" and "g"; the third is "heir" */
 #define CRASH_HEIR	CRASH_FILES
 #define CRASH_PROBE	(CRASH_FILES + 1)
+
+/* What the pool consists of, whatever its units are. */
+#define CRASH_CHUNK	(64 * 1024UL)
+#define CRASH_CHUNKS	(FAMFS_MAX_UNITS * 4)
+
 #define CRASH_SLOTS	3		/* descriptors of each file */
 
 /* In the file's place: what the operation or the server has to do with. */
@@ -69,6 +74,8 @@ struct crash_task {
 };
 
 struct crash_shared {
+	bool used[CRASH_CHUNKS];	/* is to get the pattern again */
+	/* The rest is new in each history. */
 	__u32 bell;			/* rung for the test to look again */
 	struct crash_task task, pinner;
 	struct famfs_model model[CRASH_FILES];
@@ -77,7 +84,6 @@ struct crash_shared {
 	int error;
 	__u8 owner[FAMFS_MAX_UNITS];	/* as far as the memory is settled */
 	bool heir;			/* takes what others give back */
-	bool used[FAMFS_MAX_UNITS];	/* by anybody since the pool is there */
 	char wrong[512];		/* the first thing that was */
 };
 
@@ -87,7 +93,8 @@ struct crash {
 	struct crash_shared *sh;
 	char *mem;			/* of the pool */
 	size_t mem_len;
-	__u64 unit;			/* of the pool as it was last */
+	int mem_fd;
+	unsigned long long start;	/* of the device, in physical memory */
 	int dev;			/* for notifications, or -1 */
 	char ctl[64];			/* where fusectl is mounted */
 	unsigned int minor;		/* of the mount */
@@ -103,8 +110,11 @@ struct crash {
 };
 
 /* famfs_crash_memory.c: what is in the pool. */
-const char *crash_memory_map(struct crash *c);
-void crash_memory_reset(struct crash *c);
+const char *crash_memory_init(struct crash *c);
+int crash_memory_reset(struct crash *c);
+bool crash_is_pattern(struct crash *c, __u64 place, const void *buf,
+		      size_t len);
+void crash_unit_use(struct crash *c, __u32 unit);
 void crash_memory_settle(struct crash *c);
 bool crash_memory_idle(struct crash *c);
 bool crash_watch(const struct famfs_req *req);

@@ -17,7 +17,7 @@
 
 /* Enough for the largest files, what is mapped ahead, and a few more. */
 #define SMALL_UNITS	96
-#define LARGE_UNITS	448
+#define LARGE_UNITS	300
 
 static const char *const kinds[] = {
 	[OP_OPEN] = "open", [OP_OPEN_TRUNC] = "open O_TRUNC",
@@ -169,7 +169,7 @@ static bool random_op(struct crash *c, __u64 *r, bool large,
 	m = &c->sh->model[op->file];
 	size = m->size;
 	if (large && !op->file)
-		most = 72 * MiB;
+		most = 44 * MiB;
 	random_range(r, op, size, most, unit);
 	if (op->kind == OP_HEIR)
 		op->file = CRASH_HEIR;
@@ -230,16 +230,16 @@ const struct script scripts[] = {
 	  DO(OP_CUT_NAME, 9 * U + 10, 0) },
 	{ "truncate up over steps", true,
 	  { DO(OP_WRITE, 0, 5000), DO(OP_SYNC, 0, 0) },
-	  DO(OP_CUT, 70 * MiB, 0) },
+	  DO(OP_CUT, 40 * MiB, 0) },
 	{ "truncate up by name over steps", true,
 	  { DO(OP_WRITE, 0, 5000), DO(OP_CLOSE, 0, 0) },
-	  DO(OP_CUT_NAME, 70 * MiB, 0) },
+	  DO(OP_CUT_NAME, 40 * MiB, 0) },
 	{ "append", false,
 	  { DO(OP_WRITE, 0, 5000), DO(OP_SYNC, 0, 0) },
 	  DO(OP_APPEND, 5000, 3 * U) },
 	{ "write behind a gap over steps", true,
 	  { DO(OP_WRITE, 0, 5000), DO(OP_SYNC, 0, 0) },
-	  DO(OP_WRITE, 50 * MiB, 5000) },
+	  DO(OP_WRITE, 40 * MiB, 5000) },
 	{ "fsync of what is not told", false,
 	  { DO(OP_WRITE, 0, 5000), DO(OP_SYNC, 0, 0),
 	    DO(OP_WRITE, 3 * U, 5000) },

@@ -34,32 +34,47 @@ void crash_wrong(struct crash *c, const char *format, ...)
 	va_end(args);
 }
 
-/* Maps the first device's first range.  Returns why that cannot be, or NULL. */
-const char *crash_memory_map(struct crash *c)
+/*
+ * Finds the first device's first range, which is not mapped before there is a
+ * pool.  Returns why it cannot be, or NULL.
+ */
+const char *crash_memory_init(struct crash *c)
 {
-	unsigned long long start = 0;
 	char path[128];
 	FILE *f;
-	int fd;
 
 	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%.32s/resource",
 		 c->env->devs[0].name);
 	f = fopen(path, "re");
-	if (!f || fscanf(f, "%llx", &start) != 1)
-		start = 0;
+	if (!f || fscanf(f, "%llx", &c->start) != 1)
+		c->start = 0;
 	if (f)
 		fclose(f);
-	fd = open("/dev/mem", O_RDWR | O_CLOEXEC);
-	if (!start || fd < 0)
+	c->mem_fd = open("/dev/mem", O_RDWR | O_CLOEXEC);
+	if (!c->start || c->mem_fd < 0)
 		return "need /dev/mem, and to know where the device is";
-	c->mem = mmap(NULL, c->mem_len, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-		      start);
-	close(fd);
-	if (c->mem == MAP_FAILED)
-		return "need a /dev/mem that shows dax devices";
-	/* Tasks that use the files do not need it. */
+	memset(c->sh->used, true, sizeof(c->sh->used));
 	watching = c;
 	return NULL;
+}
+
+/* No more than the pool: each task that is made gets a copy of page tables. */
+static int map_pool(struct crash *c)
+{
+	const struct famfs_pool *pool = &c->st->pool;
+	size_t len = pool->base + pool->units * pool->unit;
+
+	if (len == c->mem_len)
+		return 0;
+	if (c->mem_len)
+		munmap(c->mem, c->mem_len);
+	c->mem_len = len;
+	c->mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, c->mem_fd,
+		      c->start);
+	if (c->mem != MAP_FAILED)
+		return 0;
+	c->mem_len = 0;
+	return -errno;
 }
 
 char *crash_memory_unit(struct crash *c, __u32 unit)
@@ -74,24 +89,30 @@ static __u64 unit_place(const struct famfs_pool *pool, __u32 unit)
 	return pool->base + unit * pool->unit;
 }
 
-static void poison(struct crash *c, __u32 unit)
+/* Large units have the pattern in each eighth word only, for speed. */
+static __u64 pattern_step(const struct crash *c)
 {
-	const struct famfs_pool *pool = &c->st->pool;
+	return c->st->pool.unit > CRASH_CHUNK ? 64 : 8;
+}
 
-	famfs_pattern(pool->dev, unit_place(pool, unit),
-		      crash_memory_unit(c, unit), pool->unit);
+static void poison(struct crash *c, __u64 place, __u64 len)
+{
+	__u64 step = pattern_step(c), at;
+
+	for (at = place; at < place + len; at += step)
+		*(__u64 *)(c->mem + at) = famfs_word(c->st->pool.dev, at);
 }
 
 /* The first word that is not the pattern, or is: an offset, or ~0. */
 static __u64 find_word(struct crash *c, __u64 place, __u64 len, bool pattern)
 {
-	const __u64 *p = (void *)(c->mem + place);
-	__u64 i;
+	__u64 step = pattern_step(c), at;
 
-	for (i = 0; i < len / 8; i++)
-		if ((p[i] == famfs_word(c->st->pool.dev, place + i * 8)) ==
-		    pattern)
-			return i * 8;
+	at = (place + step - 1) / step * step;
+	for (; at + 8 <= place + len; at += step)
+		if ((*(__u64 *)(c->mem + at) ==
+		     famfs_word(c->st->pool.dev, at)) == pattern)
+			return at - place;
 	return ~0ULL;
 }
 
@@ -106,30 +127,55 @@ static bool unit_intact(struct crash *c, __u32 unit, const char *whose)
 	return false;
 }
 
-/* The first pages of units that nobody has had yet stand for all of them. */
-static bool unit_virgin(struct crash *c, __u32 unit)
+static bool *used_by(struct crash *c, __u64 place)
 {
-	__u64 place = unit_place(&c->st->pool, unit);
-
-	return find_word(c, place, 4096, false) == ~0ULL;
+	return &c->sh->used[(place - c->st->pool.base) / CRASH_CHUNK];
 }
 
-/*
- * Nobody has anything of the pool.  What has been used since the last time was
- * laid out as the pool was then, so its size decides whether all is written.
- */
-void crash_memory_reset(struct crash *c)
+/* A unit of the pool will no longer be as it was laid out. */
+void crash_unit_use(struct crash *c, __u32 unit)
+{
+	const struct famfs_pool *pool = &c->st->pool;
+	__u64 at;
+
+	for (at = 0; at < pool->unit; at += CRASH_CHUNK)
+		*used_by(c, unit_place(pool, unit) + at) = true;
+}
+
+/* Is this, read from a file, the pattern of a place? */
+bool crash_is_pattern(struct crash *c, __u64 place, const void *buf, size_t len)
+{
+	__u64 step = pattern_step(c), at, word;
+
+	for (at = 0; at < len; at += step) {
+		word = famfs_word(c->st->pool.dev, place + at);
+		if (memcmp(buf + at, &word, 8))
+			return false;
+	}
+	return true;
+}
+
+/* Nobody has anything of the pool. */
+int crash_memory_reset(struct crash *c)
 {
 	struct famfs_pool *pool = &c->st->pool;
-	__u32 i;
+	__u64 at, end = pool->base + pool->units * pool->unit;
+	int err = map_pool(c);
 
+	if (err)
+		return err;
 	memset(pool->owner, 0, sizeof(pool->owner));
 	memset(c->sh->owner, 0, sizeof(c->sh->owner));
-	for (i = 0; i < pool->units; i++)
-		if (c->sh->used[i] || c->unit != pool->unit)
-			poison(c, i);
-	memset(c->sh->used, 0, sizeof(c->sh->used));
-	c->unit = pool->unit;
+	for (at = pool->base; at < end; at += CRASH_CHUNK) {
+		if (!*used_by(c, at))
+			continue;
+		poison(c, at, CRASH_CHUNK);
+		*used_by(c, at) = false;
+	}
+	/* What has the pattern in part only is no good for small units. */
+	if (pool->unit > CRASH_CHUNK)
+		memset(c->sh->used, true, sizeof(c->sh->used));
+	return 0;
 }
 
 static void inherit(struct crash *c, __u32 unit)
@@ -137,7 +183,7 @@ static void inherit(struct crash *c, __u32 unit)
 	struct famfs_file *heir = &c->st->files[CRASH_HEIR];
 	struct famfs_pool *pool = &c->st->pool;
 
-	poison(c, unit);
+	poison(c, unit_place(pool, unit), pool->unit);
 	if (!c->sh->heir)
 		return;
 	pool->owner[unit] = CRASH_HEIR + 1;
@@ -159,7 +205,7 @@ void crash_memory_settle(struct crash *c)
 
 		if (had == pool->owner[i])
 			continue;
-		c->sh->used[i] = true;
+		crash_unit_use(c, i);
 		if (pool->owner[i])
 			unit_intact(c, i, "which was free");
 		else if (had != CRASH_HEIR + 1)
@@ -190,7 +236,7 @@ bool crash_memory_idle(struct crash *c)
 	for (i = 0; i < pool->units; i++) {
 		if (pool->owner[i] && pool->owner[i] != CRASH_HEIR + 1)
 			continue;
-		if (!c->sh->used[i] && unit_virgin(c, i))
+		if (!*used_by(c, unit_place(pool, i)))
 			continue;
 		if (!unit_intact(c, i, pool->owner[i] ? "the heir's" :
 							"which is free"))

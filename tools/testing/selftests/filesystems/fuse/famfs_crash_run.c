@@ -311,8 +311,11 @@ int crash_begin(struct crash *c, __u64 unit, __u32 units, bool heir)
 	int file, err;
 
 	famfs_pool_init(&c->env->srv, 0, 4 * MiB, unit, units);
-	crash_memory_reset(c);
-	memset(c->sh, 0, sizeof(*c->sh));
+	err = crash_memory_reset(c);
+	if (err)
+		return err;
+	memset(&c->sh->bell, 0, sizeof(*c->sh) -
+	       offsetof(struct crash_shared, bell));
 	c->sh->heir = heir;
 	c->id = 0;
 	c->pin_file = -1;
@@ -337,14 +340,14 @@ static bool compare(struct crash *c)
 	return run_any(c, &op);
 }
 
-/* Compares everything, with this kernel's files and with new ones. */
+/* Compares everything as it is when it is opened anew. */
 bool crash_end(struct crash *c)
 {
 	bool right = !c->sh->wrong[0];
 
 	if (right)
-		right = compare(c) && close_all(c) && crash_evict(c) &&
-			compare(c) && crash_memory_idle(c);
+		right = close_all(c) && crash_evict(c) && compare(c) &&
+			crash_memory_idle(c);
 	crash_unpin(c);
 	crash_task_kill(c, &c->sh->task);
 	crash_server_lost(c);
@@ -361,7 +364,6 @@ const char *crash_init(struct crash *c, struct famfs_env *env)
 	c->st = env->srv.st;
 	c->dev = -1;
 	c->pin_file = -1;
-	c->mem_len = 4 * MiB + FAMFS_MAX_UNITS * 128 * 1024UL;
 	c->sh = mmap(NULL, sizeof(*c->sh), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (c->sh == MAP_FAILED)
@@ -369,7 +371,7 @@ const char *crash_init(struct crash *c, struct famfs_env *env)
 	snprintf(c->ctl, sizeof(c->ctl), "/tmp/famfs_ctl_XXXXXX");
 	if (!mkdtemp(c->ctl) || mount("fusectl", c->ctl, "fusectl", 0, NULL))
 		return "need fusectl";
-	return crash_memory_map(c);
+	return crash_memory_init(c);
 }
 
 void crash_exit(struct crash *c)

@@ -44,7 +44,7 @@ static void change_owner(struct crash *c, __u32 unit, int file)
 {
 	c->st->pool.owner[unit] = file + 1;
 	c->sh->owner[unit] = file + 1;
-	c->sh->used[unit] = true;
+	crash_unit_use(c, unit);
 }
 
 /* Moves a unit's bytes while nobody on this host reaches them. */

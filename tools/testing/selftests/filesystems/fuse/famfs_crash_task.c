@@ -163,22 +163,18 @@ static long check_heir(struct crash *c)
 {
 	struct famfs_file *heir = &c->st->files[CRASH_HEIR];
 	int fd = famfs_open(c->env, name_of(CRASH_HEIR), O_RDONLY);
-	static __u64 want[8192];
 	__u64 pos;
 
 	if (fd < 0) {
 		crash_wrong(c, "the heir cannot be opened: %d", fd);
 		return fd;
 	}
-	for (pos = 0; pos < heir->size; pos += sizeof(want)) {
-		famfs_pattern(c->st->pool.dev,
-			      famfs_place(&c->env->srv, heir, pos), want,
-			      sizeof(want));
-		if (pread(fd, buf, sizeof(want), pos) != sizeof(want) ||
-		    memcmp(buf, want, sizeof(want)))
+	for (pos = 0; pos < heir->size; pos += CRASH_CHUNK)
+		if (pread(fd, buf, CRASH_CHUNK, pos) != CRASH_CHUNK ||
+		    !crash_is_pattern(c, famfs_place(&c->env->srv, heir, pos),
+				      buf, CRASH_CHUNK))
 			crash_wrong(c, "the heir's bytes have changed at %llu",
 				    pos);
-	}
 	close(fd);
 	return 0;
 }

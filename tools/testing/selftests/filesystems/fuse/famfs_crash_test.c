@@ -19,8 +19,9 @@
 #include "famfs_crash_history.h"
 #include "famfs_test.h"
 
-/* Failures of one test that are told of. */
-#define TOLD	12
+/* Failures of one test, and of one script in it, that are told of. */
+#define TOLD		40
+#define TOLD_SCRIPT	4
 
 static struct crash crash;
 
@@ -109,15 +110,15 @@ TEST_F_TIMEOUT(famfs_crash, G2_histories_with_crashes, 700)
 }
 
 /* One script, one way to go wrong. */
-static void try_script(struct __test_metadata *const _metadata,
-		       FIXTURE_DATA(famfs_crash) * self,
-		       const struct script *s, const struct crash_op *plan)
+static __u32 try_script(struct __test_metadata *const _metadata,
+			FIXTURE_DATA(famfs_crash) * self,
+			const struct script *s, const struct crash_op *plan)
 {
 	struct crash_op op = s->op;
 	__u32 requests;
 
 	if (script_run(&crash, s, plan, &requests))
-		return;
+		return requests;
 	op.how = plan->how;
 	op.at = plan->at;
 	op.error = plan->error;
@@ -125,6 +126,7 @@ static void try_script(struct __test_metadata *const _metadata,
 	TH_LOG("%s: %s", s->name, crash_op_text(&op));
 	TH_LOG("    %s", crash.sh->wrong);
 	self->failed++;
+	return 0;
 }
 
 /* All that can happen at one request. */
@@ -152,35 +154,39 @@ static bool script_wanted(const struct script *s)
 {
 	const char *name = getenv("FAMFS_SCRIPT");
 
-	return !name || !strcmp(name, s->name);
+	return !name || strstr(s->name, name);
+}
+
+/* Each plan at each request that the script's operation takes, or some. */
+static __u64 crash_at_each(struct __test_metadata *const _metadata,
+			   FIXTURE_DATA(famfs_crash) * self,
+			   const struct script *s, __u64 n, __u64 every)
+{
+	struct crash_op plan = { .how = HOW_WELL };
+	__u32 requests = try_script(_metadata, self, s, &plan), i;
+	int failed = self->failed + TOLD_SCRIPT;
+
+	for (i = 0; i < requests * PLANS && self->failed < failed &&
+	     time_left(self, is_full() ? 600 : 25); i++) {
+		if (++n % every)
+			continue;
+		plan = plans[i % PLANS];
+		plan.at = 1 + i / PLANS;
+		try_script(_metadata, self, s, &plan);
+	}
+	return n;
 }
 
 TEST_F_TIMEOUT(famfs_crash, G2_crash_at_each_request, 700)
 {
-	const struct crash_op well = { .how = HOW_WELL };
-	__u64 n = 0, every = is_full() ? 1 : 5;
+	__u64 n = number("FAMFS_SEED", 0), every = is_full() ? 1 : 7;
 	const struct script *s;
-	__u32 requests = 0;
 
-	for (s = scripts; s < scripts + script_count; s++) {
-		struct crash_op plan;
-		__u32 i;
-
-		if (!script_wanted(s))
-			continue;
-		try_script(_metadata, self, s, &well);
-		script_run(&crash, s, &well, &requests);
-		for (i = 0; i < requests * PLANS &&
-		     time_left(self, is_full() ? 400 : 20); i++) {
-			if (i % every != n % every)
-				continue;
-			plan = plans[i % PLANS];
-			plan.at = 1 + i / PLANS;
-			try_script(_metadata, self, s, &plan);
-			n++;
-		}
-	}
-	TH_LOG("%llu crashes", n);
+	every = number("FAMFS_EVERY", every);
+	for (s = scripts; s < scripts + script_count; s++)
+		if (script_wanted(s))
+			n = crash_at_each(_metadata, self, s, n, every);
+	TH_LOG("%llu crashes of %llu", crash.crashes, n);
 	EXPECT_EQ(0, self->failed);
 }
 
@@ -192,7 +198,7 @@ TEST_F_TIMEOUT(famfs_crash, G2_task_is_killed_at_each_step_of_zeroing, 700)
 	for (s = scripts; s < scripts + script_count; s++) {
 		if (!s->large || !script_wanted(s))
 			continue;
-		for (plan.at = 0; plan.at < 5 && time_left(self, 60); plan.at++)
+		for (plan.at = 0; plan.at < 3 && time_left(self, 60); plan.at++)
 			try_script(_metadata, self, s, &plan);
 	}
 	EXPECT_EQ(0, self->failed);
