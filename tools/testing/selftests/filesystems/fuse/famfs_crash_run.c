@@ -324,8 +324,7 @@ int crash_begin(struct crash *c, __u64 unit, __u32 units, bool heir)
 	crash_memory_settle(c);
 	for (file = 0; file < CRASH_FILES; file++)
 		model_init(&c->sh->model[file]);
-	err = crash_mount(c);
-	return err ? err : crash_task_start(c, &c->sh->task);
+	return crash_mount(c);
 }
 
 static bool compare(struct crash *c)
@@ -351,6 +350,8 @@ bool crash_end(struct crash *c)
 	crash_unpin(c);
 	crash_task_kill(c, &c->sh->task);
 	crash_server_lost(c);
+	/* It may have died in the middle of something. */
+	crash_memory_settle(c);
 	umount2(c->env->dir, MNT_DETACH);
 	c->env->mounted = false;
 	return right;

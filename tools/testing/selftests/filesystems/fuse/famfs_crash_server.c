@@ -125,6 +125,26 @@ void crash_serve(struct crash *c, enum crash_kind kind, int file, __u64 pos)
 	}
 }
 
+/* Waits until this mount has the device. */
+static int wait_device(struct crash *c)
+{
+	struct crash_op op = { .kind = OP_PROBE, .file = CRASH_PROBE };
+	struct crash_task *t = &c->sh->task;
+	int i;
+
+	crash_task_post(c, t, &op);
+	for (i = 0; i < 100000; i++) {
+		if (__atomic_load_n(&t->state, __ATOMIC_SEQ_CST) == TASK_DONE)
+			return t->result;
+		usleep(100);
+	}
+	return -ETIMEDOUT;
+}
+
+/*
+ * A new connection and a task.  It can use the device when the last one's
+ * inodes are gone.
+ */
 int crash_mount(struct crash *c)
 {
 	struct famfs_server *srv = &c->env->srv;
@@ -142,7 +162,8 @@ int crash_mount(struct crash *c)
 	if (err || stat(c->env->dir, &st))
 		return err ? err : -errno;
 	c->minor = minor(st.st_dev);
-	return 0;
+	err = crash_task_start(c, &c->sh->task);
+	return err ? err : wait_device(c);
 }
 
 /* The server has died, and with its last descriptor dies the connection. */
@@ -254,30 +275,10 @@ static void recover(struct crash *c, int file)
 	crash_memory_settle(c);
 }
 
-/* Waits for a task of which nothing else is to be known. */
-static long run_simple(struct crash *c, enum crash_kind kind)
-{
-	struct crash_op op = { .kind = kind, .file = CRASH_PROBE };
-	struct crash_task *t = &c->sh->task;
-	int i;
-
-	crash_task_post(c, t, &op);
-	for (i = 0; i < 100000; i++) {
-		if (__atomic_load_n(&t->state, __ATOMIC_SEQ_CST) == TASK_DONE)
-			return t->result;
-		usleep(100);
-	}
-	return -ETIMEDOUT;
-}
-
-/*
- * Nothing is left of this host, and another one goes on with what the server
- * has.  Its mount can use the device when the last one's inodes are gone.
- */
+/* Nothing is left of this host; another goes on with what the server has. */
 bool crash_host_gone(struct crash *c)
 {
-	int file;
-	long err;
+	int file, err;
 
 	c->crashes++;
 	crash_unpin(c);
@@ -288,12 +289,8 @@ bool crash_host_gone(struct crash *c)
 	umount2(c->env->dir, MNT_DETACH);
 	c->env->mounted = false;
 	err = crash_mount(c);
-	if (!err)
-		err = crash_task_start(c, &c->sh->task);
-	if (!err)
-		err = run_simple(c, OP_PROBE);
 	if (err)
-		crash_wrong(c, "no mount after a crash: %ld", err);
+		crash_wrong(c, "no mount after a crash: %d", err);
 	for (file = 0; file < CRASH_FILES; file++)
 		recover(c, file);
 	crash_memory_idle(c);
