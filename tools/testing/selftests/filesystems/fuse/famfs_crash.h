@@ -117,7 +117,6 @@ bool crash_is_pattern(struct crash *c, __u64 place, const void *buf,
 void crash_unit_use(struct crash *c, __u32 unit);
 void crash_memory_settle(struct crash *c);
 bool crash_memory_idle(struct crash *c);
-bool crash_watch(const struct famfs_req *req);
 bool crash_told(struct crash *c, int file, __u64 size);
 void crash_memory_check(struct crash *c, int file);
 bool crash_memory_zeroed(struct crash *c, int file, __u64 pos);

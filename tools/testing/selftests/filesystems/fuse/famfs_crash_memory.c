@@ -34,30 +34,6 @@ void crash_wrong(struct crash *c, const char *format, ...)
 	va_end(args);
 }
 
-/*
- * Finds the first device's first range, which is not mapped before there is a
- * pool.  Returns why it cannot be, or NULL.
- */
-const char *crash_memory_init(struct crash *c)
-{
-	char path[128];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%.32s/resource",
-		 c->env->devs[0].name);
-	f = fopen(path, "re");
-	if (!f || fscanf(f, "%llx", &c->start) != 1)
-		c->start = 0;
-	if (f)
-		fclose(f);
-	c->mem_fd = open("/dev/mem", O_RDWR | O_CLOEXEC);
-	if (!c->start || c->mem_fd < 0)
-		return "need /dev/mem, and to know where the device is";
-	memset(c->sh->used, true, sizeof(c->sh->used));
-	watching = c;
-	return NULL;
-}
-
 /* No more than the pool: each task that is made gets a copy of page tables. */
 static int map_pool(struct crash *c)
 {
@@ -335,10 +311,16 @@ static bool counted(const struct famfs_req *req)
 	return true;
 }
 
-static void answer(const struct famfs_req *req)
+/* Before anybody can use what has been taken. */
+static bool settle_first(const struct famfs_req *req)
 {
-	famfs_handle(req);
+	struct crash_shared *sh = watching->sh;
+
+	/* The test may be at it while these come. */
+	if (!counted(req))
+		return true;
 	crash_memory_settle(watching);
+	return sh->how != HOW_DONE || sh->seen != sh->at;
 }
 
 /* For the test to see why the server is no more, or has stopped. */
@@ -363,12 +345,8 @@ static bool go_wrong(const struct famfs_req *req)
 		pause_here(SIGSTOP);
 		return false;
 	case HOW_DONE:
-		req->srv->mute = true;
-		answer(req);
-		pause_here(SIGKILL);
-		return true;
 	case HOW_ANSWERED:
-		answer(req);
+		famfs_handle(req);
 		pause_here(SIGKILL);
 		return true;
 	case HOW_BEFORE:
@@ -380,7 +358,7 @@ static bool go_wrong(const struct famfs_req *req)
 }
 
 /* What the server does first, and mostly instead, with each request. */
-bool crash_watch(const struct famfs_req *req)
+static bool watch(const struct famfs_req *req)
 {
 	const struct fuse_setattr_in *in = req->in;
 	struct crash_shared *sh = watching->sh;
@@ -394,8 +372,34 @@ bool crash_watch(const struct famfs_req *req)
 		crash_told(watching, file, in->size);
 	if (sh->how != HOW_QUEUED && sh->seen == sh->at && go_wrong(req))
 		return true;
-	answer(req);
+	famfs_handle(req);
 	if (sh->how == HOW_QUEUED && sh->seen + 1 == sh->at)
 		pause_here(SIGSTOP);
 	return true;
+}
+
+/*
+ * Finds the first device's first range, which is not mapped before there is a
+ * pool.  Returns why it cannot be, or NULL.
+ */
+const char *crash_memory_init(struct crash *c)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%.32s/resource",
+		 c->env->devs[0].name);
+	f = fopen(path, "re");
+	if (!f || fscanf(f, "%llx", &c->start) != 1)
+		c->start = 0;
+	if (f)
+		fclose(f);
+	c->mem_fd = open("/dev/mem", O_RDWR | O_CLOEXEC);
+	if (!c->start || c->mem_fd < 0)
+		return "need /dev/mem, and to know where the device is";
+	memset(c->sh->used, true, sizeof(c->sh->used));
+	c->env->srv.watch = watch;
+	c->env->srv.answers = settle_first;
+	watching = c;
+	return NULL;
 }

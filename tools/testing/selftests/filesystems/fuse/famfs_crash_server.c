@@ -154,7 +154,6 @@ int crash_mount(struct crash *c)
 	if (srv->fd < 0)
 		srv->fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	c->dev = fcntl(srv->fd, F_DUPFD_CLOEXEC, 3);
-	srv->watch = crash_watch;
 	c->st->held = 0;
 	c->sh->how = HOW_WELL;
 	c->dead = false;

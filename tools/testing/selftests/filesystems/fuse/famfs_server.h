@@ -175,7 +175,7 @@ struct famfs_server {
 	pid_t pid;			/* of a server process, or 0 */
 	int (*prepare)(void);		/* first thing in a server process */
 	bool (*watch)(const struct famfs_req *req); /* true: it has served it */
-	bool mute;			/* replies are not sent */
+	bool (*answers)(const struct famfs_req *req); /* false: not sent */
 };
 
 /* A request as the server handles it. */

@@ -124,7 +124,7 @@ void famfs_reply(const struct famfs_req *req, int error, const void *data,
 	__u32 opcode = req->ih->opcode;
 	int err;
 
-	if (req->srv->mute)
+	if (req->srv->answers && !req->srv->answers(req))
 		return;
 	if (req->entry >= 0) {
 		famfs_uring_reply(req, &oh, data, len, len + skew);
