@@ -416,9 +416,10 @@ TEST_F(famfs_trip, X3_opener_is_killed_while_the_map_is_on_its_way)
 	famfs_release(&self->env.srv);
 	EXPECT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
-	EXPECT_EQ(0, famfs_wait_handles(&self->env.srv, 0));
+	EXPECT_NO_HANDLES();
 	EXPECT_EQ(0, famfs_try_open(&self->env, "a", O_RDWR));
 	EXPECT_EQ(1, famfs_maps(&self->env));
+	EXPECT_NO_HANDLES();
 	EXPECT_EQ(0, famfs_umount(&self->env));
 }
 
