@@ -159,13 +159,15 @@ struct famfs_conn {
 };
 
 /**
- * struct famfs_asked - what was so when the server was asked for a map
+ * struct famfs_fmap_snap - what was so when the server was asked for a map
  * @seq: fuse_inode.famfs_seq
  * @size: fuse_inode.famfs_server_size
+ * @locked: whoever asks holds i_rwsem for writing
  */
-struct famfs_asked {
+struct famfs_fmap_snap {
 	u32 seq;
 	loff_t size;
+	bool locked;
 };
 
 /**
@@ -180,7 +182,7 @@ struct famfs_trip {
 	struct inode *inode;
 	void *msg;
 	size_t size;
-	struct famfs_asked asked;
+	struct famfs_fmap_snap asked;
 	bool asks;
 };
 
@@ -212,7 +214,7 @@ static inline bool fuse_is_famfs(const struct inode *inode)
  * NULL unless the server has agreed on FUSE_DAX_FMAP.  It comes with the reply
  * to INIT and stays until the connection is freed.
  */
-static inline struct famfs_conn *famfs_conn(const struct fuse_conn *fc)
+static inline struct famfs_conn *famfs_conn_of(const struct fuse_conn *fc)
 {
 	/* Pairs with famfs_conn_start(). */
 	return smp_load_acquire(&fc->famfs);
@@ -250,9 +252,9 @@ void famfs_dev_complain(struct fuse_conn *fc, const char *name, u32 index,
 /* famfs_claim.c */
 int famfs_claims_alloc(struct famfs_conn *conn, struct inode *inode,
 		       struct famfs_map *map);
-int famfs_claim(struct famfs_conn *conn, struct famfs_map *map,
+int famfs_claim_map(struct famfs_conn *conn, struct famfs_map *map,
 		struct famfs_map *old);
-void famfs_unclaim(struct famfs_conn *conn, struct famfs_map *map);
+void famfs_unclaim_map(struct famfs_conn *conn, struct famfs_map *map);
 void famfs_claims_shrink(struct famfs_conn *conn, struct famfs_map *map);
 void famfs_unclaim_dev(struct famfs_daxdev *dev, struct famfs_map *map);
 struct inode *famfs_next_owner(struct famfs_daxdev *dev, u64 *page, u64 end);
@@ -324,7 +326,7 @@ int famfs_resize_end(struct inode *inode, const struct iattr *attr,
 		     struct file *file, struct famfs_resize *resize, int err);
 
 /* famfs_unmap.c */
-struct page *famfs_try_forget(struct inode *inode, const struct famfs_map *map,
+struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
 			      u64 pos);
 int famfs_wait_idle(struct inode *inode, struct page *busy);
 void famfs_unmap_behind(struct inode *inode, loff_t size);
@@ -334,7 +336,7 @@ void famfs_map_shorten(struct inode *inode, loff_t size);
 /* famfs_install.c */
 void famfs_seq_inc(struct inode *inode);
 int famfs_install(struct inode *inode, struct famfs_map *map,
-		  const struct famfs_asked *asked);
+		  const struct famfs_fmap_snap *asked);
 int famfs_revoke(struct inode *inode);
 void famfs_evict(struct inode *inode);
 
@@ -351,7 +353,7 @@ struct famfs_parts *famfs_parts_take(struct famfs_conn *conn, u64 nodeid,
 void famfs_parts_keep(struct famfs_conn *conn, struct famfs_parts *parts);
 void famfs_staged_drop(struct inode *inode);
 int famfs_take_reply(struct inode *inode, const void *msg, size_t size,
-		     const struct famfs_asked *asked);
+		     const struct famfs_fmap_snap *asked);
 
 /* famfs_push.c */
 int famfs_notify(struct fuse_conn *fc, unsigned int size,
@@ -376,12 +378,13 @@ int famfs_trip_created(struct famfs_trip *trip, struct inode *inode,
 void famfs_trip_end(struct famfs_trip *trip);
 
 /* famfs_inode.c */
-struct famfs_asked famfs_asked(struct inode *inode);
+struct famfs_fmap_snap famfs_fmap_snapshot(struct inode *inode);
 int famfs_take(struct inode *inode, const void *msg, size_t size,
-	       const struct famfs_asked *asked);
+	       const struct famfs_fmap_snap *asked);
 int famfs_fetch(struct inode *inode);
 int famfs_fetch_known(struct inode *inode);
 int famfs_fetch_shrunk(struct inode *inode, loff_t size);
+int famfs_fetch_truncate(struct inode *inode, const struct iattr *attr);
 bool famfs_must_fetch(struct inode *inode);
 int famfs_fetch_once(struct inode *inode);
 const struct famfs_map *famfs_map_lock(struct inode *inode);

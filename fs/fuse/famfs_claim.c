@@ -287,7 +287,7 @@ static void famfs_assert_changing(const struct famfs_map *map)
 }
 
 /**
- * famfs_claim() - claim the pages of a map for a file
+ * famfs_claim_map() - claim the pages of a map for a file
  * @conn: the connection's devices
  * @map: the map, after famfs_claims_alloc()
  * @old: the map that it replaces, which gives up its claims, or NULL
@@ -299,7 +299,7 @@ static void famfs_assert_changing(const struct famfs_map *map)
  * in @map, -ENODEV for a device that is not known, -EIO for one that has gone,
  * -ERANGE for an extent outside its device.  After errors @old has its claims.
  */
-int famfs_claim(struct famfs_conn *conn, struct famfs_map *map,
+int famfs_claim_map(struct famfs_conn *conn, struct famfs_map *map,
 		struct famfs_map *old)
 {
 	int err;
@@ -317,11 +317,11 @@ int famfs_claim(struct famfs_conn *conn, struct famfs_map *map,
 }
 
 /**
- * famfs_unclaim() - give up the claims of a map
+ * famfs_unclaim_map() - give up the claims of a map
  * @conn: the connection's devices
  * @map: a map that has been claimed and is out of use
  */
-void famfs_unclaim(struct famfs_conn *conn, struct famfs_map *map)
+void famfs_unclaim_map(struct famfs_conn *conn, struct famfs_map *map)
 {
 	mutex_lock(&conn->lock);
 	famfs_unclaim_some(conn, map->claims, 0, map->claims->nr);

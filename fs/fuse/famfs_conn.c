@@ -77,7 +77,7 @@ bool famfs_conn_start(struct fuse_conn *fc, u64 flags)
 	conn = famfs_conn_alloc(fc);
 	if (!conn)
 		return false;
-	/* Pairs with famfs_conn(). */
+	/* Pairs with famfs_conn_of(). */
 	smp_store_release(&fc->famfs, conn);
 	fc->dax_fmap = 1;
 	return true;

@@ -42,7 +42,7 @@ static int famfs_ctl_show(struct seq_file *m, void *v)
 
 	if (!fc)
 		return 0;
-	conn = famfs_conn(fc);
+	conn = famfs_conn_of(fc);
 	if (conn)
 		famfs_ctl_show_conn(m, conn);
 	fuse_conn_put(fc);

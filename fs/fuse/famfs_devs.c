@@ -16,7 +16,7 @@
 #include <linux/slab.h>
 
 /* One GET_DAXDEV request; the asker may be killed before the reply. */
-struct famfs_ask {
+struct famfs_daxdev_req {
 	struct fuse_args args;
 	struct fuse_daxdev_out out;
 	struct famfs_conn *conn;
@@ -26,13 +26,13 @@ struct famfs_ask {
 	struct completion done;
 };
 
-static void famfs_ask_put(struct famfs_ask *ask)
+static void famfs_daxdev_req_put(struct famfs_daxdev_req *ask)
 {
 	if (refcount_dec_and_test(&ask->count))
 		kfree(ask);
 }
 
-static bool famfs_reply_valid(const struct famfs_ask *ask)
+static bool famfs_reply_valid(const struct famfs_daxdev_req *ask)
 {
 	const struct fuse_daxdev_out *out = &ask->out;
 
@@ -218,7 +218,7 @@ static bool famfs_dev_known(struct famfs_conn *conn, u32 index)
 	return smp_load_acquire(&conn->devs[index]);
 }
 
-static int famfs_ask_answer(struct famfs_ask *ask)
+static int famfs_daxdev_resolve(struct famfs_daxdev_req *ask)
 {
 	const char *name = ask->out.name;
 	dev_t devt;
@@ -234,9 +234,9 @@ static int famfs_ask_answer(struct famfs_ask *ask)
 }
 
 /* In the context of the server's task, or of whoever ended the request. */
-static void famfs_ask_end(struct fuse_args *args, int error)
+static void famfs_daxdev_request_end(struct fuse_args *args, int error)
 {
-	struct famfs_ask *ask = container_of(args, struct famfs_ask, args);
+	struct famfs_daxdev_req *ask = container_of(args, struct famfs_daxdev_req, args);
 
 	if (!error && !famfs_reply_valid(ask)) {
 		famfs_warn(ask->conn->fc,
@@ -244,23 +244,23 @@ static void famfs_ask_end(struct fuse_args *args, int error)
 			   ask->index);
 		error = -EINVAL;
 	} else if (!error) {
-		error = famfs_ask_answer(ask);
+		error = famfs_daxdev_resolve(ask);
 		if (error)
 			famfs_dev_complain(ask->conn->fc, ask->out.name,
 					   ask->index, error);
 	}
 	ask->err = error;
 	complete(&ask->done);
-	famfs_ask_put(ask);
+	famfs_daxdev_req_put(ask);
 }
 
 /*
  * A background request, for the sake of its callback: a waiter would be woken
  * in the wrong context.
  */
-static int famfs_ask(struct fuse_mount *fm, u32 index)
+static int famfs_daxdev_request(struct fuse_mount *fm, u32 index)
 {
-	struct famfs_ask *ask;
+	struct famfs_daxdev_req *ask;
 	int err;
 
 	ask = kzalloc_obj(*ask);
@@ -276,14 +276,14 @@ static int famfs_ask(struct fuse_mount *fm, u32 index)
 	ask->args.out_numargs = 1;
 	ask->args.out_args[0].size = sizeof(ask->out);
 	ask->args.out_args[0].value = &ask->out;
-	ask->args.end = famfs_ask_end;
+	ask->args.end = famfs_daxdev_request_end;
 
 	err = fuse_simple_background(fm, &ask->args, GFP_KERNEL);
 	if (err)
-		famfs_ask_put(ask);
+		famfs_daxdev_req_put(ask);
 	else
 		err = wait_for_completion_killable(&ask->done) ? -EINTR : ask->err;
-	famfs_ask_put(ask);
+	famfs_daxdev_req_put(ask);
 	return err;
 }
 
@@ -301,7 +301,7 @@ static int famfs_dev_get(const struct famfs_range *range, void *data)
 	if (mutex_lock_killable(&conn->ask_lock))
 		return -EINTR;
 	if (!famfs_dev_known(conn, range->dev))
-		err = famfs_ask(fm, range->dev);
+		err = famfs_daxdev_request(fm, range->dev);
 	mutex_unlock(&conn->ask_lock);
 	return err;
 }

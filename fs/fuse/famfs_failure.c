@@ -158,14 +158,14 @@ static void famfs_remove(struct famfs_daxdev *dev)
 				   DAX_IDLE_TIMEOUT));
 }
 
-struct famfs_poison {
+struct famfs_poison_walk {
 	struct inode *inode;
 	int mf_flags;
 };
 
 static int famfs_poison_range(const struct famfs_range *range, void *data)
 {
-	struct famfs_poison *poison = data;
+	struct famfs_poison_walk *poison = data;
 	struct address_space *mapping = poison->inode->i_mapping;
 	int err;
 
@@ -180,7 +180,7 @@ static int famfs_poison_inode(struct inode *inode,
 			      const struct famfs_daxdev *dev,
 			      const struct famfs_range *where, int mf_flags)
 {
-	struct famfs_poison poison = {
+	struct famfs_poison_walk poison = {
 		.inode		= inode,
 		.mf_flags	= mf_flags,
 	};

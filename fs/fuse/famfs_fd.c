@@ -49,7 +49,7 @@ int famfs_fd_open(struct fuse_conn *fc, void __user *argp)
 {
 	struct fuse_backing_map arg;
 
-	if (!famfs_conn(fc) || !fc->dax_fmap)
+	if (!famfs_conn_of(fc) || !fc->dax_fmap)
 		return -EOPNOTSUPP;
 	if (!capable(CAP_SYS_RAWIO))
 		return -EPERM;
@@ -77,7 +77,7 @@ int famfs_fd_close(struct fuse_conn *fc, void __user *argp)
 {
 	u32 index;
 
-	if (!famfs_conn(fc) || !fc->dax_fmap)
+	if (!famfs_conn_of(fc) || !fc->dax_fmap)
 		return -EOPNOTSUPP;
 	if (!capable(CAP_SYS_RAWIO))
 		return -EPERM;

@@ -17,7 +17,7 @@
 static struct famfs_map *famfs_map_read(struct inode *inode, const void *msg,
 					size_t size)
 {
-	struct famfs_fault fault = {};
+	struct famfs_parse_error fault = {};
 	struct famfs_map *map;
 
 	map = famfs_map_parse(msg, size, &fault);
@@ -30,16 +30,16 @@ static struct famfs_map *famfs_map_read(struct inode *inode, const void *msg,
 }
 
 /**
- * famfs_asked() - take note before the server is asked for a map
+ * famfs_fmap_snapshot() - take note before the server is asked for a map
  * @inode: a regular file
  *
  * Return: what the reply is to be taken with.
  */
-struct famfs_asked famfs_asked(struct inode *inode)
+struct famfs_fmap_snap famfs_fmap_snapshot(struct inode *inode)
 {
 	const struct fuse_inode *fi = get_fuse_inode(inode);
 
-	return (struct famfs_asked) {
+	return (struct famfs_fmap_snap) {
 		.seq	= READ_ONCE(fi->famfs_seq),
 		.size	= READ_ONCE(fi->famfs_server_size),
 	};
@@ -47,7 +47,7 @@ struct famfs_asked famfs_asked(struct inode *inode)
 
 /* What a reply says does not count any more, be it right or wrong. */
 static bool famfs_overtaken(struct inode *inode,
-			    const struct famfs_asked *asked)
+			    const struct famfs_fmap_snap *asked)
 {
 	return asked && asked->seq != READ_ONCE(get_fuse_inode(inode)->famfs_seq);
 }
@@ -82,7 +82,7 @@ static int famfs_take_nothing(struct inode *inode, u32 seq)
  * send that one.
  */
 int famfs_take(struct inode *inode, const void *msg, size_t size,
-	       const struct famfs_asked *asked)
+	       const struct famfs_fmap_snap *asked)
 {
 	struct famfs_map *map;
 	int err = 0;
@@ -104,7 +104,7 @@ int famfs_take(struct inode *inode, const void *msg, size_t size,
 }
 
 static int famfs_fetch_reply(struct inode *inode,
-			     const struct famfs_asked *asked)
+			     const struct famfs_fmap_snap *asked)
 {
 	struct fuse_mount *fm = get_fuse_mount(inode);
 	FUSE_ARGS(args);
@@ -133,6 +133,18 @@ static int famfs_fetch_reply(struct inode *inode,
 	return err;
 }
 
+static int famfs_fetch_as(struct inode *inode, bool locked)
+{
+	struct famfs_fmap_snap asked;
+
+	/* An error has been answered to, or the next request meets it too. */
+	if (!famfs_inode_map(inode))
+		famfs_size_flush(inode, i_size_read(inode));
+	asked = famfs_fmap_snapshot(inode);
+	asked.locked = locked;
+	return famfs_fetch_reply(inode, &asked);
+}
+
 /**
  * famfs_fetch() - ask the server for the map of an inode
  * @inode: a regular file
@@ -148,13 +160,7 @@ static int famfs_fetch_reply(struct inode *inode,
  */
 int famfs_fetch(struct inode *inode)
 {
-	struct famfs_asked asked;
-
-	/* An error has been answered to, or the next request meets it too. */
-	if (!famfs_inode_map(inode))
-		famfs_size_flush(inode, i_size_read(inode));
-	asked = famfs_asked(inode);
-	return famfs_fetch_reply(inode, &asked);
+	return famfs_fetch_as(inode, false);
 }
 
 static bool famfs_is_mapped(struct inode *inode)
@@ -208,6 +214,33 @@ int famfs_fetch_known(struct inode *inode)
 			err = 0;
 	}
 	return err ?: famfs_check_lost(inode);
+}
+
+/**
+ * famfs_fetch_truncate() - get the map of a file before it is truncated
+ * @inode: an inode of any kind
+ * @attr: the change
+ *
+ * The file need not be open, but the order in which it is truncated depends on
+ * whether it is mapped.  One that others have open without a map has none.
+ *
+ * Context: i_rwsem is held for writing.  May wait for the server, killably until
+ * it has read the request.
+ * Return: 0 also where the file has no map, or an error as famfs_fetch_known().
+ */
+int famfs_fetch_truncate(struct inode *inode, const struct iattr *attr)
+{
+	int err = 0;
+
+	if (!(attr->ia_valid & ATTR_SIZE) || fuse_is_famfs(inode))
+		return 0;
+	/* Not with FUSE_I_FMAP_FETCH: i_rwsem is held. */
+	while (!err && famfs_must_fetch(inode)) {
+		err = famfs_fetch_as(inode, true);
+		if (err == -EOPENSTALE)
+			err = 0;
+	}
+	return err == -EBUSY && !fuse_is_famfs(inode) ? 0 : err;
 }
 
 /**

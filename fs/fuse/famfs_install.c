@@ -39,7 +39,7 @@ void famfs_seq_inc(struct inode *inode)
  */
 static loff_t famfs_map_size(struct inode *inode, struct famfs_map *map,
 			     const struct famfs_map *old,
-			     const struct famfs_asked *asked)
+			     const struct famfs_fmap_snap *asked)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	u64 size = i_size_read(inode), known = READ_ONCE(fi->famfs_server_size);
@@ -69,7 +69,7 @@ static int famfs_convert(struct inode *inode)
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
 	/* This stays so: opening waits for invalidate_lock. */
-	if (READ_ONCE(fi->famfs_plain))
+	if (READ_ONCE(fi->famfs_nr_cached))
 		return -EBUSY;
 	truncate_inode_pages(mapping, 0);
 
@@ -118,10 +118,10 @@ static void famfs_retire(struct inode *inode, struct famfs_map *map)
 	famfs_map_free(map);
 }
 
-static int famfs_forget_old(struct inode *inode, const struct famfs_map *map,
+static int famfs_unmap_or_busy(struct inode *inode, const struct famfs_map *map,
 			    u64 pos)
 {
-	if (!famfs_try_forget(inode, map, pos))
+	if (!famfs_try_unmap(inode, map, pos))
 		return 0;
 	pr_debug("node %llu has pinned pages and keeps its map\n",
 		 get_fuse_inode(inode)->nodeid);
@@ -151,9 +151,9 @@ static int famfs_replace(struct inode *inode, struct famfs_map *map,
 
 	/* Where the file only grows there is nothing to forget. */
 	if (old && from < old->mapped)
-		err = famfs_forget_old(inode, old, from);
+		err = famfs_unmap_or_busy(inode, old, from);
 	if (!err)
-		err = famfs_claim(get_fuse_conn(inode)->famfs, map, old);
+		err = famfs_claim_map(get_fuse_conn(inode)->famfs, map, old);
 	if (err)
 		return err;
 	if (size < i_size_read(inode))
@@ -171,12 +171,12 @@ static int famfs_install_first(struct inode *inode, struct famfs_map *map,
 	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
 	int err;
 
-	err = famfs_claim(conn, map, NULL);
+	err = famfs_claim_map(conn, map, NULL);
 	if (err)
 		return err;
 	err = famfs_convert(inode);
 	if (err)
-		famfs_unclaim(conn, map);
+		famfs_unclaim_map(conn, map);
 	else
 		famfs_publish(inode, map, size);
 	return err;
@@ -199,7 +199,7 @@ static bool famfs_lock_map(struct inode *inode)
 }
 
 static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
-				const struct famfs_asked *asked)
+				const struct famfs_fmap_snap *asked)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	struct famfs_map *old;
@@ -237,17 +237,17 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
  * stays ordinary, and is left alone: its faults may be waiting for the server.
  */
 static int famfs_install_ordinary(struct inode *inode, struct famfs_map *map,
-				  const struct famfs_asked *asked)
+				  const struct famfs_fmap_snap *asked)
 {
 	struct address_space *mapping = inode->i_mapping;
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	int err = 0;
 
-	if (READ_ONCE(fi->famfs_plain))
+	if (READ_ONCE(fi->famfs_nr_cached))
 		return asked && asked->seq != READ_ONCE(fi->famfs_seq) ?
 			-EOPENSTALE : -EBUSY;
 	if (asked) {
-		if (inode_lock_killable(inode))
+		if (!asked->locked && inode_lock_killable(inode))
 			return -EINTR;
 		err = filemap_write_and_wait(mapping);
 	} else if (!inode_trylock(inode)) {
@@ -258,13 +258,14 @@ static int famfs_install_ordinary(struct inode *inode, struct famfs_map *map,
 	}
 	if (!err)
 		err = famfs_install_locked(inode, map, asked);
-	inode_unlock(inode);
+	if (!asked || !asked->locked)
+		inode_unlock(inode);
 	return err;
 }
 
 /* Whoever had the lock may be gone soon, or has opened the file meanwhile. */
 static int famfs_install_reply(struct inode *inode, struct famfs_map *map,
-			       const struct famfs_asked *asked)
+			       const struct famfs_fmap_snap *asked)
 {
 	int err;
 
@@ -292,10 +293,10 @@ static int famfs_install_reply(struct inode *inode, struct famfs_map *map,
  * mapped.  A push waits for nothing that the server could be keeping.
  * Return: 0, -EBUSY where pages are pinned or the ordinary file is in use,
  * -EOPENSTALE for a reply that has been overtaken, -EINTR, or an error of
- * famfs_claims_alloc() or famfs_claim().  After errors the inode is what it was.
+ * famfs_claims_alloc() or famfs_claim_map().  After errors the inode is what it was.
  */
 int famfs_install(struct inode *inode, struct famfs_map *map,
-		  const struct famfs_asked *asked)
+		  const struct famfs_fmap_snap *asked)
 {
 	int err;
 
@@ -328,10 +329,10 @@ int famfs_revoke(struct inode *inode)
 	famfs_change_begin(inode);
 	old = fi->famfs_meta;
 	if (old)
-		err = famfs_forget_old(inode, old, 0);
+		err = famfs_unmap_or_busy(inode, old, 0);
 	if (old && !err) {
 		WRITE_ONCE(fi->famfs_meta, NULL);
-		famfs_unclaim(get_fuse_conn(inode)->famfs, old);
+		famfs_unclaim_map(get_fuse_conn(inode)->famfs, old);
 	}
 	if (!err) {
 		clear_bit(FUSE_I_NO_FMAP, &fi->state);
@@ -370,6 +371,6 @@ void famfs_evict(struct inode *inode)
 	if (!map)
 		return;
 	WRITE_ONCE(fi->famfs_meta, NULL);
-	famfs_unclaim(get_fuse_conn(inode)->famfs, map);
+	famfs_unclaim_map(get_fuse_conn(inode)->famfs, map);
 	famfs_retire(inode, map);
 }

@@ -124,11 +124,11 @@ struct famfs_range {
 };
 
 /**
- * struct famfs_fault - why a message was refused
+ * struct famfs_parse_error - why a message was refused
  * @why: what is wrong, in words
  * @pos: byte offset in the message of the structure that is wrong
  */
-struct famfs_fault {
+struct famfs_parse_error {
 	const char *why;
 	size_t pos;
 };
@@ -159,7 +159,7 @@ static inline void *famfs_alloc(size_t size)
 }
 
 struct famfs_map *famfs_map_parse(const void *msg, size_t size,
-				  struct famfs_fault *fault);
+				  struct famfs_parse_error *fault);
 void famfs_map_free(struct famfs_map *map);
 
 void famfs_map_resolve(const struct famfs_map *map, u64 pos,

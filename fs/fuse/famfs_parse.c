@@ -24,17 +24,17 @@ struct famfs_parser {
 	const void *msg;
 	size_t size;
 	size_t pos;
-	struct famfs_fault *fault;
+	struct famfs_parse_error *fault;
 };
 
-static int famfs_refuse(struct famfs_parser *p, size_t pos, const char *why)
+static int famfs_parse_fail(struct famfs_parser *p, size_t pos, const char *why)
 {
 	p->fault->pos = pos;
 	p->fault->why = why;
 	return -EINVAL;
 }
 
-static const void *famfs_take(struct famfs_parser *p, size_t size)
+static const void *famfs_parse_bytes(struct famfs_parser *p, size_t size)
 {
 	const void *data = p->msg + p->pos;
 
@@ -48,40 +48,40 @@ static int famfs_check_header(struct famfs_parser *p,
 			      const struct fuse_fmap_header *hdr)
 {
 	if (hdr->version != FUSE_FMAP_VERSION)
-		return famfs_refuse(p, 0, "unknown version");
+		return famfs_parse_fail(p, 0, "unknown version");
 	if (hdr->file_type > FUSE_FMAP_FILE_LOG)
-		return famfs_refuse(p, 0, "unknown file type");
+		return famfs_parse_fail(p, 0, "unknown file type");
 	if (hdr->ext_type > FUSE_FMAP_EXT_STRIPED)
-		return famfs_refuse(p, 0, "unknown extent type");
+		return famfs_parse_fail(p, 0, "unknown extent type");
 	if (hdr->flags & ~FUSE_FMAP_GROW)
-		return famfs_refuse(p, 0, "unknown flag");
+		return famfs_parse_fail(p, 0, "unknown flag");
 	if (hdr->reserved)
-		return famfs_refuse(p, 0, "reserved field is not zero");
+		return famfs_parse_fail(p, 0, "reserved field is not zero");
 	if (hdr->size && hdr->size != p->size)
-		return famfs_refuse(p, 0, "size is not the message's length");
+		return famfs_parse_fail(p, 0, "size is not the message's length");
 	if (hdr->file_size > MAX_LFS_FILESIZE)
-		return famfs_refuse(p, 0, "file size above the limit");
+		return famfs_parse_fail(p, 0, "file size above the limit");
 	return 0;
 }
 
 static int famfs_parse_extent(struct famfs_parser *p, struct famfs_strip *strip)
 {
 	size_t pos = p->pos;
-	const struct fuse_fmap_extent *ext = famfs_take(p, sizeof(*ext));
+	const struct fuse_fmap_extent *ext = famfs_parse_bytes(p, sizeof(*ext));
 	u64 end;
 
 	if (!ext)
-		return famfs_refuse(p, pos, "message ends before its extents");
+		return famfs_parse_fail(p, pos, "message ends before its extents");
 	if (ext->reserved)
-		return famfs_refuse(p, pos, "reserved field is not zero");
+		return famfs_parse_fail(p, pos, "reserved field is not zero");
 	if (ext->devindex >= FUSE_DAXDEV_MAX)
-		return famfs_refuse(p, pos, "device index out of range");
+		return famfs_parse_fail(p, pos, "device index out of range");
 	if (!ext->len)
-		return famfs_refuse(p, pos, "empty extent");
+		return famfs_parse_fail(p, pos, "empty extent");
 	if (!PAGE_ALIGNED(ext->offset) || !PAGE_ALIGNED(ext->len))
-		return famfs_refuse(p, pos, "extent is not page aligned");
+		return famfs_parse_fail(p, pos, "extent is not page aligned");
 	if (check_add_overflow(ext->offset, ext->len, &end) || end > LLONG_MAX)
-		return famfs_refuse(p, pos, "extent ends beyond any device");
+		return famfs_parse_fail(p, pos, "extent ends beyond any device");
 
 	strip->addr = ext->offset;
 	strip->len = ext->len;
@@ -91,12 +91,12 @@ static int famfs_parse_extent(struct famfs_parser *p, struct famfs_strip *strip)
 }
 
 /* Adds @len bytes to what @map maps; offsets in a file are signed. */
-static int famfs_map_grow(struct famfs_parser *p, struct famfs_map *map,
+static int famfs_parse_add_len(struct famfs_parser *p, struct famfs_map *map,
 			  size_t pos, u64 len)
 {
 	if (check_add_overflow(map->mapped, len, &map->mapped) ||
 	    map->mapped > LLONG_MAX)
-		return famfs_refuse(p, pos, "maps more than a file can hold");
+		return famfs_parse_fail(p, pos, "maps more than a file can hold");
 	return 0;
 }
 
@@ -125,7 +125,7 @@ static int famfs_parse_simple(struct famfs_parser *p, struct famfs_map *map,
 			.addr	= strip.addr,
 			.dev	= strip.dev,
 		};
-		err = famfs_map_grow(p, map, pos, strip.len);
+		err = famfs_parse_add_len(p, map, pos, strip.len);
 		if (err)
 			return err;
 		if (i == 0)
@@ -178,7 +178,7 @@ static int famfs_parse_strips(struct famfs_parser *p, struct famfs_map *map,
 		if (err)
 			return err;
 		if (strip->len < famfs_strip_need(stripe, nbytes, i))
-			return famfs_refuse(p, pos, "strip shorter than its chunks");
+			return famfs_parse_fail(p, pos, "strip shorter than its chunks");
 	}
 	map->nr_strips += stripe->nstrips;
 	return 0;
@@ -189,18 +189,18 @@ static int famfs_parse_stripe(struct famfs_parser *p, struct famfs_map *map,
 			      bool last)
 {
 	size_t pos = p->pos;
-	const struct fuse_fmap_stripe *in = famfs_take(p, sizeof(*in));
+	const struct fuse_fmap_stripe *in = famfs_parse_bytes(p, sizeof(*in));
 	struct famfs_stripe *stripe = &map->stripes[map->nr_stripes++];
 	int err;
 
 	if (in->reserved)
-		return famfs_refuse(p, pos, "reserved field is not zero");
+		return famfs_parse_fail(p, pos, "reserved field is not zero");
 	if (!in->chunk_size || !PAGE_ALIGNED((u64)in->chunk_size))
-		return famfs_refuse(p, pos, "chunk size is no multiple of the page");
+		return famfs_parse_fail(p, pos, "chunk size is no multiple of the page");
 	if (!in->nbytes || in->nbytes > LLONG_MAX)
-		return famfs_refuse(p, pos, "stripe maps nothing or too much");
+		return famfs_parse_fail(p, pos, "stripe maps nothing or too much");
 	if (!PAGE_ALIGNED(in->nbytes) && !last)
-		return famfs_refuse(p, pos, "stripe is not page aligned");
+		return famfs_parse_fail(p, pos, "stripe is not page aligned");
 
 	stripe->start = map->mapped;
 	stripe->chunk_size = in->chunk_size;
@@ -208,7 +208,7 @@ static int famfs_parse_stripe(struct famfs_parser *p, struct famfs_map *map,
 	stripe->nstrips = in->nstrips;
 	stripe->nstrips_shift = famfs_shift(in->nstrips);
 	stripe->first = map->nr_strips;
-	err = famfs_map_grow(p, map, pos, ALIGN(in->nbytes, PAGE_SIZE));
+	err = famfs_parse_add_len(p, map, pos, ALIGN(in->nbytes, PAGE_SIZE));
 	if (err)
 		return err;
 	stripe->end = map->mapped;
@@ -224,19 +224,19 @@ static int famfs_count_strips(struct famfs_parser *p, u32 nr, u32 *nr_strips)
 	*nr_strips = 0;
 	for (i = 0; i < nr; i++) {
 		size_t pos = p->pos;
-		const struct fuse_fmap_stripe *in = famfs_take(p, sizeof(*in));
+		const struct fuse_fmap_stripe *in = famfs_parse_bytes(p, sizeof(*in));
 
 		if (!in)
-			return famfs_refuse(p, pos, "message ends before its stripes");
+			return famfs_parse_fail(p, pos, "message ends before its stripes");
 		if (!in->nstrips)
-			return famfs_refuse(p, pos, "stripe without strips");
-		if (!famfs_take(p, array_size(in->nstrips,
+			return famfs_parse_fail(p, pos, "stripe without strips");
+		if (!famfs_parse_bytes(p, array_size(in->nstrips,
 					      sizeof(struct fuse_fmap_extent))))
-			return famfs_refuse(p, pos, "message ends before its strips");
+			return famfs_parse_fail(p, pos, "message ends before its strips");
 		*nr_strips += in->nstrips;
 	}
 	if (p->pos != p->size)
-		return famfs_refuse(p, p->pos, "bytes after the last strip");
+		return famfs_parse_fail(p, p->pos, "bytes after the last strip");
 	p->pos = start;
 	return 0;
 }
@@ -282,7 +282,7 @@ static struct famfs_map *famfs_parse_body(struct famfs_parser *p,
 		err = famfs_count_strips(p, hdr->nextents, &nr_strips);
 	else if (p->size - p->pos != array_size(hdr->nextents,
 						sizeof(struct fuse_fmap_extent)))
-		err = famfs_refuse(p, 0, "length does not fit the extents");
+		err = famfs_parse_fail(p, 0, "length does not fit the extents");
 	if (err)
 		return ERR_PTR(err);
 
@@ -296,7 +296,7 @@ static struct famfs_map *famfs_parse_body(struct famfs_parser *p,
 	else
 		err = famfs_parse_simple(p, map, hdr->nextents);
 	if (!err && hdr->file_size > map->mapped)
-		err = famfs_refuse(p, 0, "extents do not cover the file");
+		err = famfs_parse_fail(p, 0, "extents do not cover the file");
 	if (err) {
 		famfs_map_free(map);
 		return ERR_PTR(err);
@@ -320,18 +320,18 @@ static struct famfs_map *famfs_parse_body(struct famfs_parser *p,
  * -EINVAL where the message is malformed, -ENOMEM.
  */
 struct famfs_map *famfs_map_parse(const void *msg, size_t size,
-				  struct famfs_fault *fault)
+				  struct famfs_parse_error *fault)
 {
 	struct famfs_parser p = {
 		.msg	= msg,
 		.size	= size,
 		.fault	= fault,
 	};
-	const struct fuse_fmap_header *hdr = famfs_take(&p, sizeof(*hdr));
+	const struct fuse_fmap_header *hdr = famfs_parse_bytes(&p, sizeof(*hdr));
 	int err;
 
 	if (!hdr)
-		err = famfs_refuse(&p, 0, "shorter than a header");
+		err = famfs_parse_fail(&p, 0, "shorter than a header");
 	else
 		err = famfs_check_header(&p, hdr);
 	if (err)

@@ -139,7 +139,7 @@ void famfs_staged_drop(struct inode *inode)
  * Return: As famfs_take().
  */
 int famfs_take_reply(struct inode *inode, const void *msg, size_t size,
-		     const struct famfs_asked *asked)
+		     const struct famfs_fmap_snap *asked)
 {
 	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
 	struct famfs_parts *staged;

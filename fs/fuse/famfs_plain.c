@@ -18,7 +18,7 @@
  */
 static bool famfs_can_be_mapped(struct inode *inode)
 {
-	return famfs_conn(get_fuse_conn(inode)) &&
+	return famfs_conn_of(get_fuse_conn(inode)) &&
 	       get_node_id(inode) != FUSE_ROOT_ID;
 }
 
@@ -70,10 +70,10 @@ bool famfs_open_plain(struct fuse_file *ff, struct inode *inode)
 	if (!famfs_cache_begin(inode))
 		return false;
 	spin_lock(&fi->lock);
-	fi->famfs_plain++;
+	fi->famfs_nr_cached++;
 	spin_unlock(&fi->lock);
 	ihold(inode);
-	ff->famfs_plain = inode;
+	ff->famfs_inode = inode;
 	famfs_cache_end(inode);
 	return true;
 }
@@ -84,14 +84,14 @@ bool famfs_open_plain(struct fuse_file *ff, struct inode *inode)
  */
 void famfs_release_plain(struct fuse_file *ff)
 {
-	struct inode *inode = ff->famfs_plain;
+	struct inode *inode = ff->famfs_inode;
 	struct fuse_inode *fi;
 
 	if (!inode)
 		return;
 	fi = get_fuse_inode(inode);
 	spin_lock(&fi->lock);
-	fi->famfs_plain--;
+	fi->famfs_nr_cached--;
 	spin_unlock(&fi->lock);
 	iput(inode);
 }

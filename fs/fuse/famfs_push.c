@@ -201,7 +201,7 @@ int famfs_notify(struct fuse_conn *fc, unsigned int size,
 	struct fuse_notify_fmap_out out;
 	int err;
 
-	if (!famfs_conn(fc) || !fc->dax_fmap)
+	if (!famfs_conn_of(fc) || !fc->dax_fmap)
 		return -EOPNOTSUPP;
 	if (size < sizeof(out))
 		return -EINVAL;

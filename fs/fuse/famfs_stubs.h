@@ -129,6 +129,12 @@ static inline void famfs_privs_set(struct inode *inode)
 {
 }
 
+static inline int famfs_fetch_truncate(struct inode *inode,
+				       const struct iattr *attr)
+{
+	return 0;
+}
+
 static inline int famfs_setattr(struct inode *inode, struct iattr *attr)
 {
 	return 0;

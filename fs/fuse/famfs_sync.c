@@ -147,7 +147,7 @@ static bool famfs_sync_stops(struct inode *inode)
  */
 void famfs_sync_fs(struct super_block *sb)
 {
-	struct famfs_conn *conn = famfs_conn(get_fuse_conn_super(sb));
+	struct famfs_conn *conn = famfs_conn_of(get_fuse_conn_super(sb));
 	struct inode *inode, *prev = NULL;
 
 	if (!conn || !atomic_long_read(&conn->nr_maps))

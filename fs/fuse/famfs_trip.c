@@ -62,7 +62,7 @@ int famfs_trip_open(struct famfs_trip *trip, struct inode *inode,
 	if (err)
 		return err;
 	if (famfs_must_fetch(inode)) {
-		trip->asked = famfs_asked(inode);
+		trip->asked = famfs_fmap_snapshot(inode);
 		trip->asks = true;
 		return 0;
 	}

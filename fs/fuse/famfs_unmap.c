@@ -19,7 +19,7 @@
 #define FAMFS_PIN_WAIT		(HZ / 10 ?: 1)
 
 /* Dirty cache lines go to the memory that they belong to. */
-static void famfs_forget(struct inode *inode, const struct famfs_map *map,
+static void famfs_drop_entries(struct inode *inode, const struct famfs_map *map,
 			 u64 pos)
 {
 	struct dax_device *dax_dev = famfs_map_alive(map);
@@ -30,7 +30,7 @@ static void famfs_forget(struct inode *inode, const struct famfs_map *map,
 }
 
 /**
- * famfs_try_forget() - take a file's mappings away
+ * famfs_try_unmap() - take a file's mappings away
  * @inode: the file
  * @map: its map
  * @pos: from where on; a huge entry that goes on behind it goes whole
@@ -42,7 +42,7 @@ static void famfs_forget(struct inode *inode, const struct famfs_map *map,
  * Return: NULL, or a page that is pinned.  Then nothing has changed but that
  * others have to fault again.
  */
-struct page *famfs_try_forget(struct inode *inode, const struct famfs_map *map,
+struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
 			      u64 pos)
 {
 	struct address_space *mapping = inode->i_mapping;
@@ -55,13 +55,13 @@ struct page *famfs_try_forget(struct inode *inode, const struct famfs_map *map,
 				    (pos - huge) >> PAGE_SHIFT, false);
 	busy = dax_layout_busy_page_range(mapping, pos, LLONG_MAX);
 	if (!busy)
-		famfs_forget(inode, map, pos);
+		famfs_drop_entries(inode, map, pos);
 	return busy;
 }
 
 /**
  * famfs_wait_idle() - wait for a page that somebody has pinned
- * @inode: the inode that famfs_try_forget() was called for
+ * @inode: the inode that famfs_try_unmap() was called for
  * @busy: the page that it returned
  *
  * Whoever has pinned the page may have to fault before it lets go, so
@@ -124,7 +124,7 @@ int famfs_cut(struct inode *inode, loff_t size)
 	for (;;) {
 		filemap_invalidate_lock(inode->i_mapping);
 		map = famfs_inode_map(inode);
-		busy = map ? famfs_try_forget(inode, map, PAGE_ALIGN(size)) :
+		busy = map ? famfs_try_unmap(inode, map, PAGE_ALIGN(size)) :
 			     NULL;
 		if (!busy)
 			break;
@@ -161,7 +161,7 @@ void famfs_map_shorten(struct inode *inode, loff_t size)
 	famfs_change_begin(inode);
 	map = get_fuse_inode(inode)->famfs_meta;
 	if (map && end < map->mapped) {
-		busy = famfs_try_forget(inode, map, end);
+		busy = famfs_try_unmap(inode, map, end);
 		atomic_long_sub(famfs_map_shrink(map, end), &conn->nr_extents);
 		if (!busy)
 			famfs_claims_shrink(conn, map);

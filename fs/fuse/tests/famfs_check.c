@@ -30,7 +30,7 @@
  */
 const char *famfs_check_parse(const void *msg, size_t size,
 			      const struct famfs_map *map,
-			      const struct famfs_fault *fault)
+			      const struct famfs_parse_error *fault)
 {
 	bool valid = famfs_ref_valid(msg, size);
 

@@ -164,7 +164,7 @@ static u64 famfs_check_common(struct kunit *test, const struct famfs_map *a,
 /* What two messages' maps agree about, or 0 where the second is refused. */
 static u64 famfs_check_msgs(struct kunit *test, const struct famfs_msg *msgs)
 {
-	struct famfs_fault fault = {};
+	struct famfs_parse_error fault = {};
 	struct famfs_map *a, *b;
 	u64 common = 0;
 
@@ -276,7 +276,7 @@ static void famfs_check_shrunk(struct kunit *test, const struct famfs_map *map,
 static void famfs_G5_shrunk_map_keeps_its_start(struct kunit *test)
 {
 	struct famfs_msg *msg = famfs_new_msgs(test);
-	struct famfs_fault fault = {};
+	struct famfs_parse_error fault = {};
 	struct famfs_map *map, *whole;
 	struct rnd_state rnd;
 	u64 end;

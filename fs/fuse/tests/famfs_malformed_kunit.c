@@ -81,7 +81,7 @@ static int famfs_spoil_init(struct kunit *test)
 /* Has the message read, from memory of exactly its size. */
 static const char *famfs_spoil_judge(struct famfs_spoil *spoil)
 {
-	struct famfs_fault fault = {};
+	struct famfs_parse_error fault = {};
 	struct famfs_map *map;
 	const char *wrong;
 	size_t size = spoil->msg.size;

@@ -43,7 +43,7 @@ static struct famfs_msg *famfs_new_msg(struct kunit *test, u32 ext_type)
 static struct famfs_map *famfs_new_map(struct kunit *test,
 				       const struct famfs_msg *msg)
 {
-	struct famfs_fault fault = {};
+	struct famfs_parse_error fault = {};
 	struct famfs_map *map = famfs_map_parse(msg->data, msg->size, &fault);
 
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(map), "refused at byte %zu: %s",
@@ -76,7 +76,7 @@ static void famfs_M4_agrees_with_the_message(struct kunit *test)
 {
 	const struct famfs_shape *shape = test->param_value;
 	struct famfs_msg *msg = famfs_new_msg(test, 0);
-	struct famfs_fault fault = {};
+	struct famfs_parse_error fault = {};
 	struct famfs_map *map;
 	struct rnd_state rnd;
 	const char *wrong;
@@ -342,7 +342,7 @@ static void *famfs_million(struct kunit *test, u32 odd, size_t *size)
 
 static void famfs_try_million(struct kunit *test, u32 odd)
 {
-	struct famfs_fault fault = {};
+	struct famfs_parse_error fault = {};
 	struct famfs_range range;
 	struct famfs_map *map;
 	size_t size;

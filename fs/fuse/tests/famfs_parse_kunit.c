@@ -32,7 +32,7 @@ static void *famfs_case_data(struct kunit *test, size_t *size)
 static void famfs_refuses(struct kunit *test)
 {
 	const struct famfs_case *c = test->param_value;
-	struct famfs_fault fault = {};
+	struct famfs_parse_error fault = {};
 	struct famfs_map *map;
 	size_t size;
 	void *msg;
@@ -69,7 +69,7 @@ static void famfs_M1_refuses_bad_stripe(struct kunit *test)
 
 static void famfs_M1_accepts(struct kunit *test)
 {
-	struct famfs_fault fault = {};
+	struct famfs_parse_error fault = {};
 	struct famfs_map *map;
 	struct rnd_state rnd;
 	size_t size;
@@ -94,7 +94,7 @@ static void famfs_M1_refuses_short_strip(struct kunit *test)
 	const struct famfs_shape *shape = test->param_value;
 	struct fuse_fmap_stripe *stripe;
 	struct fuse_fmap_extent *strips;
-	struct famfs_fault fault;
+	struct famfs_parse_error fault;
 	struct famfs_map *map;
 	struct famfs_msg *msg;
 	struct rnd_state rnd;

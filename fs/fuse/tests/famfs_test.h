@@ -96,7 +96,7 @@ void famfs_ref_resolve(const void *msg, u64 pos, struct famfs_range *range);
 
 const char *famfs_check_parse(const void *msg, size_t size,
 			      const struct famfs_map *map,
-			      const struct famfs_fault *fault);
+			      const struct famfs_parse_error *fault);
 const char *famfs_check_map(const void *msg, size_t size,
 			    const struct famfs_map *map,
 			    struct rnd_state *rnd);

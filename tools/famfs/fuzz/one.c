@@ -68,7 +68,7 @@ static void *fuzz_copy(const void *data, size_t size)
 }
 
 static const char *fuzz_parse(const void *data, size_t size,
-			      struct rnd_state *rnd, struct famfs_fault *fault)
+			      struct rnd_state *rnd, struct famfs_parse_error *fault)
 {
 	void *msg = fuzz_copy(data, size);
 	struct famfs_map *map = famfs_map_parse(msg, size, fault);
@@ -89,7 +89,7 @@ static const char *fuzz_parse(const void *data, size_t size,
 
 static const char *fuzz_parse_starved(const void *data, size_t size)
 {
-	struct famfs_fault fault = {};
+	struct famfs_parse_error fault = {};
 	struct famfs_map *map;
 
 	fuzz_no_memory = true;
@@ -109,7 +109,7 @@ static const char *fuzz_parse_starved(const void *data, size_t size)
 void fuzz_one(const void *data, size_t size, struct fuzz_result *result)
 {
 	u64 hash = fuzz_hash(data, size);
-	struct famfs_fault fault = {};
+	struct famfs_parse_error fault = {};
 	struct rnd_state rnd;
 	void *copy = fuzz_copy(data, size);
 
