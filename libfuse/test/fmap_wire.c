@@ -89,7 +89,7 @@ const char *wire_log(void)
 {
 	static char text[sizeof(log_text)];
 
-	strcpy(text, log_text);
+	memcpy(text, log_text, sizeof(text));
 	log_text[0] = '\0';
 	return text;
 }
