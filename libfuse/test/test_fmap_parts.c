@@ -250,7 +250,7 @@ static void test_two_files(void)
 	pthread_mutex_unlock(&lock);
 
 	/* A lock for the whole session would never let it through */
-	alarm(20);
+	alarm(60);
 	CHECK_EQ(fuse_lowlevel_notify_fmap(session, INO + 1, fmap), 0);
 	alarm(0);
 
