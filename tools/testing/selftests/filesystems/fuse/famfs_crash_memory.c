@@ -292,7 +292,8 @@ bool crash_memory_zeroed(struct crash *c, int file, __u64 pos)
 	struct famfs_file *f = &c->st->files[file];
 	__u64 place = famfs_place(&c->env->srv, f, pos & ~7ULL);
 
-	return place != ~0ULL && !*(volatile __u64 *)(c->mem + place);
+	return place != ~0ULL &&
+	       !__atomic_load_n((__u64 *)(c->mem + place), __ATOMIC_RELAXED);
 }
 
 /* Requests that come in an order of their own are not counted. */

@@ -56,7 +56,7 @@ static bool stopped(struct crash *c, const struct crash_op *op)
 		usleep(3000);
 		if (is_done(t))
 			break;
-		/* fallthrough */
+		return !crash_task_kill(c, t);
 	case HOW_READ:
 		return !crash_task_kill(c, t);
 	case HOW_ABORT:

@@ -148,7 +148,7 @@ static long check(struct crash *c, int fd, const struct crash_op *op)
 		if (right < (size_t)n) {
 			const struct model_span *s = model_at(m, pos);
 
-			crash_wrong(c, "%s is %02x at %llu of %llu, which is to be of write %u (%u in question)",
+			crash_wrong(c, "%s is %02x at %llu of %llu, not of write %u (of %u)",
 				    name_of(op->file),
 				    (unsigned char)buf[right], pos, m->size,
 				    s->id[0], s->n);

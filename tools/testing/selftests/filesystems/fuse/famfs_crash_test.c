@@ -95,7 +95,7 @@ TEST_F_TIMEOUT(famfs_crash, G2_histories_with_crashes, 700)
 	long n = number("FAMFS_HISTORIES", is_full() ? 4000 : 100), i;
 	__u64 seed = number("FAMFS_SEED", 1);
 
-	for (i = 0; i < n && time_left(self, is_full() ? 400 : 25); i++) {
+	for (i = 0; i < n && time_left(self, is_full() ? 600 : 20); i++) {
 		struct history h = { .seed = seed + i,
 				     .steps = HISTORY_STEPS };
 
@@ -167,7 +167,7 @@ static __u64 crash_at_each(struct __test_metadata *const _metadata,
 	int failed = self->failed + TOLD_SCRIPT;
 
 	for (i = 0; i < requests * PLANS && self->failed < failed &&
-	     time_left(self, is_full() ? 600 : 25); i++) {
+	     time_left(self, is_full() ? 600 : 12); i++) {
 		if (++n % every)
 			continue;
 		plan = plans[i % PLANS];
@@ -198,7 +198,8 @@ TEST_F_TIMEOUT(famfs_crash, G2_task_is_killed_at_each_step_of_zeroing, 700)
 	for (s = scripts; s < scripts + script_count; s++) {
 		if (!s->large || !script_wanted(s))
 			continue;
-		for (plan.at = 0; plan.at < 3 && time_left(self, 60); plan.at++)
+		for (plan.at = 0; plan.at < 3 &&
+		     time_left(self, is_full() ? 120 : 10); plan.at++)
 			try_script(_metadata, self, s, &plan);
 	}
 	EXPECT_EQ(0, self->failed);
