@@ -143,7 +143,7 @@ bool crash_end(struct crash *c);
 const char *crash_op_text(const struct crash_op *op);
 
 /* famfs_crash_judge.c: what the contract says to it. */
-void crash_allow(struct famfs_model *m, const struct crash_op *op);
+void crash_allow(struct crash *c, const struct crash_op *op);
 __u64 crash_judge(struct crash *c, const struct crash_op *op, bool done);
 void crash_adopt(struct crash *c, const struct crash_op *op, __u64 least,
 		 __u64 size);

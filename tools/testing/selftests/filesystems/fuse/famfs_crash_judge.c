@@ -39,11 +39,13 @@ static __u64 target_of(const struct crash_op *op)
 }
 
 /* As large as the file may be said to be meanwhile. */
-void crash_allow(struct famfs_model *m, const struct crash_op *op)
+void crash_allow(struct crash *c, const struct crash_op *op)
 {
+	struct famfs_model *m = &c->sh->model[op->file];
 	__u64 to = target_of(op);
 
-	m->most = m->size;
+	if (!c->dead)
+		m->most = m->size;
 	if (to != ~0ULL && to > m->most)
 		m->most = to;
 }
@@ -124,13 +126,14 @@ __u64 crash_judge(struct crash *c, const struct crash_op *op, bool done)
 		model_may(m, op->pos + n, op->pos + op->len, c->id);
 		if (n && op->pos + n > m->size)
 			m->size = op->pos + n;
-		if (n == op->len)
+		if (n == op->len && !c->dead)
 			m->most = m->size;
 		return m->size;
 	}
 	if (!result) {
 		judge_success(c, op);
-		m->most = m->size;
+		if (!c->dead)
+			m->most = m->size;
 		return m->size;
 	}
 	least = m->size;
@@ -148,6 +151,7 @@ void crash_adopt(struct crash *c, const struct crash_op *op, __u64 least,
 {
 	struct famfs_model *m = &c->sh->model[op->file];
 	const struct famfs_file *f = &c->st->files[op->file];
+	__u64 most;
 
 	if (c->loose && least > f->size)
 		least = f->size;
@@ -158,5 +162,9 @@ void crash_adopt(struct crash *c, const struct crash_op *op, __u64 least,
 	if (!c->dead && f->size > size)
 		crash_wrong(c, "%s shows %llu bytes, and the server believes in %llu",
 			    f->name, size, f->size);
+	most = m->most;
 	model_resize(m, size);
+	/* What died with the connection may have been done by the server. */
+	if (c->dead)
+		m->most = most;
 }

@@ -187,7 +187,7 @@ static bool run_op(struct crash *c, const struct crash_op *op)
 
 	c->id++;
 	if (op->file < CRASH_FILES) {
-		crash_allow(&c->sh->model[op->file], op);
+		crash_allow(c, op);
 		if (op->how == HOW_FAIL)
 			c->sh->model[op->file].lossy = true;
 	}
