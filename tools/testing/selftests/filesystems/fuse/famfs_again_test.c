@@ -19,9 +19,9 @@
 #define UNIT	(64 * 1024UL)
 #define UNITS	256
 #define LEN	(8 * MiB)
-/* Microseconds between two revocations, and how many there are. */
-#define PERIOD	5000
-#define TIMES	100
+/* Microseconds between two revocations, mostly, and how many there are. */
+#define PERIOD	1500
+#define TIMES	300
 
 FIXTURE(famfs_again)
 {
@@ -86,7 +86,8 @@ static long revoke_often(struct famfs_job *job)
 	while (!__atomic_load_n(&job->flags, __ATOMIC_SEQ_CST)) {
 		if (!famfs_revoke(job->fd, 0))
 			__atomic_add_fetch(&job->pos, 1, __ATOMIC_SEQ_CST);
-		usleep(PERIOD);
+		/* At random: then some maps last, and some do not. */
+		usleep(rand() % (2 * PERIOD));
 	}
 	return 0;
 }
@@ -149,9 +150,10 @@ TEST_F(famfs_again, M7_appends_are_not_short)
 	START_REVOKING();
 	WHILE_REVOKING() {
 		EXPECT_EQ(0, ftruncate(self->fd, 0));
-		for (i = 0; i < 8; i++) {
+		for (i = 0; i < 2; i++) {
 			ABSENT(self->data);
-			if (write(fd, self->data + i * MiB, MiB) != MiB)
+			if (write(fd, self->data + i * LEN / 2, LEN / 2) !=
+			    LEN / 2)
 				bad++;
 		}
 	}
@@ -160,24 +162,6 @@ TEST_F(famfs_again, M7_appends_are_not_short)
 	EXPECT_EQ(LEN, famfs_size_of(self->fd));
 	EXPECT_EQ(0, famfs_check_data(self->fd, self->data, LEN));
 	close(fd);
-}
-
-TEST_F(famfs_again, M7_mmap_finds_a_map)
-{
-	int bad = 0;
-	char *map;
-
-	ASSERT_EQ(0, ftruncate(self->fd, PAGE));
-	START_REVOKING();
-	WHILE_REVOKING() {
-		map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->fd, 0);
-		if (map == MAP_FAILED)
-			bad++;
-		else
-			munmap(map, PAGE);
-	}
-	STOP_REVOKING();
-	EXPECT_EQ(0, bad);
 }
 
 /* No memory is missing, and the file may grow: there is no error to report. */

@@ -65,12 +65,14 @@ static int killed(struct famfs_env *env, int fd, const char *name)
 			_exit(famfs_open(env, name, O_WRONLY) < 0);
 		_exit(pwrite(fd, "k", 1, 0) != 1);
 	}
-	/* Time to get to where it waits. */
-	usleep(200000);
+	/* Time to get to where it waits, and to give that up. */
+	usleep(300000);
 	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
+	usleep(300000);
+	/* The descriptors that it had are flushed, which takes the server. */
 	if (famfs_server_signal(&env->srv, SIGCONT))
 		return 2;
+	waitpid(pid, &status, 0);
 	return WIFSIGNALED(status) ? 0 : 3;
 }
 
