@@ -98,9 +98,11 @@ static long revoke_often(struct famfs_job *job)
 	ASSERT_EQ(0, famfs_job_start(&self->revoke));			\
 } while (0)
 
-/* Goes on until the map has been taken away often enough to be in the way. */
-#define WHILE_REVOKING()						\
-	while (__atomic_load_n(&self->revoke.pos, __ATOMIC_SEQ_CST) < TIMES)
+/* Until the map has been taken away often enough to be in the way. */
+static bool is_revoking(const struct famfs_job *job)
+{
+	return __atomic_load_n(&job->pos, __ATOMIC_SEQ_CST) < TIMES;
+}
 
 #define STOP_REVOKING() do {						\
 	__atomic_store_n(&self->revoke.flags, 1, __ATOMIC_SEQ_CST);	\
@@ -116,7 +118,7 @@ TEST_F(famfs_again, M7_reads_are_not_short)
 
 	ASSERT_EQ(LEN, pwrite(self->fd, self->data, LEN, 0));
 	START_REVOKING();
-	WHILE_REVOKING() {
+	while (is_revoking(&self->revoke)) {
 		ABSENT(self->buf);
 		if (pread(self->fd, self->buf, LEN, 0) != LEN)
 			bad++;
@@ -132,7 +134,7 @@ TEST_F(famfs_again, M7_writes_are_not_short)
 
 	ASSERT_EQ(0, ftruncate(self->fd, LEN));
 	START_REVOKING();
-	WHILE_REVOKING() {
+	while (is_revoking(&self->revoke)) {
 		ABSENT(self->data);
 		if (pwrite(self->fd, self->data, LEN, 0) != LEN)
 			bad++;
@@ -148,7 +150,7 @@ TEST_F(famfs_again, M7_appends_are_not_short)
 	int fd = ASSERT_OPEN("f", O_WRONLY | O_APPEND), i, bad = 0;
 
 	START_REVOKING();
-	WHILE_REVOKING() {
+	while (is_revoking(&self->revoke)) {
 		EXPECT_EQ(0, ftruncate(self->fd, 0));
 		for (i = 0; i < 2; i++) {
 			ABSENT(self->data);
@@ -170,7 +172,7 @@ TEST_F(famfs_again, M7_growing_and_shrinking)
 	int i = 0, err[4] = {};
 
 	START_REVOKING();
-	WHILE_REVOKING() {
+	while (is_revoking(&self->revoke)) {
 		i++;
 		if (ftruncate(self->fd, (i % 7 + 1) * UNIT + i))
 			err[0] = errno;
