@@ -253,7 +253,7 @@ void famfs_dev_complain(struct fuse_conn *fc, const char *name, u32 index,
 int famfs_claims_alloc(struct famfs_conn *conn, struct inode *inode,
 		       struct famfs_map *map);
 int famfs_claim_map(struct famfs_conn *conn, struct famfs_map *map,
-		struct famfs_map *old);
+		    struct famfs_map *old);
 void famfs_unclaim_map(struct famfs_conn *conn, struct famfs_map *map);
 void famfs_claims_shrink(struct famfs_conn *conn, struct famfs_map *map);
 void famfs_unclaim_dev(struct famfs_daxdev *dev, struct famfs_map *map);
@@ -327,7 +327,7 @@ int famfs_resize_end(struct inode *inode, const struct iattr *attr,
 
 /* famfs_unmap.c */
 struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
-			      u64 pos);
+			     u64 pos);
 int famfs_wait_idle(struct inode *inode, struct page *busy);
 void famfs_unmap_behind(struct inode *inode, loff_t size);
 int famfs_cut(struct inode *inode, loff_t size);

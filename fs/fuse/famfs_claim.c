@@ -300,7 +300,7 @@ static void famfs_assert_changing(const struct famfs_map *map)
  * -ERANGE for an extent outside its device.  After errors @old has its claims.
  */
 int famfs_claim_map(struct famfs_conn *conn, struct famfs_map *map,
-		struct famfs_map *old)
+		    struct famfs_map *old)
 {
 	int err;
 

@@ -145,8 +145,8 @@ static int famfs_dev_acquire(struct famfs_daxdev *dev)
  * Context: The server's tasks.  Waits for nobody: a device that is being
  * unbound is refused.
  * Return: 0, -EBUSY where the index or the device is taken, -ENODEV for what
- * is no dax device, -EOPNOTSUPP where it has another driver, -ENOTCONN after the
- * last unmount, -ENOMEM.
+ * is no dax device, -EOPNOTSUPP where it has another driver, -ENOTCONN after
+ * the last unmount, -ENOMEM.
  */
 int famfs_dev_register(struct famfs_conn *conn, u32 index, dev_t devt,
 		       bool readonly)
@@ -236,7 +236,8 @@ static int famfs_daxdev_resolve(struct famfs_daxdev_req *ask)
 /* In the context of the server's task, or of whoever ended the request. */
 static void famfs_daxdev_request_end(struct fuse_args *args, int error)
 {
-	struct famfs_daxdev_req *ask = container_of(args, struct famfs_daxdev_req, args);
+	struct famfs_daxdev_req *ask =
+		container_of(args, struct famfs_daxdev_req, args);
 
 	if (!error && !famfs_reply_valid(ask)) {
 		famfs_warn(ask->conn->fc,

@@ -227,7 +227,7 @@ static ssize_t famfs_read_locked(struct kiocb *iocb, struct iov_iter *to)
 	return ret;
 }
 
-/* The server has taken the map away, before the read from @start or during it. */
+/* The server has taken the map away, before a read from @start or during it. */
 static noinline ssize_t famfs_read_again(struct kiocb *iocb,
 					 struct iov_iter *to, loff_t start)
 {

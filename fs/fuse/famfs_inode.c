@@ -77,8 +77,8 @@ static int famfs_take_nothing(struct inode *inode, u32 seq)
  * @asked: as for famfs_install(); a reply may bring up questions about devices
  *
  * Context: As famfs_install().
- * Return: 0, an error of the map or of a device, -EIO for an empty reply about a
- * mapped inode, -EOPENSTALE for a reply that has been overtaken: no server can
+ * Return: 0, an error of the map or of a device, -EIO for an empty reply about
+ * a mapped inode, -EOPENSTALE for a reply that has been overtaken: no server can
  * send that one.
  */
 int famfs_take(struct inode *inode, const void *msg, size_t size,
@@ -224,8 +224,8 @@ int famfs_fetch_known(struct inode *inode)
  * The file need not be open, but the order in which it is truncated depends on
  * whether it is mapped.  One that others have open without a map has none.
  *
- * Context: i_rwsem is held for writing.  May wait for the server, killably until
- * it has read the request.
+ * Context: i_rwsem is held for writing.  May wait for the server, killably
+ * until it has read the request.
  * Return: 0 also where the file has no map, or an error as famfs_fetch_known().
  */
 int famfs_fetch_truncate(struct inode *inode, const struct iattr *attr)
@@ -359,8 +359,8 @@ int famfs_open(struct inode *inode, struct file *file)
  * that was pushed meanwhile: the server need not have seen the request by then.
  * Others may have asked for the map before, and their replies are out of date.
  *
- * Context: i_rwsem is held for writing.  May wait for the server, killably until
- * it has read the request.
+ * Context: i_rwsem is held for writing.  May wait for the server, killably
+ * until it has read the request.
  * Return: 0 or an error of famfs_fetch(); then the old map is cut down.
  */
 int famfs_fetch_shrunk(struct inode *inode, loff_t size)

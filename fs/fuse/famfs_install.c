@@ -119,7 +119,7 @@ static void famfs_retire(struct inode *inode, struct famfs_map *map)
 }
 
 static int famfs_unmap_or_busy(struct inode *inode, const struct famfs_map *map,
-			    u64 pos)
+			       u64 pos)
 {
 	if (!famfs_try_unmap(inode, map, pos))
 		return 0;
@@ -293,7 +293,8 @@ static int famfs_install_reply(struct inode *inode, struct famfs_map *map,
  * mapped.  A push waits for nothing that the server could be keeping.
  * Return: 0, -EBUSY where pages are pinned or the ordinary file is in use,
  * -EOPENSTALE for a reply that has been overtaken, -EINTR, or an error of
- * famfs_claims_alloc() or famfs_claim_map().  After errors the inode is what it was.
+ * famfs_claims_alloc() or famfs_claim_map().  After errors the inode is what it
+ * was.
  */
 int famfs_install(struct inode *inode, struct famfs_map *map,
 		  const struct famfs_fmap_snap *asked)

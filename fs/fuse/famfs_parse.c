@@ -92,7 +92,7 @@ static int famfs_parse_extent(struct famfs_parser *p, struct famfs_strip *strip)
 
 /* Adds @len bytes to what @map maps; offsets in a file are signed. */
 static int famfs_parse_add_len(struct famfs_parser *p, struct famfs_map *map,
-			  size_t pos, u64 len)
+			       size_t pos, u64 len)
 {
 	if (check_add_overflow(map->mapped, len, &map->mapped) ||
 	    map->mapped > LLONG_MAX)
@@ -231,7 +231,7 @@ static int famfs_count_strips(struct famfs_parser *p, u32 nr, u32 *nr_strips)
 		if (!in->nstrips)
 			return famfs_parse_fail(p, pos, "stripe without strips");
 		if (!famfs_parse_bytes(p, array_size(in->nstrips,
-					      sizeof(struct fuse_fmap_extent))))
+						     sizeof(struct fuse_fmap_extent))))
 			return famfs_parse_fail(p, pos, "message ends before its strips");
 		*nr_strips += in->nstrips;
 	}

@@ -42,8 +42,8 @@ void famfs_trip_end(struct famfs_trip *trip)
  * @file: the file
  *
  * What a file would lose by being truncated has to be known before, a size that
- * was not told has to be told before, and without FUSE_OPEN there is no reply to
- * append to: then the server is asked here.
+ * was not told has to be told before, and without FUSE_OPEN there is no reply
+ * to append to: then the server is asked here.
  *
  * Context: As famfs_open().
  * Return: as famfs_open(); famfs_trip_end() is due only after 0.

@@ -43,7 +43,7 @@ static void famfs_drop_entries(struct inode *inode, const struct famfs_map *map,
  * others have to fault again.
  */
 struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
-			      u64 pos)
+			     u64 pos)
 {
 	struct address_space *mapping = inode->i_mapping;
 	u64 huge = round_down(pos, PMD_SIZE);

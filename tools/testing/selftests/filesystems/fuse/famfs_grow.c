@@ -201,3 +201,29 @@ void famfs_op_grow(const struct famfs_req *req, struct famfs_file *f)
 		st->pushed_errno = -famfs_push_file(req->srv, req->srv->fd, f);
 	famfs_reply(req, err, NULL, 0);
 }
+
+/*
+ * A file that grows has space for its size, and after truncate() no more.  A
+ * size that the kernel only tells never takes anything back.
+ */
+int famfs_set_size(const struct famfs_req *req, struct famfs_file *f,
+		   __u64 size, bool truncates)
+{
+	struct famfs_server *srv = req->srv;
+	__u32 had = f->units;
+	int err = 0;
+
+	srv->st->told_size = size;
+	if (size < f->size && !truncates)
+		return 0;
+	if (f->grows && truncates && size <= f->size)
+		famfs_shrink(srv, f, size);
+	else if (f->grows)
+		err = famfs_grow(srv, f, size);
+	if (err)
+		return err;
+	f->size = size;
+	if (f->grows && f->pushes && f->units != had)
+		srv->st->pushed_errno = -famfs_push_file(srv, srv->fd, f);
+	return 0;
+}

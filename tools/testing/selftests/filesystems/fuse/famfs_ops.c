@@ -109,32 +109,6 @@ static void set_time(struct timespec *to, __u64 sec, __u32 nsec,
 		*to = (struct timespec){ .tv_sec = sec, .tv_nsec = nsec };
 }
 
-/*
- * A file that grows has space for its size, and after truncate() no more.  A
- * size that the kernel only tells never takes anything back.
- */
-static int set_size(const struct famfs_req *req, struct famfs_file *f,
-		    __u64 size, bool truncates)
-{
-	struct famfs_server *srv = req->srv;
-	__u32 had = f->units;
-	int err = 0;
-
-	srv->st->told_size = size;
-	if (size < f->size && !truncates)
-		return 0;
-	if (f->grows && truncates && size <= f->size)
-		famfs_shrink(srv, f, size);
-	else if (f->grows)
-		err = famfs_grow(srv, f, size);
-	if (err)
-		return err;
-	f->size = size;
-	if (f->grows && f->pushes && f->units != had)
-		srv->st->pushed_errno = -famfs_push_file(srv, srv->fd, f);
-	return 0;
-}
-
 static void op_setattr(const struct famfs_req *req)
 {
 	const struct fuse_setattr_in *in = req->in;
@@ -147,7 +121,8 @@ static void op_setattr(const struct famfs_req *req)
 		return;
 	}
 	if (in->valid & FATTR_SIZE)
-		err = set_size(req, f, in->size, in->valid & FATTR_LOCKOWNER);
+		err = famfs_set_size(req, f, in->size,
+				     in->valid & FATTR_LOCKOWNER);
 	if (err) {
 		famfs_reply(req, err, NULL, 0);
 		return;
@@ -213,7 +188,7 @@ static void op_open(const struct famfs_req *req, const void *map, size_t len)
 		if (f->data)
 			f->size = 0;
 		else if (f->grows)
-			set_size(req, f, 0, true);
+			famfs_set_size(req, f, 0, true);
 	}
 	if (!map && f && famfs_sends_map(req))
 		map = famfs_map_of(req->srv, f, &len);

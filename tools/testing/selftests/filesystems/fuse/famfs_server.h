@@ -277,6 +277,8 @@ const void *famfs_map_of(struct famfs_server *srv, struct famfs_file *f,
 __u64 famfs_place(struct famfs_server *srv, const struct famfs_file *f,
 		  __u64 pos);
 void famfs_op_grow(const struct famfs_req *req, struct famfs_file *f);
+int famfs_set_size(const struct famfs_req *req, struct famfs_file *f,
+		   __u64 size, bool truncates);
 
 /* famfs_file.c: the files. */
 struct famfs_file *famfs_file_of(const struct famfs_req *req);
