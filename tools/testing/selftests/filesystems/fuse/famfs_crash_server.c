@@ -62,8 +62,7 @@ static void move_unit(struct crash *c, int file, __u64 pos)
 	f->unit[i] = to;
 	c->st->pool.owner[old] = 0;
 	crash_memory_settle(c);
-	if (pos & 1)
-		push(c, file);
+	/* A push now would say that there is nothing behind the size we know. */
 }
 
 /* Other memory, of whatever content, for what the server knows nothing of. */
