@@ -20,7 +20,7 @@
 
 /* Dirty cache lines go to the memory that they belong to. */
 static void famfs_drop_entries(struct inode *inode, const struct famfs_map *map,
-			 u64 pos)
+			       u64 pos)
 {
 	struct dax_device *dax_dev = famfs_map_alive(map);
 
@@ -76,16 +76,16 @@ struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
 int famfs_wait_idle(struct inode *inode, struct page *busy)
 {
 	struct dev_pagemap *pgmap = get_dev_pagemap(page_to_pfn(busy));
-	long left = 0;
+	long left = FAMFS_PIN_WAIT;
+	int err = 0;
 
 	filemap_invalidate_unlock(inode->i_mapping);
 	if (pgmap)
-		left = ___wait_var_event(busy,
-				___wait_cond_timeout(dax_page_is_idle(busy)),
-				TASK_KILLABLE, 0, FAMFS_PIN_WAIT,
-				__ret = schedule_timeout(__ret));
+		err = ___wait_var_event(busy, !left || dax_page_is_idle(busy),
+					TASK_KILLABLE, 0, 0,
+					left = schedule_timeout(left));
 	put_dev_pagemap(pgmap);
-	return left < 0 ? -EINTR : 0;
+	return err ? -EINTR : 0;
 }
 
 /**

@@ -40,7 +40,7 @@
 struct wire_sent {
 	struct fuse_out_header out;
 	size_t size;
-	char data[1024] __attribute__((aligned(8)));
+	_Alignas(8) char data[1024];
 };
 
 extern struct wire_sent wire_sent;

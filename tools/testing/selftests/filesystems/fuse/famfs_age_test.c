@@ -153,6 +153,8 @@ static int monitor(const char *name, const char *text)
 	return famfs_write_text(path, text);
 }
 
+#define CONTEXT "/0/contexts/0"
+
 static int monitor_start(pid_t pid)
 {
 	char text[32];
@@ -160,13 +162,11 @@ static int monitor_start(pid_t pid)
 	snprintf(text, sizeof(text), "%d", pid);
 	return monitor("/nr_kdamonds", "1") ||
 	       monitor("/0/contexts/nr_contexts", "1") ||
-	       monitor("/0/contexts/0/operations", "vaddr") ||
-	       monitor("/0/contexts/0/monitoring_attrs/intervals/sample_us",
-		     "1000") ||
-	       monitor("/0/contexts/0/monitoring_attrs/intervals/aggr_us",
-		     "5000") ||
-	       monitor("/0/contexts/0/targets/nr_targets", "1") ||
-	       monitor("/0/contexts/0/targets/0/pid_target", text) ||
+	       monitor(CONTEXT "/operations", "vaddr") ||
+	       monitor(CONTEXT "/monitoring_attrs/intervals/sample_us", "1000") ||
+	       monitor(CONTEXT "/monitoring_attrs/intervals/aggr_us", "5000") ||
+	       monitor(CONTEXT "/targets/nr_targets", "1") ||
+	       monitor(CONTEXT "/targets/0/pid_target", text) ||
 	       monitor("/0/state", "on");
 }
 

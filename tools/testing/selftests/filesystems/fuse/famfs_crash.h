@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "famfs_crash_model.h"
+#include "kselftest.h"
 #include "famfs_env.h"
 
 #define CRASH_FILES	2		/* "f" and "g"; the third is "heir" */
@@ -123,7 +124,7 @@ bool crash_memory_zeroed(struct crash *c, int file, __u64 pos);
 char *crash_memory_unit(struct crash *c, __u32 unit);
 int crash_unit_take(struct crash *c);
 void crash_wrong(struct crash *c, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+	__printf(2, 3);
 
 /* famfs_crash_task.c: what uses the files. */
 enum { TASK_IDLE, TASK_POSTED, TASK_DONE };

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "famfs_crash_history.h"
+#include "kselftest.h"
 
 #define PAGE		4096UL
 #define SMALL_UNIT	(64 * 1024UL)
@@ -272,7 +273,7 @@ const struct script scripts[] = {
 	  DO(OP_OPEN_TRUNC, 0, 0) },
 };
 
-const int script_count = sizeof(scripts) / sizeof(scripts[0]);
+const int script_count = ARRAY_SIZE(scripts);
 
 /* What shows that nothing has been left behind: the file grows once more. */
 static bool grow_again(struct crash *c)

@@ -295,7 +295,7 @@ bool crash_host_gone(struct crash *c)
 	return !c->sh->wrong[0];
 }
 
-static long maps(struct crash *c)
+static long count_maps(struct crash *c)
 {
 	char path[128];
 	long n = -1;
@@ -317,11 +317,11 @@ bool crash_evict(struct crash *c)
 	int i, file;
 
 	crash_unpin(c);
-	for (i = 0; i < 500 && maps(c) > 0; i++) {
+	for (i = 0; i < 500 && count_maps(c) > 0; i++) {
 		famfs_write_text("/proc/sys/vm/drop_caches", "2");
 		usleep(i < 20 ? 500 : 10000);
 	}
-	if (maps(c) > 0)
+	if (count_maps(c) > 0)
 		crash_wrong(c, "files that nobody has open stay");
 	for (file = 0; file < CRASH_FILES; file++) {
 		struct famfs_model *m = &c->sh->model[file];

@@ -148,7 +148,7 @@ static const struct crash_op plans[] = {
 	{ .how = HOW_FAIL, .error = -ENOMEM },
 };
 
-#define PLANS (sizeof(plans) / sizeof(plans[0]))
+#define PLANS ARRAY_SIZE(plans)
 
 static bool script_wanted(const struct script *s)
 {
