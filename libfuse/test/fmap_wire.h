@@ -40,7 +40,10 @@
 struct wire_sent {
 	struct fuse_out_header out;
 	size_t size;
-	_Alignas(8) char data[1024];
+	union {
+		uint64_t align;
+		char data[1024];
+	};
 };
 
 extern struct wire_sent wire_sent;

@@ -101,6 +101,10 @@ static void blame(struct crash *c, const struct crash_op *op)
 		return;
 	if (c->dead || (tells && m->lossy))
 		return;
+	/* Behind an end that has come down there is nothing to store to. */
+	if (c->loose && op->kind == OP_STORE && result == -EFAULT &&
+	    op->pos + op->len > (__u64)c->sh->task.size)
+		return;
 	if (result < 0)
 		crash_wrong(c, "it fails with %ld", result);
 	else if (writes(op->kind) && (__u64)result < op->len)
