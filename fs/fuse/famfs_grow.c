@@ -207,8 +207,7 @@ static int famfs_grow_unopened(struct inode *inode, u64 mapped, loff_t end)
 	struct fuse_file *ff;
 	int err;
 
-	ff = fuse_file_open(get_fuse_mount(inode), get_node_id(inode), O_WRONLY,
-			    false, NULL);
+	ff = fuse_file_open_write(get_fuse_mount(inode), get_node_id(inode));
 	if (IS_ERR(ff))
 		return PTR_ERR(ff);
 	err = famfs_grow_from(inode, ff, mapped, end);

@@ -74,6 +74,12 @@ static bool time_left(FIXTURE_DATA(famfs_crash) * self, long seconds)
 							seconds);
 }
 
+/* What comes of these depends on who is quick, on a busy machine above all. */
+static bool is_wanted(void)
+{
+	return is_full() || getenv("FAMFS_SEED");
+}
+
 /* The shortest history that fails, and its steps. */
 static void tell_history(struct __test_metadata *const _metadata,
 			 struct history *h)
@@ -95,6 +101,8 @@ TEST_F_TIMEOUT(famfs_crash, G2_histories_with_crashes, 700)
 	long n = number("FAMFS_HISTORIES", is_full() ? 4000 : 100), i;
 	__u64 seed = number("FAMFS_SEED", 1);
 
+	if (!is_wanted())
+		SKIP(return, "needs FULL=1, or FAMFS_SEED");
 	for (i = 0; i < n && time_left(self, is_full() ? 600 : 20); i++) {
 		struct history h = { .seed = seed + i,
 				     .steps = HISTORY_STEPS };
@@ -182,6 +190,8 @@ TEST_F_TIMEOUT(famfs_crash, G2_crash_at_each_request, 700)
 	__u64 n = number("FAMFS_SEED", 0), every = is_full() ? 1 : 7;
 	const struct script *s;
 
+	if (!is_wanted())
+		SKIP(return, "needs FULL=1, or FAMFS_SEED");
 	every = number("FAMFS_EVERY", every);
 	for (s = scripts; s < scripts + script_count; s++)
 		if (script_wanted(s))
