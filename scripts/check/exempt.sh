@@ -6,8 +6,8 @@
 # Usage: scripts/check/exempt.sh 'TYPE|FILE|TEXT'... < COMPLAINTS
 #
 # A complaint is a paragraph: its first line has the type, the second the file.
-# FILE and TEXT are extended regular expressions without a |, of that line and
-# of the whole paragraph; an empty one fits everything.
+# FILE and TEXT are extended regular expressions, of that line and of the whole
+# paragraph; FILE has no |, and an empty one fits everything.
 
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
@@ -19,7 +19,8 @@ BEGIN {
 	n = split(ENVIRON["EXEMPT"], item, "\n")
 	for (i = 1; i <= n; i++) {
 		split(item[i], part, "[|]")
-		type[i] = part[1]; file[i] = part[2]; text[i] = part[3]
+		type[i] = part[1]; file[i] = part[2]; text[i] = item[i]
+		sub(/^[^|]*[|][^|]*[|]/, "", text[i])
 	}
 }
 {
