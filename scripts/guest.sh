@@ -45,6 +45,7 @@ interactive=
 counting=
 plugin=()
 shares=("ro $TOP")
+command_line=("$@")
 while getopts b:c:m:t:s:w:d:k:o:inp: opt; do
 	case $opt in
 	b) backend=$OPTARG ;;
@@ -309,12 +310,28 @@ fi
 tr -d '\r' < "$out/console.log" > "$work/console.log"
 cp "$work/console.log" "$out/console.log"
 
+# An emulated CPU fails to boot once in some hundred times, in code that nothing
+# here touches. So what dies before it gets to the command may boot once more,
+# if its last words do not name what is tested.
+boot_again()
+{
+	[ "$accel" = tcg ] && [ -z "${FAMFS_BOOTED_AGAIN:-}" ] || return 1
+	! sed -n '/Kernel command line/d;/cut here\|BUG:\|Oops\|divide error\|int3:\|general protection/,$p' \
+		"$out/console.log" | grep -qiE 'fuse|famfs|dax'
+}
+
 if grep -q 'Kernel panic' "$out/console.log"; then
 	grep -vi 'command line' "$out/console.log" |
 		sed -n '/cut here\|BUG:\|Oops\|sysrq:\|Kernel panic\|lockup\|blocked for/,$p' |
 		sed -n 1,60p >&2
 	status=74
 	[ -n "$(said booted)" ] || status=71
+	if [ $status = 71 ] && boot_again; then
+		say "guest: the kernel panicked while booting; once more"
+		mv "$out/console.log" "$out/console-first.log"
+		rm -rf "$work"
+		FAMFS_BOOTED_AGAIN=1 exec "$0" "${command_line[@]}"
+	fi
 	verdict $status "the kernel panicked after $took s; see $out/console.log"
 fi
 if [ -z "$(said booted)" ]; then

@@ -74,6 +74,10 @@ expect 74 "a lockup" -k watchdog_thresh=6 -t 60 -- \
 expect 75 "a message that panics nothing" -t 20 -- \
 	sh -c 'echo "<4>WARNING: possible circular locking" > /dev/kmsg'
 expect 71 "a kernel that does not get to the command" -t 20 -k rdinit=/none -- true
+if [ "$(grep -c 'once more' "$out.log")" -gt 1 ]; then
+	failed=$((failed + 1))
+	say "not ok: it was booted more than twice"
+fi
 
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
