@@ -106,6 +106,7 @@ void famfs_conn_free(struct fuse_conn *fc)
 	if (!fc->famfs)
 		return;
 	WARN_ON_ONCE(!list_empty(&fc->famfs->kept));
+	WARN_ON_ONCE(delayed_work_pending(&fc->famfs->keep_work));
 	list_for_each_entry_safe(parts, next, &fc->famfs->parts, list)
 		kvfree(parts);
 	kvfree(fc->famfs);

@@ -138,7 +138,10 @@ void famfs_keep_work(struct work_struct *work)
 			list_move(&kept->list, &free);
 		}
 		conn->keep_delay = min(2 * conn->keep_delay, FAMFS_KEEP_MAX);
-		if (!list_empty(&conn->kept))
+		if (list_empty(&conn->kept))
+			/* An inode that came and went while this waited. */
+			cancel_delayed_work(&conn->keep_work);
+		else
 			queue_delayed_work(system_dfl_long_wq, &conn->keep_work,
 					   conn->keep_delay);
 	}
