@@ -28,6 +28,9 @@ variant=${VARIANT:-default}
 full=${FULL:-}
 pattern=${T:-.}
 out=$BUILD/test
+# For all programs of a backend, in seconds. Each has a limit of its own.
+guest_limit=3000
+[ "$variant/$full" = default/ ] || guest_limit=12000
 passed=0 failed=0 skipped=0
 
 # count NAME PASSED FAILED SKIPPED SECONDS: one program's results.
@@ -129,7 +132,7 @@ in_guest()
 	[ ${#list[@]} -gt 0 ] || [ ${#kunit[@]} -gt 0 ] || return 0
 	rm -rf "$dir"
 	mkdir -p "$dir"
-	"$TOP/scripts/guest.sh" -b "$backend" -c "$variant" -t 3000 \
+	"$TOP/scripts/guest.sh" -b "$backend" -c "$variant" -t "$guest_limit" \
 		-w "$dir" -o "$dir/guest" -- \
 		env ${full:+FAMFS_FULL=1} bash "$TOP/scripts/guest/tests.sh" "$dir" "${kunit[@]}" "${list[@]}" \
 		> "$dir/results" || code=$?
