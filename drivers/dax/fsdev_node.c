@@ -23,18 +23,18 @@
 #include "dax-private.h"
 
 /* Transfers up to @len bytes, all of them in one page of the device. */
-typedef ssize_t (*fsdev_transfer_t)(struct file *filp, loff_t pos, void *buf,
+typedef ssize_t (*fsdev_transfer_t)(struct file *file, loff_t pos, void *buf,
 				    size_t len, struct iov_iter *iter);
 
 /* In bytes; 0 when the bind by which the node was opened has ended. */
-static u64 fsdev_size(struct file *filp)
+static u64 fsdev_size(struct file *file)
 {
 	u64 size = 0;
 	int id;
 
 	id = dax_read_lock();
-	if (dax_file_alive(filp))
-		size = dax_file_dev(filp)->cached_size;
+	if (dax_file_alive(file))
+		size = dax_file_dev(file)->cached_size;
 	dax_read_unlock(id);
 
 	return size;
@@ -45,13 +45,13 @@ static u64 fsdev_size(struct file *filp)
  * failed are not touched: the kernel may not map them any more, and no driver
  * of the dax bus can mend them.
  */
-static int fsdev_find(struct file *filp, loff_t pos, void **kaddr)
+static int fsdev_find(struct file *file, loff_t pos, void **kaddr)
 {
-	struct dev_dax *dev_dax = dax_file_dev(filp);
+	struct dev_dax *dev_dax = dax_file_dev(file);
 	pgoff_t pgoff = pos >> PAGE_SHIFT;
 	long nr;
 
-	if (!dax_file_alive(filp))
+	if (!dax_file_alive(file))
 		return -ENXIO;
 	if (xa_load(&dev_dax->failed, pgoff))
 		return -EIO;
@@ -63,7 +63,7 @@ static int fsdev_find(struct file *filp, loff_t pos, void **kaddr)
 	return 0;
 }
 
-static ssize_t fsdev_read(struct file *filp, loff_t pos, void *buf, size_t len,
+static ssize_t fsdev_read(struct file *file, loff_t pos, void *buf, size_t len,
 			  struct iov_iter *to)
 {
 	size_t copied;
@@ -71,7 +71,7 @@ static ssize_t fsdev_read(struct file *filp, loff_t pos, void *buf, size_t len,
 	int id, rc;
 
 	id = dax_read_lock();
-	rc = fsdev_find(filp, pos, &kaddr);
+	rc = fsdev_find(file, pos, &kaddr);
 	if (!rc)
 		rc = dax_drop(kaddr, len);
 	if (!rc && copy_mc_to_kernel(buf, kaddr, len))
@@ -84,7 +84,7 @@ static ssize_t fsdev_read(struct file *filp, loff_t pos, void *buf, size_t len,
 	return copied ?: -EFAULT;
 }
 
-static ssize_t fsdev_write(struct file *filp, loff_t pos, void *buf, size_t len,
+static ssize_t fsdev_write(struct file *file, loff_t pos, void *buf, size_t len,
 			   struct iov_iter *from)
 {
 	size_t copied = copy_from_iter(buf, len, from);
@@ -95,7 +95,7 @@ static ssize_t fsdev_write(struct file *filp, loff_t pos, void *buf, size_t len,
 		return -EFAULT;
 
 	id = dax_read_lock();
-	rc = fsdev_find(filp, pos, &kaddr);
+	rc = fsdev_find(file, pos, &kaddr);
 	if (!rc) {
 		/*
 		 * The rest of a line that is written in part comes from the
@@ -171,11 +171,11 @@ static ssize_t fsdev_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	return fsdev_rw(iocb, from, fsdev_write);
 }
 
-static loff_t fsdev_llseek(struct file *filp, loff_t offset, int whence)
+static loff_t fsdev_llseek(struct file *file, loff_t offset, int whence)
 {
-	u64 size = fsdev_size(filp);
+	u64 size = fsdev_size(file);
 
-	return size ? fixed_size_llseek(filp, offset, whence, size) : -ENXIO;
+	return size ? fixed_size_llseek(file, offset, whence, size) : -ENXIO;
 }
 
 /*
@@ -196,35 +196,35 @@ static const struct dax_holder_operations fsdev_holder_ops = {
  * O_EXCL is for those who want no file system and nobody like them beside them,
  * as on block devices.
  */
-static int fsdev_open(struct inode *inode, struct file *filp)
+static int fsdev_open(struct inode *inode, struct file *file)
 {
-	struct dax_file *file = filp->private_data;
-	struct dax_device *dax_dev = file->dev_dax->dax_dev;
+	struct dax_file *node = file->private_data;
+	struct dax_device *dax_dev = node->dev_dax->dax_dev;
 	int rc;
 
-	if (!(filp->f_flags & O_EXCL))
+	if (!(file->f_flags & O_EXCL))
 		return 0;
 
-	rc = fs_dax_get(dax_dev, file, &fsdev_holder_ops);
+	rc = fs_dax_get(dax_dev, node, &fsdev_holder_ops);
 	if (rc)
 		return rc;
 	/* By now it could be another bind that is kept from others. */
-	if (!fsdev_size(filp)) {
-		fs_put_dax(dax_dev, file);
+	if (!fsdev_size(file)) {
+		fs_put_dax(dax_dev, node);
 		return -ENXIO;
 	}
 	/* O_EXCL does not stay in f_flags. */
-	file->held = true;
+	node->held = true;
 	return 0;
 }
 
-static int fsdev_release(struct inode *inode, struct file *filp)
+static int fsdev_release(struct inode *inode, struct file *file)
 {
-	struct dax_file *file = filp->private_data;
+	struct dax_file *node = file->private_data;
 
-	if (file->held)
-		fs_put_dax(file->dev_dax->dax_dev, file);
-	return dax_file_release(inode, filp);
+	if (node->held)
+		fs_put_dax(node->dev_dax->dax_dev, node);
+	return dax_file_release(inode, file);
 }
 
 const struct file_operations fsdev_fops = {

@@ -354,7 +354,7 @@ static void user_is_slow(struct __test_metadata *const _metadata,
 	ASSERT_EQ(0, famfs_job_start(&job));
 	ASSERT_EQ(sizeof(msg), read(uffd, &msg, sizeof(msg)));
 	/* With the fault unanswered: it would never come back. */
-	alarm(60);
+	alarm(30);
 	EXPECT_EQ(0, famfs_unbind(self->dev));
 	alarm(0);
 	EXPECT_FALSE(famfs_job_done(&job, 0));
