@@ -199,6 +199,17 @@ struct famfs_resize {
 /* famfs_ctl.c */
 extern const struct file_operations famfs_ctl_ops;
 
+/* A line in the log, which says which connection it is about. */
+#define famfs_warn(fc, fmt, ...) do {					\
+	dev_t dev_ = (fc)->dev;						\
+									\
+	pr_warn_ratelimited("%u:%u: " fmt, MAJOR(dev_), MINOR(dev_),	\
+			    ##__VA_ARGS__);				\
+} while (0)
+
+/* For servers that ask for FUSE_DAX_FMAP although it was not offered. */
+#define FAMFS_NO_MAPS	"no file can be mapped onto dax devices: %s\n"
+
 #ifdef CONFIG_FUSE_FAMFS_DAX
 
 /*
@@ -220,14 +231,6 @@ static inline struct famfs_conn *famfs_conn_of(const struct fuse_conn *fc)
 	return smp_load_acquire(&fc->famfs);
 }
 
-/* A line in the log, which says which connection it is about. */
-#define famfs_warn(fc, fmt, ...) do {					\
-	dev_t dev_ = (fc)->dev;						\
-									\
-	pr_warn_ratelimited("%u:%u: " fmt, MAJOR(dev_), MINOR(dev_),	\
-			    ##__VA_ARGS__);				\
-} while (0)
-
 /* The caller keeps the map from changing, or looks only for NULL. */
 static inline const struct famfs_map *famfs_inode_map(const struct inode *inode)
 {
@@ -236,7 +239,7 @@ static inline const struct famfs_map *famfs_inode_map(const struct inode *inode)
 
 /* famfs_conn.c */
 bool famfs_conn_offer(struct fuse_mount *fm);
-bool famfs_conn_start(struct fuse_conn *fc, u64 flags);
+bool famfs_conn_start(struct fuse_mount *fm, u64 flags);
 void famfs_conn_stop(struct fuse_conn *fc);
 void famfs_conn_free(struct fuse_conn *fc);
 

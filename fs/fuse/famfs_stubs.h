@@ -16,8 +16,11 @@ static inline bool famfs_conn_offer(struct fuse_mount *fm)
 	return false;
 }
 
-static inline bool famfs_conn_start(struct fuse_conn *fc, u64 flags)
+static inline bool famfs_conn_start(struct fuse_mount *fm, u64 flags)
 {
+	if (flags & FUSE_DAX_FMAP)
+		famfs_warn(fm->fc, FAMFS_NO_MAPS,
+			   "the kernel is without CONFIG_FUSE_FAMFS_DAX");
 	return true;
 }
 
