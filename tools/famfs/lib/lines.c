@@ -140,7 +140,7 @@ int call_check(struct media *media, const uint8_t uuid[16], uint32_t epoch)
 
 	for (int tries = 0; err == -EAGAIN && tries < 1000; tries++) {
 		if (tries)
-			media_settle(media);
+			media_settle(media, CHECK_SETTLE);
 		err = call_read(&call, media, uuid);
 	}
 	if (err)

@@ -52,9 +52,9 @@ int media_write(struct media *media, uint64_t offset, const void *buf,
 	return err;
 }
 
-void media_settle(struct media *media)
+void media_settle(struct media *media, enum mutant site)
 {
-	if (!media->coherent)
+	if (!media->coherent && !mutant_is(site))
 		media->ops->settle(media);
 }
 

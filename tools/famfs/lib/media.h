@@ -78,8 +78,8 @@ int media_read(struct media *media, uint64_t offset, void *buf, size_t len,
 int media_write(struct media *media, uint64_t offset, const void *buf,
 		size_t len, enum mutant site);
 
-/* Waits until all hosts see what was written. */
-void media_settle(struct media *media);
+/* Waits until all hosts see what was written. @site: its number. */
+void media_settle(struct media *media, enum mutant site);
 
 void media_close(struct media *media);
 

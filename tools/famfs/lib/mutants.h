@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What mutant.h gives numbers to, in the order of the files. X is for
- * comparisons, R for reads that drop, W for writes: write-back and fence.
+ * comparisons, R for reads that drop and for settling, W for writes: write-back and fence.
  */
 #ifndef FAMFS_MUTANTS_H
 #define FAMFS_MUTANTS_H
@@ -82,6 +82,10 @@
 	X(LOG_READ_AGAIN) \
 	X(ROOT_READ_AGAIN) \
 	X(OWNER_IS_SELF) \
+	R(CHECK_SETTLE) \
+	R(END_SETTLE) \
+	R(CALL_SETTLE) \
+	R(ROOT_SETTLE) \
 	R(SUPER_DROP) \
 	R(COPY_DROP) \
 	R(ROOT_ONE_DROP) \

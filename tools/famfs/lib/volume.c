@@ -15,6 +15,9 @@
 static void volume_clear(struct volume *volume)
 {
 	model_free(&volume->model);
+	memset(&volume->model, 0, sizeof(volume->model));
+	RB_INIT(&volume->model.inodes);
+	TAILQ_INIT(&volume->model.removed);
 	log_end(&volume->log);
 }
 
@@ -61,7 +64,7 @@ static int volume_check_end(struct volume *volume, uint64_t least,
 		early = volume_ends_early(volume, least, &where);
 		if (early <= 0)
 			return early;
-		media_settle(volume->media);
+		media_settle(volume->media, END_SETTLE);
 		seq = volume->log.place.seq;
 		log_forget(&volume->log);
 		err = log_replay(&volume->log, &volume->model, fault,
@@ -111,29 +114,49 @@ static int volume_read_root(struct volume *volume, struct root *root,
 	return 0;
 }
 
-/* What was read of an area that has been used anew does not count. */
-static int volume_replay(struct volume *volume, struct fault *fault)
+/* Has another root come meanwhile? Then @volume->root is that one. */
+static int volume_root_moved(struct volume *volume, bool *moved,
+			     struct fault *fault)
 {
 	struct root now;
-	int err;
+	int err = volume_read_root(volume, &now, fault);
+
+	if (err)
+		return err;
+	*moved = WRONG(ROOT_READ_AGAIN,
+		       now.generation != volume->root.generation ||
+		       now.epoch != volume->root.epoch);
+	volume->root = now;
+	return 0;
+}
+
+/*
+ * What was read of an area that has been used anew does not count. Nor does a
+ * failure before a settle is over: a root can be seen before the snapshot that
+ * was fenced before it, and an area that is used anew before the root which
+ * says so. That records are missing has been looked at after a settle.
+ */
+static int volume_replay(struct volume *volume, struct fault *fault)
+{
+	bool moved = true, settled = false;
+	int result = -ESTALE, err;
 
 	err = volume_read_root(volume, &volume->root, fault);
 	for (int tries = 0; !err && tries < VOLUME_TRIES; tries++) {
 		struct fault found = { 0 };
-		int result = volume_pass(volume, &found);
 
-		err = volume_read_root(volume, &now, fault);
-		if (!err && !WRONG(ROOT_READ_AGAIN,
-				   now.generation != volume->root.generation ||
-				   now.epoch != volume->root.epoch)) {
+		result = volume_pass(volume, &found);
+		if (result)
+			media_settle(volume->media, ROOT_SETTLE);
+		err = volume_root_moved(volume, &moved, fault);
+		if (!err && !moved && (!result || settled ||
+				       found.kind == FAULT_LOG)) {
 			if (result && fault && fault->kind == FAULT_NONE)
 				*fault = found;
-			volume->root = now;
 			return result;
 		}
+		settled = result && !moved;
 		volume_clear(volume);
-		memset(&volume->model, 0, sizeof(volume->model));
-		volume->root = now;
 	}
 	return err ? err : -ESTALE;
 }
@@ -173,7 +196,7 @@ static int volume_call(struct volume *volume)
 	err = call_write(&call, volume->media, volume->super.uuid);
 	if (err)
 		return err;
-	media_settle(volume->media);
+	media_settle(volume->media, CALL_SETTLE);
 	volume->root.epoch = call.epoch;
 	return 0;
 }

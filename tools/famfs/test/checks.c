@@ -20,6 +20,7 @@ const struct check checks[] = {
 	{ "damage", check_damage },
 	{ "bad_items", check_bad_items },
 	{ "bad_snapshots", check_bad_snapshots },
+	{ "cache", check_cache },
 	{ "names", check_names },
 	{ "space", check_space },
 	{ "growth", check_growth },

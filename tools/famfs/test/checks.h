@@ -28,6 +28,7 @@ const char *check_damage(void);
 const char *check_bad_items(void);
 const char *check_bad_snapshots(void);
 const char *check_flips(void);
+const char *check_cache(void);
 const char *check_names(void);
 const char *check_space(void);
 const char *check_growth(void);

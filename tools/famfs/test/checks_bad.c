@@ -137,7 +137,7 @@ static int bad_record(const struct item *items, unsigned int count,
 
 static const struct {
 	const char *text;
-	struct item items[3];
+	struct item items[4];
 	unsigned int count;
 } bad_items[] = {
 	{ "a mode without a type", { INODE(20, 0644, 0) }, 1 },
@@ -199,6 +199,8 @@ static const struct {
 	{ "a name that is there", { NAME(1, 5, 50, "d") }, 1 },
 	{ "a second name of a directory", { NAME(1, 2, 50, "n") }, 1 },
 	{ "a directory in itself", { UNNAME(1, 1), NAME(2, 2, 50, "n") }, 2 },
+	{ "a directory below itself", { INODE(20, DIR, 0), NAME(2, 20, 50, "s"),
+	  UNNAME(1, 1), NAME(20, 2, 51, "n") }, 4 },
 	{ "a name in what has none", { INODE(20, DIR, 0),
 	  NAME(20, 5, 50, "n") }, 2 },
 	{ "no such name removed", { UNNAME(1, 40) }, 1 },
@@ -276,6 +278,12 @@ static const struct {
 	  END(2, 1, 1, 1, 3, 2) }, 6 },
 	{ "waiting space outside", { INODE(1, DIR, 0), WAIT(1, 1, 0, 4096),
 	  END(1, 0, 0, 1, 2, 1) }, 3 },
+	{ "waiting space of another device", { INODE(1, DIR, 0),
+	  { .type = ITEM_WAIT_TYPE, .ino = 1,
+	    .wait = { 1, 1, 1, DATA, 4096 } }, END(1, 0, 0, 1, 2, 1) }, 3 },
+	{ "a name in a removed directory", { INODE(1, DIR, 0),
+	  INODE(2, DIR, 0), INODE(3, REG, 0), WAIT(2, 0, 0, 0),
+	  NAME(2, 3, 1, "a"), END(3, 1, 0, 0, 4, 2) }, 6 },
 	{ "waiting with a name", { INODE(1, DIR, 0), INODE(2, REG, 0),
 	  NAME(1, 2, 1, "a"), WAIT(2, 0, 0, 0), END(2, 1, 0, 0, 3, 2) }, 5 },
 	{ "something behind the end", { INODE(1, DIR, 0),

@@ -62,14 +62,19 @@ static const char *check_item(const struct item *item)
 static const char *check_item_text(void)
 {
 	struct item item = { .type = ITEM_NAME_TYPE, .ino = 3 };
+	static const char long_name[NAME_MOST + 1] = "long";
 	uint8_t bytes[512] = { 0 };
 
 	item.name.text = (struct text){ "name", 4 };
 	item_encode(&item, bytes);
 	put_le32(bytes + NAME_BYTES, 0xfffffff0);
 	put_le32(bytes + ITEM_LENGTH, 40);
+	if (item_decode(&item, bytes, sizeof(bytes)))
+		return "a name reaches beyond its item";
+	item.name.text = (struct text){ long_name, NAME_MOST + 1 };
+	item_encode(&item, bytes);
 	return item_decode(&item, bytes, sizeof(bytes)) ?
-	       "a name reaches beyond its item" : NULL;
+	       "a name of 256 bytes is read" : NULL;
 }
 
 const char *check_items(void)

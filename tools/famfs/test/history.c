@@ -260,8 +260,9 @@ static void history_write_under(void *context)
 	while (many-- && !history->wrong && !history_memory.hosts[0].dead && history->acked < HISTORY_OPS &&
 	       history_has_room(&history->states[history->acked]))
 		history_operate(history);
-	if (!history->wrong && !history_random(4) &&
-	    !history_memory.hosts[0].dead)
+	/* Often enough for the area that is being read to be used anew. */
+	many = history_random(3) ? 0 : 1 + history_random(4);
+	while (many-- && !history->wrong && !history_memory.hosts[0].dead)
 		volume_compact(history->volume, history->now);
 }
 
