@@ -36,20 +36,6 @@ static int format_empty_slots(struct media *media)
 	return err;
 }
 
-static int format_super(struct media *media, const struct super *super)
-{
-	uint8_t block[SUPER_SIZE];
-	int err;
-
-	super_encode(super, block);
-	err = media_write(media, super->end, block, SUPER_SIZE,
-			  FORMAT_COPY_WRITE);
-	if (err)
-		return err;
-	return media_write(media, SUPER_OFFSET, block, SUPER_SIZE,
-			   FORMAT_SUPER_WRITE);
-}
-
 /* A root directory, and the owner's slot. */
 static int format_fill(struct model *model,
 		       const struct volume_format *format)
@@ -110,7 +96,7 @@ static int format_write(struct media *media, const struct super *super,
 	if (!err)
 		err = format_empty_slots(media);
 	if (!err)
-		err = format_super(media, super);
+		err = super_write(super, media);
 	if (!err)
 		err = call_write(&call, media, super->uuid);
 	if (!err)

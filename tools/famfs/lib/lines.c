@@ -91,6 +91,23 @@ int root_read(struct root *root, struct media *media, const uint8_t uuid[16])
 	return 0;
 }
 
+int root_count(struct media *media, const uint8_t uuid[16])
+{
+	static const uint64_t offsets[] = { ROOT_OFFSET_ONE, ROOT_OFFSET_TWO };
+	uint8_t line[LINE_SIZE], wanted[LINE_SIZE];
+	struct root root;
+	int count = 0;
+
+	if (root_read(&root, media, uuid))
+		return 0;
+	root_encode(&root, uuid, wanted);
+	for (unsigned int i = 0; i < 2; i++)
+		count += !media_read(media, offsets[i], line, LINE_SIZE,
+				     ROOT_COUNT_DROP) &&
+			 !memcmp(line, wanted, LINE_SIZE);
+	return count;
+}
+
 int root_write(const struct root *root, struct media *media,
 	       const uint8_t uuid[16])
 {

@@ -72,6 +72,9 @@ struct request {
  */
 int root_read(struct root *root, struct media *media, const uint8_t uuid[16]);
 
+/* How many root lines are as they should be, for fsck: 2, or fewer. */
+int root_count(struct media *media, const uint8_t uuid[16]);
+
 /**
  * root_write - writes one line, looks at the call, and writes the other
  *

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What mutant.h gives numbers to, in the order of the files. X is for
- * comparisons, R for reads that drop and for settling, W for writes: write-back and fence.
+ * comparisons, R for reads that drop and for settling, W for writes: write-back
+ * and fence.
  */
 #ifndef FAMFS_MUTANTS_H
 #define FAMFS_MUTANTS_H
@@ -90,6 +91,7 @@
 	R(COPY_DROP) \
 	R(ROOT_ONE_DROP) \
 	R(ROOT_TWO_DROP) \
+	R(ROOT_COUNT_DROP) \
 	R(CALL_DROP) \
 	R(IDENTITY_DROP) \
 	R(BEAT_DROP) \
@@ -107,7 +109,7 @@
 	W(FORMAT_SPOIL_TWO_WRITE) \
 	W(FORMAT_REQUESTS_WRITE) \
 	W(FORMAT_SLOTS_WRITE) \
-	W(FORMAT_COPY_WRITE) \
-	W(FORMAT_SUPER_WRITE)
+	W(SUPER_COPY_WRITE) \
+	W(SUPER_FRONT_WRITE)
 
 #endif

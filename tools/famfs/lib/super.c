@@ -212,3 +212,17 @@ int super_read_copy(struct super *super, struct media *media)
 	}
 	return -ENOENT;
 }
+
+int super_write(const struct super *super, struct media *media)
+{
+	uint8_t block[SUPER_SIZE];
+	int err;
+
+	super_encode(super, block);
+	err = media_write(media, super->end, block, SUPER_SIZE,
+			  SUPER_COPY_WRITE);
+	if (err)
+		return err;
+	return media_write(media, SUPER_OFFSET, block, SUPER_SIZE,
+			   SUPER_FRONT_WRITE);
+}

@@ -58,4 +58,7 @@ int super_read(struct super *super, struct media *media, struct fault *fault);
 /* Looks for the copy in the last unit, whatever the unit is. */
 int super_read_copy(struct super *super, struct media *media);
 
+/* Writes the copy, and then the one at 0. No host may be in. */
+int super_write(const struct super *super, struct media *media);
+
 #endif

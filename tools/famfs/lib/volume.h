@@ -283,6 +283,24 @@ int volume_listxattr(struct volume *volume, uint64_t ino, char *list,
 /* A path of the inode from the root, "/" for the root. -ENOENT: no name. */
 int volume_path(struct volume *volume, uint64_t ino, char *buf, size_t room);
 
+/* Something that has a name, or had one: @path is NULL then. */
+struct volume_seen {
+	const char *path;
+	struct volume_attr attr;
+	const char *target;		/* of a symbolic link; ended by a NUL */
+	const struct volume_extent *extents;
+	uint32_t extent_count;
+	uint64_t released;		/* without a name: since this seq */
+};
+
+/*
+ * Calls @each for the root, for every name from the root downwards, and for the
+ * inodes without names, until it returns other than 0, which is returned.
+ */
+int volume_walk(struct volume *volume,
+		int (*each)(void *context, const struct volume_seen *seen),
+		void *context);
+
 struct volume_stat {
 	uint8_t uuid[16];
 	char label[LABEL_SIZE + 1];

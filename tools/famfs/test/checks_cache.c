@@ -87,9 +87,13 @@ static const char *cache_line(unsigned int kind, uint64_t seed)
 	double_settle(&cache_memory);
 	if (cache_read(kind, &hosts[1].media) != 1)
 		return "nothing is read";
+	if (kind == 0 && root_count(&hosts[1].media, cache_uuid) != 2)
+		return "a root line is wrong";
 	if (cache_write(kind, &hosts[0].media, 2))
 		return "writing fails";
 	double_crash(&cache_memory, 0);
+	if (kind == 0 && root_count(&hosts[1].media, cache_uuid) != 2)
+		return "a root line is wrong";
 	/* The line that was written first is spoilt: the other one is needed. */
 	if (kind == 0)
 		memset(cache_memory.bytes + ROOT_OFFSET_ONE, 0, LINE_SIZE);
@@ -146,6 +150,36 @@ static const char *cache_super(uint64_t seed)
 	return NULL;
 }
 
+/* Of two records the second is seen first: that is no damage. */
+static const char *cache_order(void)
+{
+	struct double_host *hosts = cache_memory.hosts;
+	struct volume_node node = { .mode = 0100644 };
+	struct op op = { .now = 1 };
+	struct volume *owner, *reader;
+	struct volume_stat stat;
+	uint32_t first;
+
+	double_reset(&cache_memory, cache_image, 1);
+	cache_memory.chaos = 0;
+	if (check_mkfs(&hosts[0].media) ||
+	    check_open(&owner, &hosts[0].media, VOLUME_OWN, NULL))
+		return "making it fails";
+	double_settle(&cache_memory);
+	if (volume_create(owner, &op, 1, "a", &node, NULL))
+		return "creating fails";
+	first = cache_memory.flight_count;
+	if (volume_create(owner, &op, 1, "b", &node, NULL))
+		return "creating fails";
+	volume_close(owner);
+	double_land_from(&cache_memory, first);
+	if (check_open(&reader, &hosts[1].media, VOLUME_READ, NULL))
+		return "a record that is late is taken for damage";
+	volume_statfs(reader, &stat);
+	volume_close(reader);
+	return stat.names == 2 ? NULL : "a record that is late is not read";
+}
+
 const char *check_cache(void)
 {
 	const char *wrong = NULL;
@@ -159,6 +193,8 @@ const char *check_cache(void)
 		wrong = cache_root_crash(seed);
 	if (!wrong)
 		wrong = cache_super(1);
+	if (!wrong)
+		wrong = cache_order();
 	double_free(&cache_memory);
 	return wrong;
 }

@@ -106,6 +106,12 @@ void double_settle(struct double_memory *memory)
 		double_land(memory, 0);
 }
 
+void double_land_from(struct double_memory *memory, uint32_t nth)
+{
+	while (memory->flight_count > nth)
+		double_land(memory, nth);
+}
+
 /* A later write of the same line cannot arrive before an earlier one. */
 static void double_land_line(struct double_memory *memory, uint64_t line)
 {

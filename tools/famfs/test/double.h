@@ -67,6 +67,9 @@ void double_crash(struct double_memory *memory, uint32_t host);
 /* What was fenced is seen by all. */
 void double_settle(struct double_memory *memory);
 
+/* Only what was fenced as the @nth and later is seen: lines take any order. */
+void double_land_from(struct double_memory *memory, uint32_t nth);
+
 uint32_t double_random(struct double_memory *memory, uint32_t below);
 
 #endif
