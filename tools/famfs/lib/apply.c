@@ -192,7 +192,6 @@ static int target_apply(struct model *model,
 	if (!inode->target)
 		return -ENOMEM;
 	memcpy(inode->target, text->at, text->bytes);
-	inode->target_bytes = text->bytes;
 	inode->attr.size = text->bytes;
 	model->snapshot_bytes += target_snapshot_bytes(text->bytes);
 	return 0;

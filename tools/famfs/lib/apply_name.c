@@ -78,6 +78,9 @@ static const char *name_wrong(struct model *model,
 	if (WRONG(NAME_PARENT_LINKED, parent->ino != ROOT_INO &&
 		  !parent->links))
 		return "its parent has been removed";
+	if (WRONG(NAME_HAS_TARGET, S_ISLNK(inode->attr.mode) &&
+		  !inode->target))
+		return "the link has no target";
 	if (WRONG(NAME_LINK_COUNT, inode->links == UINT32_MAX))
 		return "the inode has too many names";
 	return NULL;
@@ -191,9 +194,6 @@ static const char *inode_wrong(const struct inode *inode)
 	if (WRONG(SNAPSHOT_SIZES, inode_is_regular(inode) &&
 		  inode->attr.size > inode->mapped))
 		return "a file is larger than its map";
-	if (WRONG(SNAPSHOT_TARGETS, S_ISLNK(inode->attr.mode) &&
-		  !inode->target))
-		return "a link has no target";
 	if (WRONG(SNAPSHOT_REMOVED, !inode->links && !inode->released &&
 		  inode->ino != ROOT_INO))
 		return "an inode has no name and was not removed";

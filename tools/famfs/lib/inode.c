@@ -27,7 +27,7 @@ bool inode_is_regular(const struct inode *inode)
 	return S_ISREG(inode->attr.mode);
 }
 
-struct inode *inode_find(struct model *model, uint64_t ino)
+struct inode *inode_look(const struct model *model, uint64_t ino)
 {
 	struct inode *node = RB_ROOT(&model->inodes);
 
@@ -35,6 +35,27 @@ struct inode *inode_find(struct model *model, uint64_t ino)
 		node = ino < node->ino ? RB_LEFT(node, by_ino) :
 					 RB_RIGHT(node, by_ino);
 	return node;
+}
+
+/* A directory and what is in it, or one file after the other. */
+struct inode *inode_find(struct model *model, uint64_t ino)
+{
+	struct inode *found = model->recent[0];
+
+	if (found && found->ino == ino)
+		return found;
+	found = model->recent[1];
+	if (!found || found->ino != ino) {
+		if (found && ino == found->ino + 1)
+			found = RB_NEXT(inode_tree, &model->inodes, found);
+		if (!found || found->ino != ino)
+			found = inode_look(model, ino);
+	}
+	if (found) {
+		model->recent[1] = model->recent[0];
+		model->recent[0] = found;
+	}
+	return found;
 }
 
 struct inode *inode_first(struct model *model)
@@ -116,8 +137,12 @@ void inode_destroy(struct model *model, struct inode *inode)
 	SLIST_FOREACH(xattr, &inode->xattrs, next)
 		model->snapshot_bytes -= xattr_bytes(xattr->name_bytes,
 						     xattr->value_bytes);
-	model->snapshot_bytes -= ITEM_INODE_FIXED +
-				 target_snapshot_bytes(inode->target_bytes);
+	if (S_ISLNK(inode->attr.mode) && inode->target)
+		model->snapshot_bytes -=
+			target_snapshot_bytes(inode->attr.size);
+	model->snapshot_bytes -= ITEM_INODE_FIXED;
+	model->recent[0] = NULL;
+	model->recent[1] = NULL;
 	TAILQ_REMOVE(&model->removed, inode, removed);
 	RB_REMOVE(inode_tree, &model->inodes, inode);
 	model->inode_count--;
@@ -136,16 +161,16 @@ uint32_t inode_links(const struct inode *inode)
 /* Room for one extent more. */
 static int inode_reserve(struct inode *inode)
 {
-	uint32_t room = inode->extent_room ? inode->extent_room * 2 : 1;
+	uint32_t count = inode->extent_count;
+	size_t room = count ? 2 * (size_t)count : 1;
 	struct extent *more;
 
-	if (inode->extent_count < inode->extent_room)
+	if (count & (count - 1))
 		return 0;
 	more = realloc(inode->extents, room * sizeof(*more));
 	if (!more)
 		return -ENOMEM;
 	inode->extents = more;
-	inode->extent_room = room;
 	return 0;
 }
 

@@ -62,12 +62,12 @@ struct inode {
 	uint64_t mapped;		/* bytes of the extents */
 	struct attr attr;
 	uint32_t links;			/* names; a directory has one at most */
-	uint32_t extent_count, extent_room;
-	uint32_t target_bytes;
+	uint32_t extent_count;
 	union {
-		struct extent *extents;		/* regular files */
+		/* Regular files; room for the next power of two of them. */
+		struct extent *extents;
 		struct directory *directory;
-		char *target;			/* symbolic links */
+		char *target;			/* links; attr.size bytes */
 	};
 };
 
@@ -90,6 +90,7 @@ struct model {
 	uint64_t next_ino, next_cookie;
 	uint64_t snapshot_bytes;	/* what a snapshot of it takes, about */
 	bool ended;			/* the snapshot's END was there */
+	struct inode *recent[2];	/* found last: the next is often near */
 };
 
 /**
@@ -129,15 +130,17 @@ int model_check_snapshot(struct model *model,
 			 const struct item *end);
 
 /* What a target takes in a snapshot. */
-static inline uint64_t target_snapshot_bytes(uint32_t bytes)
+static inline uint64_t target_snapshot_bytes(uint64_t bytes)
 {
-	return bytes ? (ITEM_TARGET_FIXED + (uint64_t)bytes + 7) & ~7ull : 0;
+	return (ITEM_TARGET_FIXED + bytes + 7) & ~7ull;
 }
 
 /* Space that was cut off waits no more. Returns the bytes. */
 uint64_t model_let_go(struct model *model, uint64_t ino, uint64_t seq);
 
+/* Locking: as changing the model does; inode_look() as looking at it. */
 struct inode *inode_find(struct model *model, uint64_t ino);
+struct inode *inode_look(const struct model *model, uint64_t ino);
 struct inode *inode_first(struct model *model);
 struct inode *inode_next(struct inode *inode);
 /* Return: NULL without memory. The number is new. */

@@ -148,27 +148,21 @@ void name_destroy(struct model *model, struct name *name, uint64_t seq)
  */
 struct name *name_walk(struct model *model, struct name *name)
 {
-	struct inode *directory;
-	uint64_t cookie = 0;
+	struct inode *inode = name ? name->inode :
+			      inode_look(model, ROOT_INO);
 	struct name *next;
 
-	if (!name) {
-		directory = inode_find(model, ROOT_INO);
-		return directory ? name_after(directory, 0) : NULL;
-	}
-	if (inode_is_directory(name->inode)) {
-		next = name_after(name->inode, 0);
-		if (next)
+	if (!inode)
+		return NULL;
+	if (inode_is_directory(inode)) {
+		next = RB_MIN(name_cookie_tree, &inode->directory->by_cookie);
+		if (next || !name)
 			return next;
 	}
-	directory = name->parent;
-	cookie = name->cookie;
-	while (!(next = name_after(directory, cookie))) {
-		if (directory->ino == ROOT_INO)
+	while (!(next = RB_NEXT(name_cookie_tree, NULL, name))) {
+		if (name->parent->ino == ROOT_INO)
 			return NULL;
-		name = SLIST_FIRST(&directory->names);
-		directory = name->parent;
-		cookie = name->cookie;
+		name = SLIST_FIRST(&name->parent->names);
 	}
 	return next;
 }

@@ -11,7 +11,7 @@
 
 int volume_inode(struct volume *volume, uint64_t ino, struct inode **inode)
 {
-	*inode = inode_find(&volume->model, ino);
+	*inode = inode_look(&volume->model, ino);
 	return *inode ? 0 : -ENOENT;
 }
 

@@ -62,10 +62,10 @@ static void snapshot_add_inode(struct snapshot *snapshot,
 	snapshot_add(snapshot, &item);
 	if (inode_is_regular(inode)) {
 		snapshot_add_file(snapshot, inode);
-	} else if (S_ISLNK(inode->attr.mode)) {
+	} else if (S_ISLNK(inode->attr.mode) && inode->target) {
 		item.type = ITEM_TARGET_TYPE;
 		item.target.text.at = inode->target;
-		item.target.text.bytes = inode->target_bytes;
+		item.target.text.bytes = (uint32_t)inode->attr.size;
 		snapshot_add(snapshot, &item);
 	}
 	SLIST_FOREACH(xattr, &inode->xattrs, next) {

@@ -14,7 +14,8 @@ static int view_begin(struct volume *volume, uint64_t ino,
 		      struct inode **inode)
 {
 	pthread_rwlock_rdlock(&volume->lock);
-	return volume_inode(volume, ino, inode);
+	*inode = inode_look(&volume->model, ino);
+	return *inode ? 0 : -ENOENT;
 }
 
 static int view_finish(struct volume *volume, int err)
@@ -59,11 +60,11 @@ int volume_readlink(struct volume *volume, uint64_t ino, char *buf)
 	struct inode *inode;
 	int err = view_begin(volume, ino, &inode);
 
-	if (!err && !S_ISLNK(inode->attr.mode))
+	if (!err && (!S_ISLNK(inode->attr.mode) || !inode->target))
 		err = -EINVAL;
 	if (!err) {
-		memcpy(buf, inode->target, inode->target_bytes);
-		buf[inode->target_bytes] = '\0';
+		memcpy(buf, inode->target, inode->attr.size);
+		buf[inode->attr.size] = '\0';
 	}
 	return view_finish(volume, err);
 }
@@ -103,10 +104,10 @@ int volume_extents(struct volume *volume, uint64_t ino,
 		   struct volume_extent *list, uint32_t room, uint32_t *count)
 {
 	struct inode *inode;
-	int err;
+	int err = view_begin(volume, ino, &inode);
 
-	pthread_rwlock_rdlock(&volume->lock);
-	err = volume_file(volume, ino, &inode);
+	if (!err && !inode_is_regular(inode))
+		err = inode_is_directory(inode) ? -EISDIR : -EINVAL;
 	if (err)
 		return view_finish(volume, err);
 	*count = inode->extent_count;

@@ -54,9 +54,9 @@ static int walk_tell(struct walk *walk, const struct inode *inode,
 	walk->seen.released = inode->released;
 	if (inode_is_regular(inode)) {
 		err = walk_extents(walk, inode);
-	} else if (S_ISLNK(inode->attr.mode)) {
-		memcpy(walk->target, inode->target, inode->target_bytes);
-		walk->target[inode->target_bytes] = '\0';
+	} else if (S_ISLNK(inode->attr.mode) && inode->target) {
+		memcpy(walk->target, inode->target, inode->attr.size);
+		walk->target[inode->attr.size] = '\0';
 		walk->seen.target = walk->target;
 	}
 	return err ? err : walk->each(walk->context, &walk->seen);
@@ -98,7 +98,7 @@ static int walk_path(struct walk *walk, const struct name *name)
 
 static int walk_run(struct walk *walk, struct model *model)
 {
-	struct inode *inode = inode_find(model, ROOT_INO);
+	struct inode *inode = inode_look(model, ROOT_INO);
 	struct name *name = NULL;
 	int err = walk_tell(walk, inode, "/");
 
