@@ -93,6 +93,24 @@ bool space_is_free(const struct space *space, uint64_t offset, uint64_t bytes)
 	return true;
 }
 
+uint64_t space_next_free(const struct space *space, uint64_t offset,
+			 uint64_t end)
+{
+	uint64_t unit = space_unit(space, offset);
+	uint64_t last = space_unit(space, end);
+
+	while (unit < last) {
+		uint64_t left = ~space->bits[unit / 64] >> (unit % 64);
+
+		if (left) {
+			unit += (uint64_t)__builtin_ctzll(left);
+			break;
+		}
+		unit = (unit / 64 + 1) * 64;
+	}
+	return unit < last ? space->start + unit * space->unit : end;
+}
+
 static void space_mark(struct space *space, uint64_t offset, uint64_t bytes,
 		       bool taken)
 {

@@ -88,6 +88,10 @@ struct run space_find_slots(struct space *space, uint64_t bytes);
 /* Exactly there? */
 bool space_is_free(const struct space *space, uint64_t offset, uint64_t bytes);
 
+/* The first free unit from @offset on, or @end. */
+uint64_t space_next_free(const struct space *space, uint64_t offset,
+			 uint64_t end);
+
 /* Units anywhere, slots that are in use already first. */
 struct run space_find_units(struct space *space, uint64_t bytes);
 

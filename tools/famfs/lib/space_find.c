@@ -57,20 +57,23 @@ static struct run space_find_in_slot(struct space *space, uint64_t slot,
 				     uint64_t want)
 {
 	uint64_t offset = space_slot_offset(space, slot);
-	uint64_t length = 0, end = offset + HUGE_SIZE;
+	uint64_t end = offset + HUGE_SIZE;
 	struct run best = { 0, 0 };
 
 	if (end > space->end)
 		end = space->end;
-	for (; offset < end && best.bytes < want; offset += space->unit) {
-		if (!space_is_free(space, offset, space->unit)) {
-			length = 0;
-			continue;
-		}
-		length += space->unit;
-		if (length > best.bytes) {
-			best.bytes = length;
-			best.offset = offset + space->unit - length;
+	while (best.bytes < want) {
+		uint64_t from = space_next_free(space, offset, end);
+
+		if (from == end)
+			break;
+		offset = from;
+		while (offset < end && offset - from < want &&
+		       space_is_free(space, offset, space->unit))
+			offset += space->unit;
+		if (offset - from > best.bytes) {
+			best.offset = from;
+			best.bytes = offset - from;
 		}
 	}
 	return best;
