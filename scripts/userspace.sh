@@ -21,7 +21,7 @@ FIXTURES=${FAMFS_FIXTURES:-$TOP/../shared/fixtures/famfs-media}
 # In this order: what builds comes first.
 TESTS=(famfs_build famfs_format famfs_mutants_list famfs_library
        famfs_library_asan famfs_histories famfs_histories_asan famfs_mutants
-       famfs_scale famfs_commands famfs_fuzz)
+       famfs_threads famfs_scale famfs_commands famfs_fuzz)
 
 make_tools()
 {
@@ -82,6 +82,9 @@ famfs_histories_asan)
 		"$TOOLS/asan/test_history" ;;
 famfs_mutants)
 	"$TOOLS/test/test_mutants" ;;
+famfs_threads)
+	"$TOOLS/asan/test_threads"
+	"$TOOLS/tsan/test_threads" ;;
 famfs_scale)
 	FAMFS_FILES=1${FULL:+0}00000 "$TOOLS/test/test_scale" ;;
 famfs_commands)

@@ -123,8 +123,10 @@ static int dump_run(struct volume *volume, bool json)
 		       stat.seq, stat.unit);
 		err = volume_walk(volume, dump_line, NULL);
 	} else {
-		printf("{ \"uuid\": \"%s\", \"seq\": %" PRIu64 ", \"unit\": %u, \"free\": %" PRIu64 ", \"waiting\": %" PRIu64 ",\n  \"names\": [",
-		       uuid, stat.seq, stat.unit, stat.free, stat.waiting);
+		printf("{ \"uuid\": \"%s\", \"seq\": %" PRIu64 ", \"unit\": %u,\n",
+		       uuid, stat.seq, stat.unit);
+		printf("  \"free\": %" PRIu64 ", \"waiting\": %" PRIu64 ",\n  \"names\": [",
+		       stat.free, stat.waiting);
 		err = volume_walk(volume, dump_json, &first);
 		printf("\n  ]\n}\n");
 	}

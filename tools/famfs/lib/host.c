@@ -51,9 +51,9 @@ int host_self_read(struct host_self *self)
 				   self->boot);
 	if (err)
 		return err;
-	/* The id itself is confidential (machine-id(5)): what is on media is not it. */
+	/* The id itself is confidential (machine-id(5)): media get a hash. */
 	for (unsigned int i = 0; i < 4; i++) {
-		uint32_t sum = crc_seeded(self->uuid, "famfs host" , 7 + i);
+		uint32_t sum = crc_seeded(self->uuid, "famfs host", 7 + i);
 
 		memcpy(self->uuid + 4 * i, &sum, sizeof(sum));
 	}

@@ -105,7 +105,8 @@ struct inode *inode_make(struct model *model, uint64_t ino,
 
 static size_t xattr_bytes(uint32_t name_bytes, uint32_t value_bytes)
 {
-	return ITEM_XATTR_FIXED + (((size_t)name_bytes + value_bytes + 7) & ~7ul);
+	return (ITEM_XATTR_FIXED + (size_t)name_bytes + value_bytes + 7) &
+	       ~7ul;
 }
 
 /* Gives back its memory, not its space. */

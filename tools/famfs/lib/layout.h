@@ -3,8 +3,8 @@
  * Where everything lies on a medium of version 300 (format 3). FORMAT says the
  * same in words; a test compares the two.
  *
- * Each structure is a list of X(structure, field, offset, bytes). The enums made
- * of the lists are what code uses: SUPER_UNIT is the offset of the unit.
+ * Each structure is a list of X(structure, field, offset, bytes). The enums
+ * made of the lists are what code uses: SUPER_UNIT is the offset of the unit.
  */
 #ifndef FAMFS_LAYOUT_H
 #define FAMFS_LAYOUT_H

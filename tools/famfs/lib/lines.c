@@ -115,13 +115,15 @@ int root_write(const struct root *root, struct media *media,
 	int err;
 
 	root_encode(root, uuid, line);
-	err = media_write(media, ROOT_OFFSET_ONE, line, LINE_SIZE, ROOT_ONE_WRITE);
+	err = media_write(media, ROOT_OFFSET_ONE, line, LINE_SIZE,
+			  ROOT_ONE_WRITE);
 	if (err)
 		return err;
 	err = call_check(media, uuid, root->epoch);
 	if (err)
 		return err;
-	return media_write(media, ROOT_OFFSET_TWO, line, LINE_SIZE, ROOT_TWO_WRITE);
+	return media_write(media, ROOT_OFFSET_TWO, line, LINE_SIZE,
+			   ROOT_TWO_WRITE);
 }
 
 int call_read(struct call *call, struct media *media, const uint8_t uuid[16])

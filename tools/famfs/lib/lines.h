@@ -120,5 +120,4 @@ static inline uint64_t slot_offset(unsigned int slot)
 	return SLOTS_OFFSET + (uint64_t)slot * SLOT_SIZE;
 }
 
-
 #endif

@@ -90,10 +90,11 @@ enum { MEDIA_WRITE = 1, MEDIA_EXCLUSIVE = 2 };
 
 /**
  * media_open - opens a plain file or the node of a dax device
- * @flags: MEDIA_WRITE, MEDIA_EXCLUSIVE (nobody else may use the device)
+ * @flags: MEDIA_WRITE (with a lock that one process of this host can have),
+ *         MEDIA_EXCLUSIVE (nobody else may use the device)
  * @out: the medium; media_close() ends it
  *
- * Return: 0 or -errno; -ENOTBLK for what is neither.
+ * Return: 0 or -errno; -ENOTBLK for what is neither; -EBUSY where it is in use.
  */
 int media_open(const char *path, int flags, struct media **out);
 

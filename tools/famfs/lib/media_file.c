@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -124,6 +125,9 @@ int media_open(const char *path, int flags, struct media **out)
 		return err;
 	}
 	err = media_file_measure(file->fd, &file->media.size);
+	/* One writer a host. Readers need no lock: they bear a writer. */
+	if (!err && flags & MEDIA_WRITE && flock(file->fd, LOCK_EX | LOCK_NB))
+		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
 	if (err) {
 		media_file_close(&file->media);
 		return err;

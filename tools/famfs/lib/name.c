@@ -98,7 +98,8 @@ struct name *name_make(struct model *model, struct inode *parent,
 		       struct inode *inode, const struct text *text,
 		       uint64_t cookie)
 {
-	struct name *name = calloc(1, offsetof(struct name, text) + text->bytes);
+	struct name *name = calloc(1, offsetof(struct name, text) +
+				   text->bytes);
 
 	if (!name)
 		return NULL;

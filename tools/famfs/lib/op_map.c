@@ -16,14 +16,14 @@
 #define MAP_STEP_MOST	(64ull << 20)
 
 uint64_t volume_map_goal(const struct volume *volume, uint64_t mapped,
-			 uint64_t upto, bool ahead)
+			 uint64_t reach, bool ahead)
 {
 	uint64_t step = mapped < MAP_STEP_MOST ? mapped : MAP_STEP_MOST;
 	uint64_t goal;
 
-	if (upto > volume->super.size)
+	if (reach > volume->super.size)
 		return volume->super.size;
-	goal = round_up64(upto, volume->super.unit);
+	goal = round_up64(reach, volume->super.unit);
 	if (goal > HUGE_SIZE)
 		goal = round_up64(goal, HUGE_SIZE);
 	if (!ahead || mapped + step <= goal)
@@ -242,7 +242,7 @@ int volume_tell(struct volume *volume, const struct op *op, uint64_t ino,
 }
 
 int volume_map(struct volume *volume, const struct op *op, uint64_t ino,
-	       uint64_t upto, bool ahead, struct volume_attr *attr)
+	       uint64_t reach, bool ahead, struct volume_attr *attr)
 {
 	struct inode *inode;
 	int err = volume_begin(volume);
@@ -250,7 +250,7 @@ int volume_map(struct volume *volume, const struct op *op, uint64_t ino,
 	if (!err)
 		err = volume_file(volume, ino, &inode);
 	if (!err)
-		err = map_reach(volume, inode, upto, ahead);
+		err = map_reach(volume, inode, reach, ahead);
 	if (err)
 		return volume_finish(volume, err);
 	if (volume->record.used > RECORD_HEADER)

@@ -171,7 +171,7 @@ static void wait_remove(struct space *space, struct wait *wait)
 	free(wait);
 }
 
-/* Makes what waits in [offset, offset + bytes) free, and splits what lies across. */
+/* What waits in [offset, offset + bytes) is free; what lies across is split. */
 static int space_end_waits(struct space *space, uint64_t offset, uint64_t bytes)
 {
 	uint64_t end = offset + bytes;

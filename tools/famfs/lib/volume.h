@@ -182,14 +182,14 @@ int volume_tell(struct volume *volume, const struct op *op, uint64_t ino,
 		uint64_t size, struct volume_attr *attr);
 
 /**
- * volume_map - maps a file as far as @upto, or farther
+ * volume_map - maps a file as far as @reach, or farther
  * @ahead: steps double up to 64 MiB; else not more than rounding takes
  *
  * Past 2 MiB, space is given in whole aligned 2 MiB while there is any. The
  * size does not change.
  */
 int volume_map(struct volume *volume, const struct op *op, uint64_t ino,
-	       uint64_t upto, bool ahead, struct volume_attr *attr);
+	       uint64_t reach, bool ahead, struct volume_attr *attr);
 
 /* Cuts off what is mapped behind the size; it waits. */
 int volume_trim(struct volume *volume, const struct op *op, uint64_t ino);

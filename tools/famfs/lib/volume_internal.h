@@ -85,8 +85,8 @@ void volume_fill(const struct inode *inode, struct volume_attr *attr);
 int volume_add_map(struct volume *volume, const struct inode *inode,
 		   uint64_t ino, uint64_t goal);
 
-/* How far to map so that @upto is mapped. */
+/* How far to map so that @reach is mapped. */
 uint64_t volume_map_goal(const struct volume *volume, uint64_t mapped,
-			 uint64_t upto, bool ahead);
+			 uint64_t reach, bool ahead);
 
 #endif

@@ -84,7 +84,8 @@ static const char *names_deep(struct volume *v)
 
 	for (int i = 1; i <= 1000; i++) {
 		CHECK(volume_create(v, &op, at, "d", &directory_node, &a) == 0);
-		at = inos[i] = a.ino;
+		at = a.ino;
+		inos[i] = at;
 		if (i % 100 == 0)
 			CHECK(volume_compact(v, op.now) == 0);
 	}

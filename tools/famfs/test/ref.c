@@ -20,7 +20,7 @@ void ref_init(struct ref *ref)
 const char *ref_text(uint8_t text)
 {
 	static const char *const texts[REF_TEXTS] = {
-		"a", "b", "c", "a-longer-name-of-a-file-that-takes-more-lines-than-one-in-the-log.txt",
+		"a", "b", "c", "a-longer-name-of-a-file-that-takes-two-lines-of-the-log.txt",
 		"e", "f", "ff", "\xc3\xa4", " ", "data.0001", "x", "y",
 	};
 

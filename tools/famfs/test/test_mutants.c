@@ -92,7 +92,7 @@ int main(void)
 	const char *many = getenv("FAMFS_HISTORIES");
 	const char *one = getenv("FAMFS_MUTANT");
 	unsigned int found = 0, known = 0, missed = 0;
-	uint64_t histories = many ? strtoull(many, NULL, 0) : 400;
+	uint64_t histories = many ? strtoull(many, NULL, 0) : 5000;
 
 	for (unsigned int i = 1; i < MUTANT_END; i++) {
 		if (one && strtoul(one, NULL, 0) != i)
