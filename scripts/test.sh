@@ -200,6 +200,9 @@ for backend in "${backends[@]}"; do
 	in_guest "$backend"
 done
 libfuse "${backends[0]}"
+while read -r name; do
+	here "$name" "$TOP/scripts/userspace.sh" "$name"
+done < <("$TOP/scripts/userspace.sh" --list)
 here fuzz "$TOP/scripts/fuzz.sh"
 here series "$TOP/scripts/series-selftest.sh"
 here guest "$TOP/scripts/guest/selftest.sh"
