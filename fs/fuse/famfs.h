@@ -199,6 +199,12 @@ struct famfs_resize {
 /* famfs_ctl.c */
 extern const struct file_operations famfs_ctl_ops;
 
+/* Errors that come without the server having seen the request. */
+static inline bool famfs_unanswered(int err)
+{
+	return err == -EINTR || err == -ENOMEM;
+}
+
 /* A line in the log, which says which connection it is about. */
 #define famfs_warn(fc, fmt, ...) do {					\
 	dev_t dev_ = (fc)->dev;						\
@@ -313,8 +319,9 @@ int famfs_memory_get(struct inode *inode, struct file *file, loff_t end);
 /* famfs_size.c */
 void famfs_size_write(struct inode *inode, loff_t size);
 bool famfs_size_untold(const struct inode *inode);
-u32 famfs_size_to_tell(const struct inode *inode, u64 *size);
-void famfs_size_told(struct inode *inode, u32 valid, u64 size, int err);
+u32 famfs_size_to_tell(const struct inode *inode, u64 *size, u32 *seq);
+void famfs_size_told(struct inode *inode, u32 valid, u64 size, u32 seq,
+		     int err);
 int famfs_size_flush(struct inode *inode, loff_t size);
 int famfs_size_settle(struct inode *inode);
 

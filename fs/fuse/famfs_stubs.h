@@ -172,13 +172,14 @@ static inline void famfs_file_release(struct inode *inode, struct fuse_file *ff)
 {
 }
 
-static inline u32 famfs_size_to_tell(const struct inode *inode, u64 *size)
+static inline u32 famfs_size_to_tell(const struct inode *inode, u64 *size,
+				     u32 *seq)
 {
 	return 0;
 }
 
 static inline void famfs_size_told(struct inode *inode, u32 valid, u64 size,
-				   int err)
+				   u32 seq, int err)
 {
 }
 

@@ -144,7 +144,7 @@ TEST_F(famfs_map, M1_only_the_last_stripe_may_end_in_a_page)
 	}
 }
 
-TEST_F(famfs_map, M1_overlong_message_is_refused)
+TEST_F_TIMEOUT(famfs_map, M1_overlong_message_is_refused, 120)
 {
 	size_t len = FUSE_FMAP_MAX_SIZE + 4096;
 	int got;
