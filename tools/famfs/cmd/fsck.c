@@ -135,7 +135,7 @@ static void fsck_mend_log(struct fsck *fsck, const struct fault *damage)
 		return;
 	}
 	fsck_show(fsck, volume);
-	err = volume_leave(volume, options.now);
+	err = volume_leave(volume);
 	volume_close(volume);
 	fsck_found(fsck, !err, damage->text);
 }

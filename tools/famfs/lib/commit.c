@@ -162,12 +162,11 @@ int volume_beat(struct volume *volume, uint64_t passed)
 	return volume_finish(volume, err);
 }
 
-int volume_leave(struct volume *volume, int64_t now)
+int volume_leave(struct volume *volume)
 {
 	struct root root;
 	int err;
 
-	(void)now;
 	err = volume_beat(volume, volume_seq(volume));
 	if (err)
 		return err;

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <uuid/uuid.h>
 
-#include "crc.h"
 #include "volume.h"
 
 static int hex_digit(int c)
@@ -42,6 +42,7 @@ static int host_read_id(const char *path, uint8_t id[16])
 
 int host_self_read(struct host_self *self)
 {
+	uuid_t machine;
 	int err;
 
 	memset(self, 0, sizeof(*self));
@@ -52,11 +53,8 @@ int host_self_read(struct host_self *self)
 	if (err)
 		return err;
 	/* The id itself is confidential (machine-id(5)): media get a hash. */
-	for (unsigned int i = 0; i < 4; i++) {
-		uint32_t sum = crc_seeded(self->uuid, "famfs host", 7 + i);
-
-		memcpy(self->uuid + 4 * i, &sum, sizeof(sum));
-	}
+	memcpy(machine, self->uuid, sizeof(machine));
+	uuid_generate_sha1(self->uuid, machine, "famfs", 5);
 	if (gethostname(self->name, HOST_NAME_MOST))
 		return -errno;
 	self->name[HOST_NAME_MOST] = '\0';

@@ -108,6 +108,25 @@ int beat_read(struct beat *beat, struct media *media, const uint8_t uuid[16],
 	      unsigned int slot);
 int beat_write(const struct beat *beat, struct media *media,
 	       const uint8_t uuid[16], unsigned int slot);
+/**
+ * list_write - writes the list that a beat of @version is going to name
+ * @crc: for the beat
+ *
+ * The beat still names the other one, of the version before.
+ */
+int list_write(const uint64_t *inodes, uint32_t count, uint32_t version,
+	       struct media *media, const uint8_t uuid[16], unsigned int slot,
+	       uint32_t *crc);
+
+/**
+ * list_read - reads the list that @beat names
+ * @inodes: room for LIST_MOST
+ *
+ * Return: 0; -EAGAIN where it is another one: read the beat again.
+ */
+int list_read(uint64_t *inodes, const struct beat *beat, struct media *media,
+	      const uint8_t uuid[16], unsigned int slot);
+
 int claim_write(const struct claim *claim, struct media *media,
 		const uint8_t uuid[16], unsigned int slot);
 int hostname_read(char name[HOST_NAME_MOST + 1], struct media *media,

@@ -222,6 +222,20 @@ static int volume_identify(struct volume *volume,
 	return err;
 }
 
+/* With an empty list. */
+static int volume_first_beat(struct volume *volume, uint64_t nonce)
+{
+	struct beat *beat = &volume->beat;
+	int err;
+
+	beat->nonce = nonce;
+	beat->list_version = 0;
+	beat->list_count = 0;
+	err = list_write(NULL, 0, 0, volume->media, volume->super.uuid,
+			 volume->slot, &beat->list_crc);
+	return err ? err : volume_beat(volume, 0);
+}
+
 /*
  * Steps T3 to T6 of a change of owner, from this host to itself: what it wrote
  * before its last end may lie in its old area and in the next one, so the
@@ -250,8 +264,7 @@ static int volume_own(struct volume *volume,
 	if (err)
 		return err;
 	volume->owner = true;
-	volume->beat.nonce = options->nonce;
-	return volume_beat(volume, 0);
+	return volume_first_beat(volume, options->nonce);
 }
 
 static int volume_start(struct volume *volume,

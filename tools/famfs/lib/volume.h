@@ -73,7 +73,7 @@ int volume_open(struct volume **out, struct media *media,
 void volume_close(struct volume *volume);
 
 /* Says for good that this host is out. Its superblock is gone for certain. */
-int volume_leave(struct volume *volume, int64_t now);
+int volume_leave(struct volume *volume);
 
 /**
  * volume_beat - tells other hosts how far this one is

@@ -30,6 +30,7 @@ const struct check checks[] = {
 	{ "dead_media", check_dead_media },
 	{ "owner", check_owner },
 	{ "mkfs_crash", check_mkfs_crash },
+	{ "crash", check_crash },
 	{ "flips", check_flips },
 };
 

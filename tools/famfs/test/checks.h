@@ -38,6 +38,7 @@ const char *check_readdir(void);
 const char *check_dead_media(void);
 const char *check_owner(void);
 const char *check_mkfs_crash(void);
+const char *check_crash(void);
 
 /* The media of the checks. */
 #define CHECK_SIZE	(5u << 20)

@@ -150,6 +150,43 @@ static const char *cache_super(uint64_t seed)
 	return NULL;
 }
 
+/* The list that a beat names, and no other. */
+static const char *cache_list(uint64_t seed)
+{
+	struct double_host *hosts = cache_memory.hosts;
+	static uint64_t inodes[LIST_MOST], got[LIST_MOST];
+	struct beat beat = { .list_count = 20 };
+
+	double_reset(&cache_memory, cache_image, seed);
+	cache_memory.chaos = 0;
+	for (uint32_t i = 0; i < LIST_MOST; i++)
+		inodes[i] = i + seed;
+	if (list_write(inodes, 20, 1, &hosts[0].media, cache_uuid, 1,
+		       &beat.list_crc))
+		return "a list is not written";
+	beat.list_version = 1;
+	double_settle(&cache_memory);
+	if (list_read(got, &beat, &hosts[1].media, cache_uuid, 1))
+		return "a list is not read";
+	if (list_write(inodes + 1, 20, 3, &hosts[0].media, cache_uuid, 1,
+		       &beat.list_crc) ||
+	    list_write(inodes, LIST_MOST, 4, &hosts[0].media, cache_uuid, 1,
+		       &beat.tail))
+		return "a list is not written";
+	beat.list_version = 3;
+	double_crash(&cache_memory, 0);
+	if (list_read(got, &beat, &hosts[1].media, cache_uuid, 1) ||
+	    memcmp(got, inodes + 1, 160))
+		return "another list is read";
+	beat.list_version = 4;
+	if (list_read(got, &beat, &hosts[1].media, cache_uuid, 1) != -EAGAIN)
+		return "a list counts that the beat does not name";
+	/* So much that it would not fit on a stack. */
+	beat.list_count = 1 << 19;
+	return list_read(got, &beat, &hosts[1].media, cache_uuid, 1) ==
+	       -EAGAIN ? NULL : "a list is too long";
+}
+
 /* Of two records the second is seen first: that is no damage. */
 static const char *cache_order(void)
 {
@@ -193,6 +230,8 @@ const char *check_cache(void)
 		wrong = cache_root_crash(seed);
 	if (!wrong)
 		wrong = cache_super(1);
+	for (uint64_t seed = 1; seed < 20 && !wrong; seed++)
+		wrong = cache_list(seed);
 	if (!wrong)
 		wrong = cache_order();
 	double_free(&cache_memory);

@@ -141,7 +141,7 @@ static const char *owner_run(struct volume *v, struct media *media)
 	CHECK(fault.kind == FAULT_OWNER && strstr(fault.text, "here"));
 	CHECK(identity_read(&identity, media, v->super.uuid, 0) == 0);
 	CHECK(identity.state == IDENTITY_STATE_IN);
-	CHECK(volume_leave(v, op.now) == 0);
+	CHECK(volume_leave(v) == 0);
 	CHECK(identity_read(&identity, media, v->super.uuid, 0) == 0);
 	CHECK(identity.state == IDENTITY_STATE_LEFT);
 	CHECK(volume_create(v, &op, 1, "x", &file_node, NULL) == -EROFS);

@@ -197,7 +197,7 @@ static void double_happen(struct double_memory *memory)
 
 	if (memory->flight_count && !double_random(memory, 3))
 		double_land(memory, 0);
-	if (!host->count || host->dead)
+	if (!host->count)
 		return;
 	line = &host->lines[double_random(memory, host->count)];
 	switch (double_random(memory, 4)) {
@@ -230,8 +230,12 @@ static int double_step(struct double_host *host)
 	struct double_memory *memory = host->memory;
 
 	memory->steps++;
-	if (memory->steps == memory->crash_at)
-		double_crash(memory, memory->crash_host);
+	if (memory->steps == memory->crash_at) {
+		if (memory->crash_keeps)
+			memory->hosts[memory->crash_host].dead = true;
+		else
+			double_crash(memory, memory->crash_host);
+	}
 	if (memory->steps == memory->call_at) {
 		memory->call_at = 0;
 		memory->call(memory->context);
@@ -438,6 +442,7 @@ void double_reset(struct double_memory *memory, const uint8_t *image,
 	double_restore(memory, image);
 	memory->steps = 0;
 	memory->crash_at = 0;
+	memory->crash_keeps = false;
 	memory->call_at = 0;
 	memory->chaos = 64;
 }

@@ -48,6 +48,7 @@ struct double_memory {
 	uint64_t steps;		/* accesses of lines so far */
 	uint64_t crash_at;	/* the step at which @crash_host dies, or 0 */
 	uint32_t crash_host;
+	bool crash_keeps;	/* only the server dies: the cache stays */
 	uint64_t call_at;	/* the step at which @call is called, or 0 */
 	void (*call)(void *context);
 	void *context;

@@ -131,6 +131,7 @@ static void history_mount(struct history *history)
 	do {
 		host->dead = false;
 		history_memory.crash_at = 0;
+		history_memory.crash_keeps = history_random(2);
 		if (++tries < 4 && !history_random(3))
 			history_memory.crash_at = history_memory.steps + 1 +
 						  history_random(60 * 16);
@@ -297,7 +298,7 @@ static void history_turn(struct history *history)
 		break;
 	case 4:		/* the server ends, and its host does not */
 		if (history_random(2))
-			volume_leave(history->volume, history->now);
+			volume_leave(history->volume);
 		volume_close(history->volume);
 		history_mount(history);
 		return;

@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 	}
 	err = populate(volume, atoi(argv[2]));
 	if (!err && argc > 3)
-		err = volume_leave(volume, options.now);
+		err = volume_leave(volume);
 	volume_close(volume);
 	media_close(media);
 	return err != 0;

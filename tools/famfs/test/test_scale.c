@@ -71,7 +71,7 @@ static int make(struct media *media, unsigned int files)
 		return err;
 	err = fill(volume, files);
 	if (!err)
-		err = volume_leave(volume, 0);
+		err = volume_leave(volume);
 	volume_close(volume);
 	return err;
 }
