@@ -42,7 +42,7 @@ int volume_setattr(struct volume *volume, const struct op *op, uint64_t ino,
 	record_add(&volume->record, &item);
 	err = volume_commit(volume, op, false);
 	if (!err)
-		volume_fill(inode, attr);
+		volume_fill(volume, inode, attr);
 	return volume_finish(volume, err);
 }
 

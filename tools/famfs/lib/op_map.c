@@ -216,7 +216,7 @@ int volume_truncate(struct volume *volume, const struct op *op, uint64_t ino,
 	size_add(volume, op, inode, size);
 	err = volume_commit(volume, op, grows);
 	if (!err)
-		volume_fill(inode, attr);
+		volume_fill(volume, inode, attr);
 	return volume_finish(volume, err);
 }
 
@@ -237,7 +237,7 @@ int volume_tell(struct volume *volume, const struct op *op, uint64_t ino,
 	size_add(volume, op, inode, size);
 	err = volume_commit(volume, op, false);
 	if (!err)
-		volume_fill(inode, attr);
+		volume_fill(volume, inode, attr);
 	return volume_finish(volume, err);
 }
 
@@ -256,11 +256,12 @@ int volume_map(struct volume *volume, const struct op *op, uint64_t ino,
 	if (volume->record.used > RECORD_HEADER)
 		err = volume_commit(volume, op, true);
 	if (!err)
-		volume_fill(inode, attr);
+		volume_fill(volume, inode, attr);
 	return volume_finish(volume, err);
 }
 
-int volume_trim(struct volume *volume, const struct op *op, uint64_t ino)
+int volume_trim(struct volume *volume, const struct op *op, uint64_t ino,
+		struct volume_attr *attr)
 {
 	struct inode *inode;
 	int err = volume_begin(volume);
@@ -269,5 +270,7 @@ int volume_trim(struct volume *volume, const struct op *op, uint64_t ino)
 		err = volume_file(volume, ino, &inode);
 	if (!err && cut_add(volume, inode, inode->attr.size))
 		err = volume_commit(volume, op, false);
+	if (!err)
+		volume_fill(volume, inode, attr);
 	return volume_finish(volume, err);
 }

@@ -47,7 +47,8 @@ int volume_name(struct volume *volume, uint64_t parent, const char *name,
 	return 0;
 }
 
-void volume_fill(const struct inode *inode, struct volume_attr *attr)
+void volume_fill(const struct volume *volume, const struct inode *inode,
+		 struct volume_attr *attr)
 {
 	if (!attr)
 		return;
@@ -55,6 +56,7 @@ void volume_fill(const struct inode *inode, struct volume_attr *attr)
 	attr->attr = inode->attr;
 	attr->mapped = inode->mapped;
 	attr->links = inode_links(inode);
+	attr->seq = volume->log.place.seq;
 }
 
 static void node_add_name(struct volume *volume, uint64_t parent,
@@ -153,7 +155,7 @@ int volume_create(struct volume *volume, const struct op *op, uint64_t parent,
 	if (!err)
 		err = volume_commit(volume, op, true);
 	if (!err)
-		volume_fill(inode_find(&volume->model, ino), attr);
+		volume_fill(volume, inode_look(&volume->model, ino), attr);
 	return volume_finish(volume, err);
 }
 
@@ -177,7 +179,7 @@ int volume_link(struct volume *volume, const struct op *op, uint64_t ino,
 	node_add_name(volume, parent, &text, ino, 0);
 	err = volume_commit(volume, op, true);
 	if (!err)
-		volume_fill(inode, attr);
+		volume_fill(volume, inode, attr);
 	return volume_finish(volume, err);
 }
 
@@ -195,27 +197,37 @@ static int node_find(struct volume *volume, uint64_t parent, const char *text,
 	return *name ? 0 : -ENOENT;
 }
 
-/* The inode, if @names of its names are all that it has. */
-static uint64_t node_gone(const struct inode *inode, uint32_t names)
+/* What the record that has just been applied has taken the last name of. */
+static void node_fill_removed(const struct volume *volume, uint64_t ino,
+			      struct volume_removed *removed)
 {
-	return inode->links == names ? inode->ino : 0;
+	if (!removed)
+		return;
+	removed->ino = ino;
+	removed->seq = volume->log.place.seq;
+}
+
+/* The inode, if it has one name alone. */
+static uint64_t node_last(const struct inode *inode)
+{
+	return inode->links == 1 ? inode->ino : 0;
 }
 
 static int node_remove(struct volume *volume, const struct op *op,
-		       struct name *name, uint64_t *gone)
+		       struct name *name, struct volume_removed *removed)
 {
-	uint64_t last = node_gone(name->inode, 1);
+	uint64_t last = node_last(name->inode);
 	int err;
 
 	node_add_unname(volume, name);
 	err = volume_commit(volume, op, false);
-	if (!err && gone)
-		*gone = last;
+	if (!err)
+		node_fill_removed(volume, last, removed);
 	return err;
 }
 
 int volume_unlink(struct volume *volume, const struct op *op, uint64_t parent,
-		  const char *text, uint64_t *gone)
+		  const char *text, struct volume_removed *removed)
 {
 	struct name *name;
 	int err = volume_begin(volume);
@@ -225,12 +237,12 @@ int volume_unlink(struct volume *volume, const struct op *op, uint64_t parent,
 	if (!err && inode_is_directory(name->inode))
 		err = -EISDIR;
 	if (!err)
-		err = node_remove(volume, op, name, gone);
+		err = node_remove(volume, op, name, removed);
 	return volume_finish(volume, err);
 }
 
 int volume_rmdir(struct volume *volume, const struct op *op, uint64_t parent,
-		 const char *text, uint64_t *gone)
+		 const char *text, struct volume_removed *removed)
 {
 	struct name *name;
 	int err = volume_begin(volume);
@@ -242,7 +254,7 @@ int volume_rmdir(struct volume *volume, const struct op *op, uint64_t parent,
 	if (!err && name->inode->directory->count)
 		err = -ENOTEMPTY;
 	if (!err)
-		err = node_remove(volume, op, name, gone);
+		err = node_remove(volume, op, name, removed);
 	return volume_finish(volume, err);
 }
 
@@ -288,7 +300,7 @@ static int rename_exchange(struct volume *volume, const struct op *op,
 static int rename_move(struct volume *volume, const struct op *op,
 		       struct name *from, uint64_t parent,
 		       const struct text *text, struct name *over,
-		       uint64_t *gone)
+		       struct volume_removed *removed)
 {
 	uint64_t last = 0;
 	int err;
@@ -297,29 +309,29 @@ static int rename_move(struct volume *volume, const struct op *op,
 		err = rename_check_replace(from->inode, over->inode);
 		if (err)
 			return err;
-		last = node_gone(over->inode, 1);
+		last = node_last(over->inode);
 		node_add_unname(volume, over);
 	}
 	node_add_unname(volume, from);
 	node_add_name(volume, parent, text, from->inode->ino, 0);
 	/* A longer name may take a few bytes more: there is room for that. */
 	err = volume_commit(volume, op, !over);
-	if (!err && gone)
-		*gone = last;
+	if (!err)
+		node_fill_removed(volume, last, removed);
 	return err;
 }
 
 int volume_rename(struct volume *volume, const struct op *op, uint64_t parent,
 		  const char *name, uint64_t new_parent, const char *new_name,
-		  unsigned int flags, uint64_t *gone)
+		  unsigned int flags, struct volume_removed *removed)
 {
 	struct name *from, *over = NULL;
 	struct inode *directory;
 	struct text text;
 	int err = volume_begin(volume);
 
-	if (gone)
-		*gone = 0;
+	if (removed)
+		removed->ino = 0;
 	if (!err && (flags & ~3u || flags == 3))
 		err = -EINVAL;
 	if (!err)
@@ -344,6 +356,6 @@ int volume_rename(struct volume *volume, const struct op *op, uint64_t parent,
 		err = rename_exchange(volume, op, from, over);
 	else
 		err = rename_move(volume, op, from, new_parent, &text, over,
-				  gone);
+				  removed);
 	return volume_finish(volume, err);
 }

@@ -37,7 +37,7 @@ int volume_lookup(struct volume *volume, uint64_t parent, const char *name,
 	if (!err) {
 		found = name_find(directory, &text);
 		if (found)
-			volume_fill(found->inode, attr);
+			volume_fill(volume, found->inode, attr);
 		else
 			err = -ENOENT;
 	}
@@ -51,7 +51,7 @@ int volume_getattr(struct volume *volume, uint64_t ino,
 	int err = view_begin(volume, ino, &inode);
 
 	if (!err)
-		volume_fill(inode, attr);
+		volume_fill(volume, inode, attr);
 	return view_finish(volume, err);
 }
 
@@ -91,8 +91,7 @@ int volume_readdir(struct volume *volume, uint64_t ino, uint64_t cookie,
 		memcpy(text, name->text, name->bytes);
 		text[name->bytes] = '\0';
 		entry.cookie = name->cookie;
-		entry.ino = name->inode->ino;
-		entry.mode = name->inode->attr.mode;
+		volume_fill(volume, name->inode, &entry.attr);
 		if (each(context, &entry))
 			break;
 		cookie = name->cookie;

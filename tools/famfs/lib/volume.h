@@ -122,6 +122,12 @@ struct volume_attr {
 	struct attr attr;
 	uint64_t mapped;	/* bytes of its extents */
 	uint32_t links;
+	uint64_t seq;		/* of the last record when it was so */
+};
+
+/* What an operation has taken the last name of; ino 0: nothing. */
+struct volume_removed {
+	uint64_t ino, seq;
 };
 
 /* A new inode. */
@@ -142,17 +148,17 @@ int volume_create(struct volume *volume, const struct op *op, uint64_t parent,
 		  struct volume_attr *attr);
 int volume_link(struct volume *volume, const struct op *op, uint64_t ino,
 		uint64_t parent, const char *name, struct volume_attr *attr);
-/* -EISDIR for directories; @gone: the inode, if that was its last name, or 0 */
+/* -EISDIR for directories. @removed may be NULL. */
 int volume_unlink(struct volume *volume, const struct op *op, uint64_t parent,
-		  const char *name, uint64_t *gone);
+		  const char *name, struct volume_removed *removed);
 int volume_rmdir(struct volume *volume, const struct op *op, uint64_t parent,
-		 const char *name, uint64_t *gone);
+		 const char *name, struct volume_removed *removed);
 
 enum { VOLUME_NOREPLACE = 1, VOLUME_EXCHANGE = 2 };	/* as RENAME_* */
-/* @gone: the inode that it replaces, if that was its last name, or 0 */
+/* @removed: what it replaces, if that was the last name. */
 int volume_rename(struct volume *volume, const struct op *op, uint64_t parent,
 		  const char *name, uint64_t new_parent, const char *new_name,
-		  unsigned int flags, uint64_t *gone);
+		  unsigned int flags, struct volume_removed *removed);
 
 enum {
 	VOLUME_MODE = 1, VOLUME_UID = 2, VOLUME_GID = 4, VOLUME_ATIME = 8,
@@ -192,7 +198,8 @@ int volume_map(struct volume *volume, const struct op *op, uint64_t ino,
 	       uint64_t reach, bool ahead, struct volume_attr *attr);
 
 /* Cuts off what is mapped behind the size; it waits. */
-int volume_trim(struct volume *volume, const struct op *op, uint64_t ino);
+int volume_trim(struct volume *volume, const struct op *op, uint64_t ino,
+		struct volume_attr *attr);
 
 enum { VOLUME_XATTR_CREATE = 1, VOLUME_XATTR_REPLACE = 2 };	/* as XATTR_* */
 int volume_setxattr(struct volume *volume, const struct op *op, uint64_t ino,
@@ -246,8 +253,7 @@ int volume_readlink(struct volume *volume, uint64_t ino, char *buf);
 struct volume_entry {
 	const char *name;
 	uint64_t cookie;	/* pass it to go on behind this entry */
-	uint64_t ino;
-	uint32_t mode;
+	struct volume_attr attr;
 };
 
 /*

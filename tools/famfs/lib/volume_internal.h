@@ -74,7 +74,8 @@ int volume_inode(struct volume *volume, uint64_t ino, struct inode **inode);
 /* As above, and a regular file: -EISDIR, -EINVAL. */
 int volume_file(struct volume *volume, uint64_t ino, struct inode **inode);
 
-void volume_fill(const struct inode *inode, struct volume_attr *attr);
+void volume_fill(const struct volume *volume, const struct inode *inode,
+		 struct volume_attr *attr);
 
 /**
  * volume_add_map - adds the extents that map a file from @from to @goal

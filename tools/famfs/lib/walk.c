@@ -11,6 +11,7 @@
 #include "volume_internal.h"
 
 struct walk {
+	const struct volume *volume;
 	int (*each)(void *context, const struct volume_seen *seen);
 	void *context;
 	struct volume_seen seen;
@@ -46,7 +47,7 @@ static int walk_tell(struct walk *walk, const struct inode *inode,
 {
 	int err = 0;
 
-	volume_fill(inode, &walk->seen.attr);
+	volume_fill(walk->volume, inode, &walk->seen.attr);
 	walk->seen.path = path;
 	walk->seen.target = NULL;
 	walk->seen.extents = NULL;
@@ -124,6 +125,7 @@ int volume_walk(struct volume *volume,
 
 	if (!walk)
 		return -ENOMEM;
+	walk->volume = volume;
 	walk->each = each;
 	walk->context = context;
 	pthread_rwlock_rdlock(&volume->lock);

@@ -36,7 +36,7 @@ static int readdir_each(void *context, const struct volume_entry *entry)
 		return 1;
 	reading->count++;
 	reading->cookie = entry->cookie;
-	reading->sum += entry->ino;
+	reading->sum += entry->attr.ino;
 	return 0;
 }
 

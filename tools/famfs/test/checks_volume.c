@@ -47,8 +47,8 @@ static const char *names_run(struct volume *v)
 	struct volume_node link = { .mode = S_IFLNK | 0777 };
 	static char target[TARGET_MOST + 2], buf[TARGET_MOST + 1];
 	char name[NAME_MOST + 2], path[300];
+	struct volume_removed gone;
 	struct volume_attr a;
-	uint64_t gone;
 
 	memset(name, 'n', sizeof(name));
 	name[NAME_MOST + 1] = '\0';
@@ -68,7 +68,8 @@ static const char *names_run(struct volume *v)
 	CHECK(volume_create(v, &op, 1, "l", &link, &a) == 0);
 	CHECK(volume_readlink(v, a.ino, buf) == 0 && !strcmp(buf, target));
 	CHECK(volume_readlink(v, 1, buf) == -EINVAL);
-	CHECK(volume_unlink(v, &op, 1, "l", &gone) == 0 && gone == a.ino);
+	CHECK(volume_unlink(v, &op, 1, "l", &gone) == 0);
+	CHECK(gone.ino == a.ino && gone.seq == volume_seq(v));
 	CHECK(volume_getattr(v, a.ino, &a) == 0 && a.links == 0);
 	CHECK(volume_gone(v, &op, a.ino) == 0);
 	CHECK(volume_getattr(v, a.ino, &a) == -ENOENT);
@@ -124,7 +125,8 @@ static const char *space_run(struct volume *v)
 {
 	struct volume_stat before, after;
 	struct volume_attr a;
-	uint64_t all, gone;
+	struct volume_removed gone;
+	uint64_t all;
 
 	volume_statfs(v, &before);
 	all = before.free;
@@ -139,16 +141,16 @@ static const char *space_run(struct volume *v)
 	CHECK(after.free == 0 && after.waiting == all - 8192);
 	/* Not even to the file itself. */
 	CHECK(volume_truncate(v, &op, a.ino, 8193, NULL) == -ENOSPC);
-	CHECK(volume_let_go(v, a.ino, volume_seq(v) - 1) == 0);
+	CHECK(volume_let_go(v, a.ino, a.seq - 1) == 0);
 	volume_statfs(v, &after);
 	CHECK(after.free == 0);
-	CHECK(volume_let_go(v, a.ino, volume_seq(v)) == 0);
+	CHECK(volume_let_go(v, a.ino, a.seq) == 0);
 	volume_statfs(v, &after);
 	CHECK(after.free == all - 8192 && after.waiting == 0);
-	CHECK(volume_unlink(v, &op, 1, "a", &gone) == 0 && gone == a.ino);
+	CHECK(volume_unlink(v, &op, 1, "a", &gone) == 0 && gone.ino == a.ino);
 	volume_statfs(v, &after);
 	CHECK(after.free == all - 8192 && after.waiting == 8192);
-	CHECK(volume_gone(v, &op, gone) == 0);
+	CHECK(volume_gone(v, &op, gone.ino) == 0);
 	volume_statfs(v, &after);
 	CHECK(after.free == all && after.waiting == 0 && after.inodes == 1);
 	CHECK(volume_gone(v, &op, 1) == -EBUSY);
@@ -207,7 +209,7 @@ static const char *growth_run(struct volume *v, uint64_t size, uint64_t step)
 		CHECK(volume_create(v, &op, 1, name, &file_node, &other) == 0);
 		CHECK(volume_truncate(v, &op, other.ino, 10000, NULL) == 0);
 	}
-	CHECK(volume_trim(v, &op, a.ino) == 0);
+	CHECK(volume_trim(v, &op, a.ino, NULL) == 0);
 	CHECK(growth_huge(v, a.ino) >= size / HUGE_SIZE - 1);
 	CHECK(volume_create(v, &op, 1, "at once", &file_node, &a) == 0);
 	CHECK(volume_truncate(v, &op, a.ino, size + 1, &a) == 0);
@@ -262,11 +264,11 @@ static const char *log_full_run(struct volume *v)
 	CHECK(err == -ENOSPC);
 	CHECK(made > 150);
 	while (--made > 0) {
-		uint64_t gone = 0;
+		struct volume_removed gone;
 
 		snprintf(name, sizeof(name), "%080u", made - 1);
 		CHECK(volume_unlink(v, &op, 1, name, &gone) == 0);
-		CHECK(volume_gone(v, &op, gone) == 0);
+		CHECK(volume_gone(v, &op, gone.ino) == 0);
 	}
 	CHECK(volume_create(v, &op, 1, "again", &file_node, NULL) == 0);
 	CHECK(volume_health(v) == 0);

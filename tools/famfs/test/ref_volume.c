@@ -100,7 +100,7 @@ int ref_do_volume(const struct ref *ref, struct ref_op *op,
 	case REF_TELL:
 		return ref_tell(op, volume, &how, ino);
 	case REF_TRIM:
-		return volume_trim(volume, &how, ino);
+		return volume_trim(volume, &how, ino, NULL);
 	case REF_SETXATTR:
 		return ref_setxattr(op, volume, &how, ino);
 	case REF_REMOVEXATTR:

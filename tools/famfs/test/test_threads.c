@@ -25,7 +25,7 @@ static int count_entry(void *context, const struct volume_entry *entry)
 {
 	unsigned int *count = context;
 
-	*count += entry->ino != 0;
+	*count += entry->attr.ino != 0;
 	return 0;
 }
 
@@ -34,7 +34,8 @@ static int work_once(unsigned int me, unsigned int round)
 {
 	struct volume_node file = { .mode = S_IFREG | 0644, .map = 4096 };
 	struct op op = { .now = 3000000000 + round };
-	uint64_t mine = directories[me], gone;
+	uint64_t mine = directories[me];
+	struct volume_removed gone;
 	struct volume_extent extents[4];
 	struct volume_attr attr;
 	char name[20];
@@ -48,10 +49,10 @@ static int work_once(unsigned int me, unsigned int round)
 	err |= volume_extents(volume, attr.ino, extents, 4, &count);
 	err |= volume_setxattr(volume, &op, attr.ino, "user.a", "b", 1, 0);
 	err |= volume_truncate(volume, &op, attr.ino, 5, &attr);
-	err |= volume_let_go(volume, attr.ino, volume_seq(volume));
+	err |= volume_let_go(volume, attr.ino, attr.seq);
 	err |= volume_rename(volume, &op, mine, name, mine, "renamed", 0, NULL);
 	err |= volume_unlink(volume, &op, mine, "renamed", &gone);
-	err |= volume_gone(volume, &op, gone);
+	err |= volume_gone(volume, &op, gone.ino);
 	return err;
 }
 
