@@ -176,17 +176,19 @@ libfuse()
 # here NAME COMMAND...: a test of its own that runs on this machine.
 here()
 {
-	local name=$1 start=$SECONDS results=(0 1 0)
+	local name=$1 start=$SECONDS results=(0 1 0) reason=
 
 	shift
 	wanted "$name" || return 0
 	mkdir -p "$out"
 	if "$@" > "$out/$name.log" 2>&1; then
 		results=(1 0 0)
+		! reason=$(grep -m 1 '^SKIP: ' "$out/$name.log") || results=(0 0 1)
 	else
 		tail -n 30 "$out/$name.log"
 	fi
 	count "$name" "${results[@]}" $((SECONDS - start))
+	[ -z "$reason" ] || echo "    $reason"
 }
 
 [[ ${TRANSPORT:-fuse} =~ ^(fuse|clone|uring)$ ]] ||
