@@ -11,7 +11,7 @@
  * An error that the server sends, or a connection that is gone, is an answer:
  * whoever syncs or closes the file gets it, every open file through wb_err, and
  * the size is told again only when somebody asks for it.  A request that a
- * signal has taken out of the queue is none: famfs_keep.c tells the size then.
+ * signal has taken out of the queue is none: see famfs_tell.c.
  */
 
 #include "famfs.h"
@@ -159,7 +159,7 @@ int famfs_size_settle(struct inode *inode)
 		err = famfs_size_flush(inode, i_size_read(inode));
 	if (err)
 		return err;
-	/* Pairs with famfs_kept_tell(), which sends nothing from here on. */
+	/* Pairs with famfs_tell_start(), which sends nothing from here on. */
 	smp_mb();
 	return wait_on_bit(&get_fuse_inode(inode)->state, FUSE_I_SIZE_SENT,
 			   TASK_KILLABLE) ? -EINTR : 0;
