@@ -125,6 +125,8 @@ int run_tests(int argc, char **argv, const struct fmap_test *tests)
 			continue;
 		printf("%s\n", tests->name);
 		fflush(stdout);
+		map_device = 0;
+		map_flags = 0;
 		srv_start(&srv, argv[1], argv[2]);
 		tests->func();
 		srv_stop(&srv);

@@ -65,31 +65,6 @@ FIXTURE_TEARDOWN(famfs_daxfd)
 	FAMFS_TEARDOWN();
 }
 
-/* Has the map of a file name the device by this id. */
-static void set_id(FIXTURE_DATA(famfs_daxfd) * self, int file, int id,
-		   __u64 off)
-{
-	struct famfs_msg m;
-
-	famfs_msg_simple(&m, SIZE, id, off, SIZE);
-	famfs_msg_header(&m)->flags = FUSE_FMAP_BACKING_IDS;
-	famfs_set_map(&self->env.srv, file, m.buf, m.len);
-	famfs_msg_exit(&m);
-}
-
-static int push_id(FIXTURE_DATA(famfs_daxfd) * self, int file, int id,
-		   __u64 off)
-{
-	struct famfs_msg m;
-	int err;
-
-	famfs_msg_simple(&m, SIZE, id, off, SIZE);
-	famfs_msg_header(&m)->flags = FUSE_FMAP_BACKING_IDS;
-	err = famfs_push_map(self->dev, file, &m);
-	famfs_msg_exit(&m);
-	return err;
-}
-
 /* A call with any arguments. */
 static int backing_open(int dev, int fd, __u32 flags, __u64 padding)
 {
@@ -109,7 +84,7 @@ TEST_F(famfs_daxfd, D2_map_names_a_backing_id)
 	ASSERT_LT(0, id);
 	/* The descriptor was the proof; it is not needed any more. */
 	close(self->rw);
-	set_id(self, 0, id, 0);
+	famfs_set_id(&self->env.srv, 0, id, 0, SIZE);
 	fd = ASSERT_OPEN("f", O_RDWR);
 	EXPECT_EQ(1, pwrite(fd, "r", 1, 5000));
 	EXPECT_EQ(1, pread(fd, &c, 1, 5000));
@@ -126,12 +101,12 @@ TEST_F(famfs_daxfd, D2_backing_id_can_be_pushed)
 	int id;
 
 	ASSERT_EQ(0, famfs_stat_size(&self->env, "f", &size));
-	EXPECT_EQ(-ENODEV, push_id(self, 0, 1, PMD));
+	EXPECT_EQ(-ENODEV, famfs_push_id(self->dev, 0, 1, PMD, SIZE));
 	id = famfs_dax_open(self->dev, self->rw);
 	ASSERT_LT(0, id);
-	EXPECT_EQ(-ENODEV, push_id(self, 0, id + 1, PMD));
-	EXPECT_EQ(-ENODEV, push_id(self, 0, -id, PMD));
-	EXPECT_EQ(0, push_id(self, 0, id, PMD));
+	EXPECT_EQ(-ENODEV, famfs_push_id(self->dev, 0, id + 1, PMD, SIZE));
+	EXPECT_EQ(-ENODEV, famfs_push_id(self->dev, 0, -id, PMD, SIZE));
+	EXPECT_EQ(0, famfs_push_id(self->dev, 0, id, PMD, SIZE));
 	EXPECT_EQ(0, famfs_try_open(&self->env, "f", O_RDWR));
 	EXPECT_FETCHES(0);
 	EXPECT_COUNT(0, FUSE_GET_DAXDEV);
@@ -289,122 +264,6 @@ TEST_F(famfs_daxfd, D3_device_of_another_driver)
 	EXPECT_LT(0, famfs_dax_open(self->dev, self->rw));
 }
 
-TEST_F(famfs_daxfd, D4_same_device_has_the_same_id)
-{
-	int id = famfs_dax_open(self->dev, self->rw);
-
-	ASSERT_LT(0, id);
-	EXPECT_EQ(id, famfs_dax_open(self->dev, self->rw));
-	/* What may be written to must not become read-only, nor reverse. */
-	EXPECT_EQ(-EBUSY, famfs_dax_open(self->dev, self->ro));
-	EXPECT_EQ(0, famfs_dax_close(self->dev, id));
-	EXPECT_EQ(-ENOENT, famfs_dax_close(self->dev, id));
-	id = famfs_dax_open(self->dev, self->ro);
-	EXPECT_LT(0, id);
-	EXPECT_EQ(-EBUSY, famfs_dax_open(self->dev, self->rw));
-	EXPECT_EQ(id, famfs_dax_open(self->dev, self->ro));
-	/* Nor by the other way to name it. */
-	EXPECT_EQ(-EBUSY, famfs_try_open(&self->env, "f", O_RDWR));
-}
-
-/* No page of it is in two files, whatever these call it. */
-TEST_F(famfs_daxfd, D4_device_with_an_index_and_an_id)
-{
-	int id;
-
-	EXPECT_EQ(0, famfs_try_open(&self->env, "f", O_RDWR));
-	EXPECT_COUNT(1, FUSE_GET_DAXDEV);
-	EXPECT_EQ(-EBUSY, famfs_dax_open(self->dev, self->ro));
-	id = famfs_dax_open(self->dev, self->rw);
-	ASSERT_LT(0, id);
-	set_id(self, 1, id, 0);
-	EXPECT_EQ(-EEXIST, famfs_try_open(&self->env, "g", O_RDWR));
-	set_id(self, 1, id, PMD);
-	EXPECT_EQ(0, famfs_try_open(&self->env, "g", O_RDWR));
-	/* The same file by the other name: nothing moves. */
-	EXPECT_EQ(0, push_id(self, 0, id, 0));
-	EXPECT_EQ(-EBUSY, famfs_dax_close(self->dev, id));
-	ASSERT_EQ(0, famfs_evict(&self->env, 0));
-	/* Given back, it has neither name any more. */
-	EXPECT_EQ(0, famfs_dax_close(self->dev, id));
-	EXPECT_EQ(-ENODEV, famfs_try_open(&self->env, "g", O_RDWR));
-	EXPECT_EQ(0, famfs_try_open(&self->env, "f", O_RDWR));
-	EXPECT_COUNT(2, FUSE_GET_DAXDEV);
-}
-
-/* Who took one for the other would show users other memory. */
-TEST_F(famfs_daxfd, D4_index_and_id_of_one_number_are_two_devices)
-{
-	int id = famfs_dax_open(self->dev, self->rw);
-	int f, g, other;
-	char c[2];
-
-	if (self->env.ndevs < 2)
-		SKIP(return, "need two dax devices in FAMFS_DAXDEVS");
-	ASSERT_EQ(1, id);
-	if (!famfs_bound(&self->env.devs[1], "fsdev_dax"))
-		ASSERT_EQ(0, famfs_bind(&self->env.devs[1], "fsdev_dax"));
-	set_id(self, 0, 1, 0);
-	/* "g" has index 1. */
-	f = ASSERT_OPEN("f", O_RDWR);
-	g = ASSERT_OPEN("g", O_RDWR);
-	EXPECT_COUNT(1, FUSE_GET_DAXDEV);
-	EXPECT_EQ(1, pwrite(f, "f", 1, 0));
-	EXPECT_EQ(1, pwrite(g, "g", 1, 0));
-	EXPECT_EQ(1, pread(f, &c[0], 1, 0));
-	EXPECT_EQ(1, pread(g, &c[1], 1, 0));
-	EXPECT_EQ('f', c[0]);
-	EXPECT_EQ('g', c[1]);
-	/* The id of the other is another number. */
-	other = famfs_dax_open_path(self->dev, self->env.devs[1].path, O_RDWR);
-	EXPECT_EQ(2, other);
-	EXPECT_EQ(-EEXIST, push_id(self, 0, other, 0));
-	close(f);
-	close(g);
-}
-
-/* With one device: a name of one kind says nothing of the other kind. */
-TEST_F(famfs_daxfd, D4_index_is_no_id_and_id_no_index)
-{
-	int id;
-
-	EXPECT_EQ(0, famfs_try_open(&self->env, "f", O_RDWR));
-	EXPECT_EQ(-ENODEV, push_id(self, 0, 0, 0));
-	id = famfs_dax_open(self->dev, self->rw);
-	ASSERT_EQ(1, id);
-	/* "g" has index 1, of which the server says what it likes. */
-	famfs_fail(&self->env.srv, FUSE_GET_DAXDEV, 1, -ENXIO, 1);
-	EXPECT_EQ(-ENXIO, famfs_try_open(&self->env, "g", O_RDWR));
-	EXPECT_COUNT(2, FUSE_GET_DAXDEV);
-	EXPECT_EQ(-ENODEV, push_id(self, 0, 0, 0));
-	EXPECT_EQ(0, push_id(self, 0, 1, 0));
-}
-
-TEST_F(famfs_daxfd, D4_close_of_a_device_in_use)
-{
-	int fd, id = famfs_dax_open(self->dev, self->rw);
-
-	ASSERT_LT(0, id);
-	set_id(self, 0, id, 0);
-	fd = ASSERT_OPEN("f", O_RDWR);
-	EXPECT_EQ(-EBUSY, famfs_dax_close(self->dev, id));
-	EXPECT_EQ(1, pwrite(fd, "u", 1, 0));
-	/* Without a map the file does not use it. */
-	EXPECT_EQ(0, famfs_revoke(self->dev, 0));
-	EXPECT_EQ(0, famfs_dax_close(self->dev, id));
-	/* Nobody is asked what an id stands for. */
-	EXPECT_ERRNO(ENODEV, pwrite(fd, "v", 1, 0));
-	EXPECT_COUNT(0, FUSE_GET_DAXDEV);
-	id = famfs_dax_open(self->dev, self->rw);
-	ASSERT_LT(0, id);
-	set_id(self, 0, id, 0);
-	EXPECT_EQ(1, pwrite(fd, "v", 1, 0));
-	EXPECT_EQ(-EBUSY, famfs_dax_close(self->dev, id));
-	close(fd);
-	ASSERT_EQ(0, famfs_evict(&self->env, 0));
-	EXPECT_EQ(0, famfs_dax_close(self->dev, id));
-}
-
 /* A second server, mounted on a folder of its own. */
 static int mount_other(struct famfs_env *env, struct famfs_env *other,
 		       int *dev)
@@ -451,7 +310,7 @@ TEST_F(famfs_daxfd, X2_device_that_has_gone_gets_a_new_id)
 	int fd, new, id = famfs_dax_open(self->dev, self->rw);
 
 	ASSERT_LT(0, id);
-	set_id(self, 0, id, 0);
+	famfs_set_id(&self->env.srv, 0, id, 0, SIZE);
 	fd = ASSERT_OPEN("f", O_RDWR);
 	close_devs(self);
 	ASSERT_EQ(0, famfs_unbind(dev));
@@ -464,7 +323,7 @@ TEST_F(famfs_daxfd, X2_device_that_has_gone_gets_a_new_id)
 	EXPECT_NE(id, new);
 	EXPECT_EQ(-EBUSY, famfs_dax_close(self->dev, id));
 	EXPECT_ERRNO(EIO, pwrite(fd, "x", 1, 0));
-	EXPECT_EQ(0, push_id(self, 0, new, 0));
+	EXPECT_EQ(0, famfs_push_id(self->dev, 0, new, 0, SIZE));
 	EXPECT_EQ(1, pwrite(fd, "x", 1, 0));
 	/* Nobody uses it any more, and it is not listed for ever. */
 	EXPECT_EQ(0, famfs_dax_close(self->dev, id));
@@ -504,7 +363,7 @@ TEST_F(famfs_daxfd, X2_device_goes_while_it_is_registered_again)
 	char *map;
 
 	ASSERT_LT(0, id);
-	set_id(self, 0, id, 0);
+	famfs_set_id(&self->env.srv, 0, id, 0, SIZE);
 	fd = ASSERT_OPEN("f", O_RDWR);
 	map = mmap(NULL, SIZE, PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
 	ASSERT_NE(MAP_FAILED, map);

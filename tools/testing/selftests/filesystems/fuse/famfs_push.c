@@ -87,6 +87,34 @@ int famfs_dax_close(int dev, __u32 id)
 	return ioctl(dev, FUSE_DEV_IOC_BACKING_CLOSE, &id) < 0 ? -errno : 0;
 }
 
+/* A map of one extent, on a device that has this backing id. */
+static void msg_by_id(struct famfs_msg *m, __u32 id, __u64 off, __u64 size)
+{
+	famfs_msg_simple(m, size, id, off, size);
+	famfs_msg_header(m)->flags = FUSE_FMAP_BACKING_IDS;
+}
+
+void famfs_set_id(struct famfs_server *srv, int file, __u32 id, __u64 off,
+		  __u64 size)
+{
+	struct famfs_msg m;
+
+	msg_by_id(&m, id, off, size);
+	famfs_set_map(srv, file, m.buf, m.len);
+	famfs_msg_exit(&m);
+}
+
+int famfs_push_id(int dev, int file, __u32 id, __u64 off, __u64 size)
+{
+	struct famfs_msg m;
+	int err;
+
+	msg_by_id(&m, id, off, size);
+	err = famfs_push_map(dev, file, &m);
+	famfs_msg_exit(&m);
+	return err;
+}
+
 /* Has the server push a map when such a request of the file comes. */
 int famfs_note_push(struct famfs_server *srv, __u32 opcode, int file,
 		    const void *map, size_t len, int times)

@@ -271,6 +271,9 @@ int famfs_revoke(int fd, int file);
 int famfs_dax_open(int dev, int fd);
 int famfs_dax_open_path(int dev, const char *path, int flags);
 int famfs_dax_close(int dev, __u32 id);
+void famfs_set_id(struct famfs_server *srv, int file, __u32 id, __u64 off,
+		  __u64 size);
+int famfs_push_id(int dev, int file, __u32 id, __u64 off, __u64 size);
 int famfs_note_push(struct famfs_server *srv, __u32 opcode, int file,
 		    const void *map, size_t len, int times);
 
