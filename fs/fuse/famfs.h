@@ -9,8 +9,9 @@
  *				create
  *   FUSE_I_PRIVS_FETCH		bit lock: one opener asks the server for the
  *				privileges; as above
- *   famfs_conn.register_lock	device table; taken by the server's tasks, who
- *				wait for nobody inside it
+ *   famfs_conn.register_lock	device table and names; taken by the server's
+ *				tasks, who inside it wait for callbacks of a
+ *				device without maps, but for no user
  *   device_lock of a device	unbinding holds it while it tells us; never
  *				taken by us
  *   dax_device.holder_rwsem	(read) held while we are told of a failure;
@@ -31,8 +32,9 @@
  *				write; a change of the map waits for them with
  *				invalidate_lock held, so in a section nothing
  *				waits and nothing faults
- *   famfs_conn.lock		claims; taken in reclaim, so whoever holds it
- *				allocates nothing; innermost
+ *   famfs_conn.lock		claims, and which maps use which devices; taken
+ *				in reclaim, so whoever holds it allocates
+ *				nothing; innermost but for spin locks
  *
  * famfs_conn.parts_lock	messages in parts; nothing is locked inside it
  *
