@@ -420,7 +420,7 @@ struct inode *famfs_next_owner(struct famfs_daxdev *dev, u64 *page, u64 end)
 	struct inode *inode;
 
 	guard(mutex)(&conn->lock);
-	/* What was closed has no files, and another device may be in its slot. */
+	/* What was closed has no files; its slot may have another device. */
 	while (conn->devs[dev->slot] == dev && *page < end) {
 		claim = famfs_claim_find(conn, base + *page);
 		if (!claim || claim->first >= base + end)

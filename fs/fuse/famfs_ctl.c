@@ -9,8 +9,8 @@
  *   index INDEX NUMBER
  *
  * NUMBER is what the log and traces call the device, NAME is the device's own,
- * as in "dax0.0", SIZE is in bytes, STATE is "held" or, once the driver has been
- * unbound, "gone".  The other lines tell what maps call the devices.
+ * as in "dax0.0", SIZE is in bytes, STATE is "held" or, once the driver has
+ * been unbound, "gone".  The other lines tell what maps call the devices.
  */
 
 #include "dev.h"
