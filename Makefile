@@ -10,6 +10,7 @@ help:
 	@echo '              BACKEND=hmem|hmem-multi|hmem-large|pmem|nvdimm|cxl, VARIANT=debug,'
 	@echo '              TRANSPORT=fuse|clone|uring, FULL=1 choose'
 	@echo 'make check    static gates over the series and the scripts; FULL=1: all of them'
+	@echo 'make tools    mkfs.famfs, fsck.famfs and famfs, in build/tools'
 	@echo 'make series   build/series/linux/*.patch and build/series/libfuse/*.patch'
 	@echo 'make bench    instructions of reads, writes, faults and opens beside ext4 and xfs'
 	@echo 'make cost     instructions that FUSE servers without maps pay for the option'
@@ -22,6 +23,9 @@ help:
 demo test check bench cost shell:
 	@scripts/$@.sh
 
+tools:
+	@scripts/userspace.sh famfs_build
+
 series:
 	@scripts/packages.sh
 	@scripts/base.sh linux
@@ -32,4 +36,4 @@ series:
 clean:
 	rm -rf build
 
-.PHONY: help demo test check bench cost series shell clean
+.PHONY: help demo test check bench cost series tools shell clean

@@ -20,6 +20,8 @@ PACKAGES=(
 	libfuse-dev libfuse3-dev
 	# building libfuse, with io-uring
 	meson ninja-build pkg-config liburing-dev libnuma-dev
+	# the tools of tools/famfs and their tests
+	libblkid-dev uuid-dev libjson-c-dev zlib1g-dev libbsd-dev libcmocka-dev
 	# the guest
 	qemu-system-x86 busybox-static cpio
 	# devices, tools and file systems used inside the guest
@@ -31,6 +33,8 @@ PACKAGES=(
 )
 # make check FULL=1 builds for other machines.
 [ -z "${FULL:-}" ] || PACKAGES+=(gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu)
+# make test FULL=1 goes on with libFuzzer.
+[ -z "${FULL:-}" ] || PACKAGES+=(clang libclang-rt-14-dev)
 
 missing()
 {

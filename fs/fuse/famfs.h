@@ -214,6 +214,23 @@ struct famfs_resize {
 /* famfs_ctl.c */
 extern const struct file_operations famfs_ctl_ops;
 
+/* Errors that come without the server having seen the request. */
+static inline bool famfs_unanswered(int err)
+{
+	return err == -EINTR || err == -ENOMEM;
+}
+
+/* A line in the log, which says which connection it is about. */
+#define famfs_warn(fc, fmt, ...) do {					\
+	dev_t dev_ = (fc)->dev;						\
+									\
+	pr_warn_ratelimited("%u:%u: " fmt, MAJOR(dev_), MINOR(dev_),	\
+			    ##__VA_ARGS__);				\
+} while (0)
+
+/* For servers that ask for FUSE_DAX_FMAP although it was not offered. */
+#define FAMFS_NO_MAPS	"no file can be mapped onto dax devices: %s\n"
+
 #ifdef CONFIG_FUSE_FAMFS_DAX
 
 /*
@@ -235,14 +252,6 @@ static inline struct famfs_conn *famfs_conn_of(const struct fuse_conn *fc)
 	return smp_load_acquire(&fc->famfs);
 }
 
-/* A line in the log, which says which connection it is about. */
-#define famfs_warn(fc, fmt, ...) do {					\
-	dev_t dev_ = (fc)->dev;						\
-									\
-	pr_warn_ratelimited("%u:%u: " fmt, MAJOR(dev_), MINOR(dev_),	\
-			    ##__VA_ARGS__);				\
-} while (0)
-
 /* The caller keeps the map from changing, or looks only for NULL. */
 static inline const struct famfs_map *famfs_inode_map(const struct inode *inode)
 {
@@ -251,7 +260,7 @@ static inline const struct famfs_map *famfs_inode_map(const struct inode *inode)
 
 /* famfs_conn.c */
 bool famfs_conn_offer(struct fuse_mount *fm);
-bool famfs_conn_start(struct fuse_conn *fc, u64 flags);
+bool famfs_conn_start(struct fuse_mount *fm, u64 flags);
 void famfs_conn_stop(struct fuse_conn *fc);
 void famfs_conn_free(struct fuse_conn *fc);
 
@@ -333,8 +342,9 @@ int famfs_memory_get(struct inode *inode, struct file *file, loff_t end);
 /* famfs_size.c */
 void famfs_size_write(struct inode *inode, loff_t size);
 bool famfs_size_untold(const struct inode *inode);
-u32 famfs_size_to_tell(const struct inode *inode, u64 *size);
-void famfs_size_told(struct inode *inode, u32 valid, u64 size, int err);
+u32 famfs_size_to_tell(const struct inode *inode, u64 *size, u32 *seq);
+void famfs_size_told(struct inode *inode, u32 valid, u64 size, u32 seq,
+		     int err);
 int famfs_size_flush(struct inode *inode, loff_t size);
 int famfs_size_settle(struct inode *inode);
 

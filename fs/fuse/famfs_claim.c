@@ -170,6 +170,7 @@ int famfs_claims_alloc(struct famfs_conn *conn, struct inode *inode,
 	fill.out = claims;
 	famfs_map_walk(map, famfs_gather_range, &fill);
 	map->claims = claims;
+	map->claimed = map->mapped;
 	return 0;
 }
 
@@ -349,6 +350,7 @@ void famfs_claims_shrink(struct famfs_conn *conn, struct famfs_map *map)
 	}
 	famfs_unclaim_some(conn, claims, i, claims->nr);
 	claims->nr = i;
+	map->claimed = map->mapped;
 	mutex_unlock(&conn->lock);
 	wake_up_all(&conn->claimed);
 }

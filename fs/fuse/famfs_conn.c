@@ -14,15 +14,21 @@
  * is not, as set-user-ID helpers do.  A block device cannot keep its pages
  * elsewhere, and connections with submounts (virtiofs) have a server that
  * shares no devices with this kernel.
+ *
+ * Returns why the mount is none that can have maps, which does not change, or
+ * NULL.
  */
-static bool famfs_conn_allowed(struct fuse_mount *fm)
+static const char *famfs_conn_unfit(const struct fuse_mount *fm)
 {
-	struct fuse_conn *fc = fm->fc;
+	const struct fuse_conn *fc = fm->fc;
 
-	/* capable() last: where it says no it leaves an audit record. */
-	return fc->user_ns == &init_user_ns &&
-	       uid_eq(fc->user_id, GLOBAL_ROOT_UID) && !fm->sb->s_bdev &&
-	       !fc->auto_submounts && capable(CAP_SYS_RAWIO);
+	if (fc->user_ns != &init_user_ns)
+		return "/dev/fuse was opened in a user namespace";
+	if (!uid_eq(fc->user_id, GLOBAL_ROOT_UID))
+		return "it is mounted for a user, user_id= is not 0";
+	if (fm->sb->s_bdev || fc->auto_submounts)
+		return "this kind of mount cannot have them";
+	return NULL;
 }
 
 /**
@@ -34,7 +40,9 @@ static bool famfs_conn_allowed(struct fuse_mount *fm)
  */
 bool famfs_conn_offer(struct fuse_mount *fm)
 {
-	fm->fc->dax_fmap_offered = famfs_conn_allowed(fm);
+	/* capable() last: where it says no it leaves an audit record. */
+	fm->fc->dax_fmap_offered = !famfs_conn_unfit(fm) &&
+				   capable(CAP_SYS_RAWIO);
 	return fm->fc->dax_fmap_offered;
 }
 
@@ -60,20 +68,26 @@ static struct famfs_conn *famfs_conn_alloc(struct fuse_conn *fc)
 
 /**
  * famfs_conn_start() - take note of what the server replied to INIT
- * @fc: the connection
+ * @fm: the mount that INIT was sent for
  * @flags: the reply's flags
  *
- * A flag that was not offered has no effect.
+ * A flag that was not offered has no effect, but that the log says why.
  *
  * Context: The task that replies to INIT, or the one that mounts.
  * Return: false if there is no memory for what has been agreed.
  */
-bool famfs_conn_start(struct fuse_conn *fc, u64 flags)
+bool famfs_conn_start(struct fuse_mount *fm, u64 flags)
 {
+	struct fuse_conn *fc = fm->fc;
 	struct famfs_conn *conn;
 
-	if (!fc->dax_fmap_offered || !(flags & FUSE_DAX_FMAP))
+	if (!(flags & FUSE_DAX_FMAP))
 		return true;
+	if (!fc->dax_fmap_offered) {
+		famfs_warn(fc, FAMFS_NO_MAPS, famfs_conn_unfit(fm) ?:
+			   "who mounted it had no CAP_SYS_RAWIO");
+		return true;
+	}
 
 	conn = famfs_conn_alloc(fc);
 	if (!conn)
@@ -107,6 +121,7 @@ void famfs_conn_free(struct fuse_conn *fc)
 	if (!fc->famfs)
 		return;
 	WARN_ON_ONCE(!list_empty(&fc->famfs->kept));
+	WARN_ON_ONCE(delayed_work_pending(&fc->famfs->keep_work));
 	list_for_each_entry_safe(parts, next, &fc->famfs->parts, list)
 		kvfree(parts);
 	xa_destroy(&fc->famfs->indices);

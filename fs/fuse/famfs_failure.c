@@ -160,8 +160,10 @@ static void famfs_remove(struct famfs_daxdev *dev)
 struct famfs_poison_walk {
 	struct inode *inode;
 	int mf_flags;
+	int err;		/* the first one */
 };
 
+/* Goes on after an error: what cannot be told of one page hurts no other. */
 static int famfs_poison_range(const struct famfs_range *range, void *data)
 {
 	struct famfs_poison_walk *poison = data;
@@ -172,7 +174,9 @@ static int famfs_poison_range(const struct famfs_range *range, void *data)
 				range->len >> PAGE_SHIFT, poison->mf_flags);
 	/* Processes that did not ask to be told early find out by faulting. */
 	unmap_mapping_range(mapping, range->offset, range->len, 0);
-	return err;
+	if (!poison->err)
+		poison->err = err;
+	return 0;
 }
 
 static int famfs_poison_inode(struct inode *inode,
@@ -184,18 +188,17 @@ static int famfs_poison_inode(struct inode *inode,
 		.mf_flags	= mf_flags,
 	};
 	const struct famfs_map *map;
-	int err = 0;
 
 	/* Faults that have not seen the bad page are through after this. */
 	filemap_invalidate_lock(inode->i_mapping);
 	map = famfs_map_of(inode, dev);
 	if (map)
-		err = famfs_map_walk_at(map, where, famfs_poison_range,
-					&poison);
+		famfs_map_walk_at(map, where, famfs_poison_range, &poison);
 	filemap_invalidate_unlock(inode->i_mapping);
-	return err;
+	return poison.err;
 }
 
+/* Every file is told, whatever happens to another; returns the first error. */
 static int famfs_poison(struct famfs_daxdev *dev, u64 offset, u64 len,
 			int mf_flags)
 {
@@ -208,18 +211,20 @@ static int famfs_poison(struct famfs_daxdev *dev, u64 offset, u64 len,
 	u64 end = page + (where.len >> PAGE_SHIFT);
 	struct fuse_conn *fc = dev->conn->fc;
 	struct inode *inode;
-	int err;
+	int err, ret;
 
 	if (offset >= dev->size || len > dev->size - offset)
 		return -EOPNOTSUPP;
 
 	err = mtree_store_range(&dev->bad, page, end - 1, dev, GFP_KERNEL);
 	down_read(&fc->killsb);
-	while (!err && !list_empty(&fc->mounts)) {
+	while (!list_empty(&fc->mounts)) {
 		inode = famfs_next_owner(dev, &page, end);
 		if (!inode)
 			break;
-		err = famfs_poison_inode(inode, dev, &where, mf_flags);
+		ret = famfs_poison_inode(inode, dev, &where, mf_flags);
+		if (!err)
+			err = ret;
 		iput(inode);
 	}
 	up_read(&fc->killsb);

@@ -120,8 +120,6 @@ static bool famfs_fault_in(struct iov_iter *iter)
 {
 	size_t size = min_t(size_t, iov_iter_count(iter), SZ_1M);
 
-	if (!user_backed_iter(iter))
-		return false;
 	if (iov_iter_rw(iter) == WRITE)
 		return fault_in_iov_iter_readable(iter, size) < size;
 	return fault_in_iov_iter_writeable(iter, size) < size;
@@ -146,11 +144,14 @@ static bool famfs_readable(struct kiocb *iocb)
  *
  * A buffer can be reclaimed again before it is copied.  But memory of the file
  * that fails in the middle of a copy looks just the same, and each try may be
- * a machine check: so a second failure in a row is looked into.
+ * a machine check: so a second failure in a row is looked into.  A buffer of
+ * the kernel's, as sendfile(2) has one, is always present: it must be the file.
  */
 static int famfs_after_fault(struct kiocb *iocb, struct iov_iter *iter,
 			     int tries)
 {
+	if (!user_backed_iter(iter))
+		return -EIO;
 	if (tries && iov_iter_rw(iter) == READ && !famfs_readable(iocb))
 		return -EIO;
 	if (tries == FAMFS_FAULT_TRIES || !famfs_fault_in(iter))

@@ -128,7 +128,8 @@ static int famfs_fetch_reply(struct inode *inode,
 		fm->fc->dax_fmap = 0;
 		err = fuse_is_famfs(inode) ? -EIO : 0;
 	} else if (size < 0) {
-		famfs_staged_drop(inode);
+		if (!famfs_unanswered(size))
+			famfs_staged_drop(inode);
 		err = size;
 	} else {
 		err = famfs_take_reply(inode, args.out_args[0].value, size,
@@ -141,10 +142,13 @@ static int famfs_fetch_reply(struct inode *inode,
 static int famfs_fetch_as(struct inode *inode, bool locked)
 {
 	struct famfs_fmap_snap asked;
+	int err = 0;
 
-	/* An error has been answered to, or the next request meets it too. */
+	/* An error of the server's is an answer. */
 	if (!famfs_inode_map(inode))
-		famfs_size_flush(inode, i_size_read(inode));
+		err = famfs_size_flush(inode, i_size_read(inode));
+	if (famfs_unanswered(err))
+		return err;
 	asked = famfs_fmap_snapshot(inode);
 	asked.locked = locked;
 	return famfs_fetch_reply(inode, &asked);
@@ -394,11 +398,12 @@ static int famfs_truncated(struct inode *inode)
 	set_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
 	err = famfs_cut(inode, 0);
 	WRITE_ONCE(fi->famfs_server_size, 0);
+	/* From here on the size is what the server's maps say. */
+	clear_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
 	if (err)
 		famfs_map_shorten(inode, 0);
 	else
 		err = famfs_fetch_shrunk(inode, 0);
-	clear_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
 	inode_unlock(inode);
 	return err;
 }

@@ -150,7 +150,7 @@ static int famfs_replace(struct inode *inode, struct famfs_map *map,
 	int err = 0;
 
 	/* Where the file only grows there is nothing to forget. */
-	if (old && from < old->mapped)
+	if (old && from < old->claimed)
 		err = famfs_unmap_or_busy(inode, old, from);
 	if (!err)
 		err = famfs_claim_map(get_fuse_conn(inode)->famfs, map, old);

@@ -31,7 +31,7 @@
  * @args: the request that tells its size
  * @in: what that says
  * @out: the reply, which is not looked at
- * @told: the request has been answered, well or not
+ * @seq: fuse_inode.famfs_seq of the request
  */
 struct famfs_kept {
 	struct list_head list;
@@ -39,7 +39,7 @@ struct famfs_kept {
 	struct fuse_args args;
 	struct fuse_setattr_in in;
 	struct fuse_attr_out out;
-	bool told;
+	u32 seq;
 };
 
 /* Unmaps nothing: where somebody has the file mapped, it is open. */
@@ -70,8 +70,14 @@ static void famfs_kept_told(struct fuse_args *args, int error)
 	struct famfs_kept *kept = container_of(args, struct famfs_kept, args);
 	struct fuse_inode *fi = get_fuse_inode(kept->inode);
 
-	famfs_size_told(kept->inode, kept->in.valid, kept->in.size, error);
-	kept->told = true;
+	/* Nobody asks again. */
+	if (famfs_unanswered(error))
+		error = -EIO;
+	famfs_size_told(kept->inode, kept->in.valid, kept->in.size, kept->seq,
+			error);
+	/* A map that came meanwhile counts more than the answer. */
+	if (!error && famfs_size_untold(kept->inode))
+		set_bit(FUSE_I_SIZE_LEFT, &fi->state);
 	clear_and_wake_up_bit(FUSE_I_SIZE_SENT, &fi->state);
 }
 
@@ -85,7 +91,14 @@ static void famfs_kept_tell(struct famfs_kept *kept)
 	struct fuse_args *args = &kept->args;
 
 	set_bit(FUSE_I_SIZE_SENT, &get_fuse_inode(inode)->state);
-	kept->in.valid = famfs_size_to_tell(inode, &kept->in.size);
+	/* Pairs with famfs_size_settle(). */
+	smp_mb__after_atomic();
+	kept->in.valid = famfs_size_to_tell(inode, &kept->in.size, &kept->seq);
+	if (!kept->in.valid) {
+		clear_and_wake_up_bit(FUSE_I_SIZE_SENT,
+				      &get_fuse_inode(inode)->state);
+		return;
+	}
 	args->opcode = FUSE_SETATTR;
 	args->nodeid = get_node_id(inode);
 	args->in_numargs = 1;
@@ -106,10 +119,11 @@ static void famfs_kept_tell(struct famfs_kept *kept)
 static bool famfs_kept_needed(struct famfs_kept *kept)
 {
 	struct inode *inode = kept->inode;
+	struct fuse_inode *fi = get_fuse_inode(inode);
 
-	if (test_bit_acquire(FUSE_I_SIZE_SENT, &get_fuse_inode(inode)->state))
+	if (test_bit_acquire(FUSE_I_SIZE_SENT, &fi->state))
 		return true;
-	if (!kept->told && famfs_size_untold(inode)) {
+	if (test_and_clear_bit(FUSE_I_SIZE_LEFT, &fi->state)) {
 		famfs_kept_tell(kept);
 		return true;
 	}
@@ -138,7 +152,10 @@ void famfs_keep_work(struct work_struct *work)
 			list_move(&kept->list, &free);
 		}
 		conn->keep_delay = min(2 * conn->keep_delay, FAMFS_KEEP_MAX);
-		if (!list_empty(&conn->kept))
+		if (list_empty(&conn->kept))
+			/* An inode that came and went while this waited. */
+			cancel_delayed_work(&conn->keep_work);
+		else
 			queue_delayed_work(system_dfl_long_wq, &conn->keep_work,
 					   conn->keep_delay);
 	}
@@ -185,7 +202,10 @@ void famfs_file_release(struct inode *inode, struct fuse_file *ff)
 	if (!fuse_is_famfs(inode))
 		return;
 	err = famfs_size_flush(inode, i_size_read(inode));
-	if (err == -EINTR || err == -ENOMEM ||
+	/* Set before keep_lock is taken: famfs_keep_work() sees it, or keeps. */
+	if (famfs_unanswered(err))
+		set_bit(FUSE_I_SIZE_LEFT, &get_fuse_inode(inode)->state);
+	if (famfs_unanswered(err) ||
 	    (ff->famfs_mmapped && famfs_inode_pinned(inode)))
 		famfs_inode_keep(inode);
 }

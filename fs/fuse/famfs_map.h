@@ -80,6 +80,8 @@ struct famfs_stripe {
  * @claims: what the map takes up on the devices; owned by the map
  * @file_size: size of the file in bytes
  * @mapped: bytes mapped, at least @file_size
+ * @claimed: how far @claims reach, more than @mapped where the end was taken
+ *	     away under pins
  * @unit: length of every extent but the last, or 0 if they differ
  * @unit_shift: log2 of @unit, or negative if there is none
  * @nr_extents: number of @extents
@@ -103,6 +105,7 @@ struct famfs_map {
 	struct famfs_claims *claims;
 	u64 file_size;
 	u64 mapped;
+	u64 claimed;
 	u64 unit;
 	int unit_shift;
 	u32 nr_extents;

@@ -12,8 +12,8 @@
  * A file grows at the server last: memory is there and zeroed before anybody is
  * told the new size.
  *
- * Meanwhile the size is this host's (FUSE_I_SIZE_UNSTABLE), whatever maps the
- * server sends.
+ * Until the server has answered the size is this host's (FUSE_I_SIZE_UNSTABLE),
+ * whatever maps the server sends.
  */
 
 #include "famfs.h"
@@ -116,10 +116,14 @@ int famfs_resize_begin(struct inode *inode, struct iattr *attr,
 	return err;
 }
 
+/* From here on the size is what the server's maps say. */
 static void famfs_shrunk(struct inode *inode, loff_t size)
 {
+	clear_bit(FUSE_I_SIZE_UNSTABLE, &get_fuse_inode(inode)->state);
 	famfs_fetch_shrunk(inode, size);
 	filemap_invalidate_lock_shared(inode->i_mapping);
+	/* Another host may have appended to the file. */
+	size = i_size_read(inode);
 	famfs_zero(inode, size, PAGE_ALIGN(size));
 	filemap_invalidate_unlock_shared(inode->i_mapping);
 }

@@ -55,34 +55,34 @@ bool famfs_size_untold(const struct inode *inode)
  * famfs_size_to_tell() - add the size to a request that tells the times
  * @inode: an inode of any kind
  * @size: set to the size
+ * @seq: set to what famfs_size_told() wants to know
  *
  * Return: FATTR_SIZE, or 0 if there is nothing to tell.
  */
-u32 famfs_size_to_tell(const struct inode *inode, u64 *size)
+u32 famfs_size_to_tell(const struct inode *inode, u64 *size, u32 *seq)
 {
+	*seq = READ_ONCE(get_fuse_inode(inode)->famfs_seq);
 	if (!famfs_size_untold(inode))
 		return 0;
 	*size = i_size_read(inode);
 	return FATTR_SIZE;
 }
 
-/* A reply to GET_FMAP from before brings a size from before. */
-static void famfs_size_set_known(struct inode *inode, u64 size)
+/*
+ * A reply to GET_FMAP from before brings a size from before.  A map that has
+ * come meanwhile brings a size that may be later than this one: so this one
+ * counts for nothing, and is told again.
+ */
+static void famfs_size_set_known(struct inode *inode, u64 size, u32 seq)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
 	guard(spinlock)(&fi->lock);
-	if (size <= fi->famfs_server_size)
+	if (seq != fi->famfs_seq || size <= fi->famfs_server_size)
 		return;
 	WRITE_ONCE(fi->famfs_server_size, size);
 	if (!fi->famfs_meta)
 		fi->famfs_seq++;
-}
-
-/* Errors that come without the server having seen the request. */
-static bool famfs_size_unanswered(int err)
-{
-	return err == -EINTR || err == -ENOMEM;
 }
 
 /**
@@ -90,17 +90,19 @@ static bool famfs_size_unanswered(int err)
  * @inode: an inode of any kind
  * @valid: FATTR_* bits of the request
  * @size: the size in it
+ * @seq: what famfs_size_to_tell() set it to
  * @err: 0 or the error that the request ended with
  *
  * Context: Any task, the server's among them.
  */
-void famfs_size_told(struct inode *inode, u32 valid, u64 size, int err)
+void famfs_size_told(struct inode *inode, u32 valid, u64 size, u32 seq,
+		     int err)
 {
 	if (!(valid & FATTR_SIZE))
 		return;
 	if (!err)
-		famfs_size_set_known(inode, size);
-	else if (!famfs_size_unanswered(err))
+		famfs_size_set_known(inode, size, seq);
+	else if (!famfs_unanswered(err))
 		__filemap_set_wb_err(inode->i_mapping, err);
 }
 
@@ -152,9 +154,13 @@ int famfs_size_settle(struct inode *inode)
 	int err;
 
 	lockdep_assert_held_write(&inode->i_rwsem);
-	if (wait_on_bit(&get_fuse_inode(inode)->state, FUSE_I_SIZE_SENT,
-			TASK_KILLABLE))
-		return -EINTR;
 	err = write_inode_now(inode, 1);
-	return err ?: famfs_size_flush(inode, i_size_read(inode));
+	if (!err)
+		err = famfs_size_flush(inode, i_size_read(inode));
+	if (err)
+		return err;
+	/* Pairs with famfs_kept_tell(), which sends nothing from here on. */
+	smp_mb();
+	return wait_on_bit(&get_fuse_inode(inode)->state, FUSE_I_SIZE_SENT,
+			   TASK_KILLABLE) ? -EINTR : 0;
 }

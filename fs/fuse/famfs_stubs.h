@@ -16,8 +16,11 @@ static inline bool famfs_conn_offer(struct fuse_mount *fm)
 	return false;
 }
 
-static inline bool famfs_conn_start(struct fuse_conn *fc, u64 flags)
+static inline bool famfs_conn_start(struct fuse_mount *fm, u64 flags)
 {
+	if (flags & FUSE_DAX_FMAP)
+		famfs_warn(fm->fc, FAMFS_NO_MAPS,
+			   "the kernel is without CONFIG_FUSE_FAMFS_DAX");
 	return true;
 }
 
@@ -170,13 +173,14 @@ static inline void famfs_file_release(struct inode *inode, struct fuse_file *ff)
 {
 }
 
-static inline u32 famfs_size_to_tell(const struct inode *inode, u64 *size)
+static inline u32 famfs_size_to_tell(const struct inode *inode, u64 *size,
+				     u32 *seq)
 {
 	return 0;
 }
 
 static inline void famfs_size_told(struct inode *inode, u32 valid, u64 size,
-				   int err)
+				   u32 seq, int err)
 {
 }
 

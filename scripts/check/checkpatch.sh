@@ -23,6 +23,7 @@ EXEMPT=(
 	# A FUSE server says so of a request that it does not know.
 	'ENOSYS|/fuse/|ENOSYS'
 	'TYPO_SPELLING||[^a-z]iput\('
+	'TYPO_SPELLING|drivers/dax/device\.c|perhaps .flip.'
 	'TYPO_SPELLING|famfs_age_test\.c|may be misspelled - perhaps .DAEMON'
 	'TYPO_SPELLING|famfs_age_test\.c|may be misspelled - perhaps .daemon'
 )

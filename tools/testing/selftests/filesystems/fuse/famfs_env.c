@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -85,6 +86,31 @@ static void find_devs(struct famfs_env *env)
 	}
 }
 
+/*
+ * Waits for the test before, which the harness does not do if it has killed it:
+ * it may be in the middle of unbinding the device.  The lock is kept by all of
+ * a test's processes, but for servers, and goes with them.
+ */
+static int lock_dev(const struct famfs_dev *dev)
+{
+	bool waited = false;
+	char path[128];
+	int i, fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%.32s", dev->name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	for (i = 0; fd >= 0 && i < 200; i++) {
+		if (!flock(fd, LOCK_EX | LOCK_NB)) {
+			/* Its mounts go a moment later. */
+			usleep(waited ? 500000 : 0);
+			return 0;
+		}
+		waited = true;
+		usleep(100000);
+	}
+	return -EBUSY;
+}
+
 void famfs_name_devs(struct famfs_env *env, struct famfs_server *srv)
 {
 	int i;
@@ -123,6 +149,8 @@ static const char *env_init(struct famfs_env *env, int devs)
 	if (env->ndevs < devs)
 		return devs > 1 ? "need more dax devices in FAMFS_DAXDEVS" :
 				  "need a dax device in FAMFS_DAXDEVS";
+	if (devs && lock_dev(&env->devs[0]))
+		return "need a device that no other test uses";
 	for (i = 0; i < devs; i++)
 		if (!famfs_bound(&env->devs[i], "fsdev_dax") &&
 		    famfs_bind(&env->devs[i], "fsdev_dax"))

@@ -4,10 +4,12 @@
  * is: ordinary FUSE, whatever its server asks for.
  *
  * What is easily wrong here: device memory within the reach of a mount that an
- * unprivileged user made, because only the server's reply is looked at.
+ * unprivileged user made, because only the server's reply is looked at; nobody
+ * is told why the files of such a mount are slow.
  */
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/sysmacros.h>
 
 #include "famfs_task.h"
 #include "famfs_test.h"
@@ -109,7 +111,7 @@ TEST_F(famfs_init, N1_not_offered_to_a_mount_for_a_user)
 }
 
 /* Root of a user namespace has all capabilities, but only there. */
-static int in_user_namespace(struct famfs_env *env)
+static int enter_user_namespace(void)
 {
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
 		return 30;
@@ -117,6 +119,15 @@ static int in_user_namespace(struct famfs_env *env)
 	    famfs_write_text("/proc/self/uid_map", "0 0 1") ||
 	    famfs_write_text("/proc/self/gid_map", "0 0 1"))
 		return 31;
+	return 0;
+}
+
+static int in_user_namespace(struct famfs_env *env)
+{
+	int wrong = enter_user_namespace();
+
+	if (wrong)
+		return wrong;
 	/* The device must be opened by who mounts. */
 	close(env->srv.fd);
 	env->srv.fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
@@ -128,6 +139,66 @@ static int in_user_namespace(struct famfs_env *env)
 TEST_F(famfs_init, N1_not_offered_in_a_user_namespace)
 {
 	EXPECT_CHILD(in_user_namespace(&self->env));
+}
+
+/* A line about this mount with these words, in what has not been read yet. */
+static bool log_says(struct famfs_env *env, int log, const char *why)
+{
+	char line[1024], mount[64];
+	struct stat st;
+	ssize_t n;
+
+	if (stat(env->dir, &st))
+		return false;
+	snprintf(mount, sizeof(mount), "fuse: %u:%u: ", major(st.st_dev),
+		 minor(st.st_dev));
+	while ((n = read(log, line, sizeof(line) - 1)) > 0 ||
+	       (n < 0 && errno == EPIPE)) {
+		line[n > 0 ? n : 0] = '\0';
+		if (strstr(line, mount) && strstr(line, why))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Mounts until the log says why there are no maps; others may have used up what
+ * the limit of printk allows just now.
+ */
+static int told_why(struct famfs_env *env, int log, __u32 user, const char *why)
+{
+	bool told = false;
+	int i;
+
+	for (i = 0; i < 20 && !told; i++) {
+		usleep(i ? 300000 : 0);
+		famfs_server_exit(&env->srv);
+		if (famfs_server_init(&env->srv))
+			return 40;
+		env->srv.user = user;
+		env->srv.st->force = true;
+		if (famfs_mount_fork(env))
+			return 41;
+		told = log_says(env, log, why);
+		if (famfs_umount(env))
+			return 42;
+	}
+	return told ? 0 : 43;
+}
+
+TEST_F(famfs_init, O2_unoffered_is_told_with_the_reason)
+{
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (log < 0)
+		SKIP(return, "need /dev/kmsg");
+	ASSERT_LE(0, lseek(log, 0, SEEK_END));
+	EXPECT_CHILD(famfs_drop_cap(CAP_SYS_RAWIO) ? 1 :
+		     told_why(&self->env, log, 0, "CAP_SYS_RAWIO"));
+	EXPECT_CHILD(told_why(&self->env, log, 65534, "user_id="));
+	EXPECT_CHILD(enter_user_namespace() ?:
+		     told_why(&self->env, log, 0, "user namespace"));
+	close(log);
 }
 
 TEST_F(famfs_init, N2_flag_not_asked_for_is_ordinary_fuse)

@@ -172,7 +172,7 @@ TEST_F(famfs_map, M8_request_tells_what_is_needed_and_taken)
 	EXPECT_EQ(0, st->get_fmap.reserved);
 }
 
-TEST_F(famfs_map, M1_overlong_message_is_refused)
+TEST_F_TIMEOUT(famfs_map, M1_overlong_message_is_refused, 120)
 {
 	size_t len = FAMFS_REPLY_MAX + 4096;
 	int got;

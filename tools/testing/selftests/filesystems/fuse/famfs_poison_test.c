@@ -278,6 +278,31 @@ TEST_F(famfs_poison, X1_page_is_unmapped_from_who_is_not_told)
 	munmap(v, PAGE);
 }
 
+/* The memory of the device as such, past file and CPU caches. */
+TEST_F(famfs_poison, X1_node_fails_on_the_page_only)
+{
+	const off_t bad = PMD + 7 * PAGE;
+	const off_t at = variant->one ? bad : bad - PMD;
+	__u64 frame = fill_and_find(self->fd, bad, variant->huge);
+	int node = open(self->env.devs[0].path, O_RDWR | O_CLOEXEC);
+	char buf[3 * PAGE];
+
+	ASSERT_GE(node, 0);
+	EXPECT_EQ(3 * PAGE, pread(node, buf, 3 * PAGE, at - PAGE));
+	EXPECT_EQ(0, poison(&self->poisoned, frame));
+	EXPECT_ERRNO(EIO, pread(node, buf, 1, at));
+	EXPECT_ERRNO(EIO, pread(node, buf, 1, at + PAGE - 1));
+	EXPECT_ERRNO(EIO, pwrite(node, buf, PAGE, at));
+	EXPECT_EQ(PAGE, pread(node, buf, 3 * PAGE, at - PAGE));
+	EXPECT_EQ('g', buf[PAGE - 1]);
+	EXPECT_EQ(PAGE, pwrite(node, buf, 3 * PAGE, at - PAGE));
+	EXPECT_EQ(PAGE, pread(node, buf, PAGE, at + PAGE));
+	EXPECT_EQ('g', buf[0]);
+	/* The first page of a huge one is as good as any other. */
+	EXPECT_EQ(PAGE, pread(node, buf, PAGE, at - 7 * PAGE));
+	close(node);
+}
+
 /* A file is found by each of its pages, also by the first and the last. */
 static void page_at_an_edge(struct __test_metadata *const _metadata,
 			    FIXTURE_DATA(famfs_poison) * self, bool huge,

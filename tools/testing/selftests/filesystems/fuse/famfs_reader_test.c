@@ -197,7 +197,7 @@ TEST_F(famfs_reader, I5_core_dump_of_a_private_mapping)
 	munmap(map, SIZE);
 }
 
-TEST_F(famfs_reader, I5_core_dump_leaves_out_what_it_is_told_to)
+TEST_F_TIMEOUT(famfs_reader, I5_core_dump_leaves_out_what_it_is_told_to, 120)
 {
 	char *shared = map_all(self->fd, MAP_SHARED);
 	char *private = map_all(self->fd, MAP_PRIVATE);

@@ -271,6 +271,21 @@ int famfs_server_thread(struct famfs_server *srv)
 	return err;
 }
 
+/*
+ * Whatever a test starts ends with it, and the test with the harness.  A test
+ * that is killed, or fails an assertion, so leaves nobody behind who uses a
+ * device.
+ */
+static void end_with_parent(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static void __attribute__((constructor)) end_forks_with_parent(void)
+{
+	pthread_atfork(NULL, NULL, end_with_parent);
+}
+
 /* Files of the test that were open at the fork are not the server's. */
 static void close_others(const struct famfs_server *srv)
 {
@@ -293,8 +308,6 @@ int famfs_server_fork(struct famfs_server *srv)
 	if (pid < 0)
 		return -errno;
 	if (!pid) {
-		/* An assertion that fails in the test must not leave it. */
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close_others(srv);
 		if (getppid() != test || famfs_transport_open(srv) ||
 		    (srv->prepare && srv->prepare()))

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the commands share.
+ */
+#ifndef FAMFS_CMD_H
+#define FAMFS_CMD_H
+
+#include <stdbool.h>
+
+#include "fault.h"
+#include "media.h"
+#include "volume.h"
+
+/* Each command gets its own name in argv[0], and returns an exit status. */
+int cmd_mkfs(int argc, char **argv);
+int cmd_fsck(int argc, char **argv);
+int cmd_dump(int argc, char **argv);
+
+extern bool cmd_quiet;
+extern unsigned int cmd_verbose;
+
+/* A line on standard output, unless -q was given. */
+void cmd_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* An error names the object and the finding; @next is what to type, or NULL. */
+void cmd_fail(const char *object, const char *next, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The error of a call, for an object. */
+void cmd_fail_errno(const char *object, int err);
+
+/* What a medium's finding means, and what to do about it. */
+void cmd_fail_fault(const char *device, int err, const struct fault *fault);
+
+/* Opens the one argument that is left, or says why not. NULL: said. */
+struct media *cmd_open(const char *device, int flags);
+
+/* Yes on a terminal? Without one: no. */
+bool cmd_ask(const char *question);
+
+/* A number with K, M, G or T. False: it is none. */
+bool cmd_size(const char *text, uint64_t *bytes);
+
+/* Bytes as people write them, in one of a few buffers. */
+const char *cmd_bytes(uint64_t bytes);
+
+/**
+ * signature_find - what is on a medium already?
+ * @text: what it is, for a message
+ *
+ * Return: 1 for famfs of our version, 2 for something else, 0 for nothing, or
+ * -errno.
+ */
+int signature_find(struct media *media, char *text, size_t room);
+
+/**
+ * hosts_in - which hosts are in a medium of our version?
+ * @living: one of them was seen alive within three seconds
+ *
+ * Return: how many; the name of one in @name.
+ */
+int hosts_in(struct media *media, bool *living, char *name);
+
+#endif

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * famfs dump: names, attributes and where files lie, as a backup of what the
+ * log says. Data goes by tar or rsync.
+ */
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+#include <uuid/uuid.h>
+
+#include "cmd.h"
+
+static const char dump_help[] =
+	"Usage: famfs dump [OPTION...] DEVICE\n"
+	"\n"
+	"Lists every name with mode, owner, size and extents. Nothing is written;\n"
+	"the file system can be mounted meanwhile.\n"
+	"\n"
+	"      --json     as JSON\n"
+	"  -q, --quiet    say nothing but errors\n"
+	"  -h, --help\n";
+
+/* A path of any bytes, on one line. */
+static void dump_text(const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '\\' || c < ' ' || c == 0x7f)
+			printf("\\x%02x", c);
+		else
+			putchar(c);
+	}
+}
+
+static int dump_line(void *context, const struct volume_seen *seen)
+{
+	const struct attr *attr = &seen->attr.attr;
+
+	(void)context;
+	printf("%" PRIu64 " %06o %u %u %" PRIu64 " ", seen->attr.ino,
+	       attr->mode, attr->uid, attr->gid, attr->size);
+	if (seen->path)
+		dump_text(seen->path);
+	else
+		printf("(removed at %" PRIu64 ")", seen->released);
+	if (seen->target) {
+		printf(" -> ");
+		dump_text(seen->target);
+	}
+	putchar('\n');
+	for (uint32_t i = 0; i < seen->extent_count; i++)
+		printf("  %u %" PRIu64 " %" PRIu64 "\n",
+		       seen->extents[i].device, seen->extents[i].offset,
+		       seen->extents[i].bytes);
+	return ferror(stdout);
+}
+
+static json_object *dump_extents(const struct volume_seen *seen)
+{
+	json_object *list = json_object_new_array();
+
+	for (uint32_t i = 0; i < seen->extent_count; i++) {
+		json_object *extent = json_object_new_object();
+
+		json_object_object_add(extent, "device",
+			json_object_new_int64(seen->extents[i].device));
+		json_object_object_add(extent, "offset",
+			json_object_new_uint64(seen->extents[i].offset));
+		json_object_object_add(extent, "bytes",
+			json_object_new_uint64(seen->extents[i].bytes));
+		json_object_array_add(list, extent);
+	}
+	return list;
+}
+
+/* One object at a time: a million do not fit well into memory. */
+static int dump_json(void *context, const struct volume_seen *seen)
+{
+	const struct attr *attr = &seen->attr.attr;
+	json_object *object = json_object_new_object();
+	bool *first = context;
+
+	json_object_object_add(object, "path", seen->path ?
+			       json_object_new_string(seen->path) : NULL);
+	json_object_object_add(object, "ino",
+			       json_object_new_uint64(seen->attr.ino));
+	json_object_object_add(object, "mode",
+			       json_object_new_int64(attr->mode));
+	json_object_object_add(object, "uid", json_object_new_int64(attr->uid));
+	json_object_object_add(object, "gid", json_object_new_int64(attr->gid));
+	json_object_object_add(object, "size",
+			       json_object_new_uint64(attr->size));
+	json_object_object_add(object, "mtime_ns",
+			       json_object_new_int64(attr->mtime));
+	if (seen->target)
+		json_object_object_add(object, "target",
+				       json_object_new_string(seen->target));
+	if (seen->extent_count)
+		json_object_object_add(object, "extents", dump_extents(seen));
+	printf("%s\n    %s", *first ? "" : ",",
+	       json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+					      JSON_C_TO_STRING_NOSLASHESCAPE));
+	*first = false;
+	json_object_put(object);
+	return ferror(stdout);
+}
+
+static int dump_run(struct volume *volume, bool json)
+{
+	struct volume_stat stat;
+	bool first = true;
+	char uuid[37];
+	int err;
+
+	volume_statfs(volume, &stat);
+	uuid_unparse_lower(stat.uuid, uuid);
+	if (!json) {
+		printf("# famfs %s record %" PRIu64 " unit %u\n", uuid,
+		       stat.seq, stat.unit);
+		err = volume_walk(volume, dump_line, NULL);
+	} else {
+		printf("{ \"uuid\": \"%s\", \"seq\": %" PRIu64 ", \"unit\": %u,\n",
+		       uuid, stat.seq, stat.unit);
+		printf("  \"free\": %" PRIu64 ", \"waiting\": %" PRIu64 ",\n  \"names\": [",
+		       stat.free, stat.waiting);
+		err = volume_walk(volume, dump_json, &first);
+		printf("\n  ]\n}\n");
+	}
+	return err || fflush(stdout) ? 1 : 0;
+}
+
+static int dump_device(const char *device, bool json)
+{
+	struct volume_options options = { .how = VOLUME_READ };
+	struct media *media = cmd_open(device, 0);
+	struct fault fault = { 0 };
+	struct volume *volume;
+	int err;
+
+	if (!media)
+		return 1;
+	err = volume_open(&volume, media, &options, &fault);
+	if (err) {
+		cmd_fail_fault(device, err, &fault);
+	} else {
+		err = dump_run(volume, json);
+		if (err)
+			cmd_fail(device, NULL, "the listing could not be written");
+		volume_close(volume);
+	}
+	media_close(media);
+	return err ? 1 : 0;
+}
+
+int cmd_dump(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "quiet", no_argument, NULL, 'q' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	bool json = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "qh", options, NULL)) >= 0) {
+		if (option == 'h') {
+			fputs(dump_help, stdout);
+			return 0;
+		}
+		if (option == '?')
+			return 2;
+		json |= option == 'j';
+		cmd_quiet |= option == 'q';
+	}
+	if (optind != argc - 1) {
+		cmd_fail("famfs dump", "famfs dump --help",
+			 "one device must be named");
+		return 2;
+	}
+	return dump_device(argv[optind], json);
+}

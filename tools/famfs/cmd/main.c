@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * famfs: one binary, which looks at its own name and at its first argument.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+
+static const struct command {
+	const char *name, *alias, *about;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{ "mkfs", "mkfs.famfs", "make a file system", cmd_mkfs },
+	{ "fsck", "fsck.famfs", "check a file system, and mend it", cmd_fsck },
+	{ "dump", NULL, "list names and where files lie", cmd_dump },
+};
+
+#define COMMANDS	(sizeof(commands) / sizeof(*commands))
+
+static int usage(FILE *to, int status)
+{
+	fprintf(to, "Usage: famfs COMMAND [OPTION...] DEVICE\n\n");
+	for (unsigned int i = 0; i < COMMANDS; i++)
+		fprintf(to, "  %-8s %s\n", commands[i].name,
+			commands[i].about);
+	fprintf(to, "\nfamfs COMMAND --help tells more.\n");
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	const char *slash = strrchr(argv[0], '/');
+	const char *name = slash ? slash + 1 : argv[0];
+
+	for (unsigned int i = 0; i < COMMANDS; i++) {
+		if (commands[i].alias && !strcmp(name, commands[i].alias))
+			return commands[i].run(argc, argv);
+	}
+	if (argc < 2)
+		return usage(stderr, 2);
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return usage(stdout, 0);
+	for (unsigned int i = 0; i < COMMANDS; i++) {
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	}
+	cmd_fail(argv[1], "famfs --help", "there is no such command");
+	return 2;
+}

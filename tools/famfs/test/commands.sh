@@ -1,0 +1,175 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The commands on plain files: what they make, what they refuse and how they
+# say it. FULL=1 flips more bits.
+#
+# Usage: commands.sh DIR    where the binaries are
+
+set -euo pipefail
+
+bin=$(cd "$1" && pwd)
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+cd "$tmp"
+failed=0 tests=0
+
+# expect STATUS TEXT COMMAND...: the command ends so, and says TEXT (a regex).
+expect()
+{
+	local status=$1 text=$2 code=0
+
+	shift 2
+	tests=$((tests + 1))
+	"$@" > out 2>&1 < /dev/null || code=$?
+	if [ "$code" != "$status" ] ||
+	   { [ -n "$text" ] && ! grep -qE "$text" out; }; then
+		echo "$*: $code, not $status with '$text':"
+		sed 's/^/    /' out
+		failed=1
+	fi
+}
+
+# make FILE: a fresh medium.
+make_medium()
+{
+	rm -f "$1"
+	truncate -s 64M "$1"
+	"$bin/mkfs.famfs" -q -L test "$1"
+}
+
+# bytes FILE OFFSET TEXT: overwrites, TEXT as for printf.
+bytes()
+{
+	# shellcheck disable=SC2059 # it is a format on purpose
+	printf "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+refusals()
+{
+	expect 1 'No such file' "$bin/mkfs.famfs" nothing
+	expect 1 'Usage|one device' "$bin/mkfs.famfs"
+	truncate -s 1M small
+	expect 1 'at least [0-9]+ are needed' "$bin/mkfs.famfs" small
+	truncate -s 64M new
+	expect 1 'power of two' "$bin/mkfs.famfs" --unit 5000 new
+	expect 1 'power of two' "$bin/mkfs.famfs" --unit 4M new
+	expect 1 '16 MiB to 1 GiB' "$bin/mkfs.famfs" --log-size 1M new
+	expect 1 'software or hardware' "$bin/mkfs.famfs" --coherence none new
+	expect 1 'at most 32 bytes' "$bin/mkfs.famfs" -L 0123456789012345678901234567890123 new
+	expect 0 'format version 300' "$bin/mkfs.famfs" -N new
+	expect 8 'no famfs superblock' "$bin/fsck.famfs" new
+	expect 1 'no famfs superblock' "$bin/famfs" dump new
+	expect 1 'neither of the two' "$bin/famfs" dump /
+	expect 0 'label *a label' "$bin/mkfs.famfs" -L 'a label' --unit 2M new
+	expect 1 'it holds famfs "a label"' "$bin/mkfs.famfs" new
+	expect 0 'version 300' "$bin/mkfs.famfs" -f new
+	expect 1 'Is a directory' "$bin/mkfs.famfs" "$tmp"
+	mke2fs -q -F ext 64M > /dev/null
+	expect 1 'it holds ext2' "$bin/mkfs.famfs" ext
+	expect 2 'no such command' "$bin/famfs" nonsense
+	for command in mkfs fsck dump; do
+		expect 0 'Usage' "$bin/famfs" "$command" --help
+	done
+}
+
+versions()
+{
+	local version
+
+	for version in '\060' '\061' '\377'; do
+		rm -f old
+		truncate -s 64M old
+		bytes old 0 '\377\202\262\207\0\0\0\0'
+		bytes old 8 "$version"
+		expect 1 'famfs of format version' "$bin/mkfs.famfs" old
+		expect 8 'has version [0-9]+, and this program knows 300' \
+			"$bin/fsck.famfs" old
+		expect 1 'has version [0-9]+' "$bin/famfs" dump old
+	done
+}
+
+repairs()
+{
+	make_medium one
+	"$bin/test/test_populate" one 5 leave
+	"$bin/famfs" dump one > before
+	expect 0 '/directory/name 4$' cat before
+	expect 0 'clean' "$bin/fsck.famfs" one
+	bytes one 40 '\377'
+	expect 4 'its copy is whole: not mended' "$bin/fsck.famfs" one
+	expect 1 'superblock was damaged: mended' "$bin/fsck.famfs" -y one
+	expect 0 'clean' "$bin/fsck.famfs" one
+	bytes one $((64 * 1024 * 1024 - 4096 + 40)) '\377'
+	expect 4 'copy of the superblock is damaged' "$bin/fsck.famfs" one
+	expect 1 'copy of the superblock was damaged' "$bin/fsck.famfs" -y one
+	bytes one $((128 * 1024 + 8)) '\377'
+	expect 4 'root lines is torn' "$bin/fsck.famfs" one
+	expect 1 'root lines was torn' "$bin/fsck.famfs" -y one
+	expect 0 'clean' "$bin/fsck.famfs" one
+	"$bin/famfs" dump one > after
+	expect 0 '' cmp before after
+	expect 0 '"path":"/directory/name 4"' "$bin/famfs" dump --json one
+	cp out json
+	expect 0 '' python3 -c 'import json, sys; json.load(open("json"))'
+	bytes one $((64 * 1024 + 8)) '\377'
+	bytes one $((128 * 1024 + 8)) '\377'
+	expect 4 'unfinished mkfs' "$bin/fsck.famfs" one
+}
+
+# Damage in the middle of the log: reading and fsck only.
+damage()
+{
+	make_medium two
+	"$bin/test/test_populate" two 50
+	# Generation 3 lies in the first area.
+	bytes two $((2 * 1024 * 1024 + 320 + 64 * 40)) '\377\377\377\377'
+	expect 4 'the log is damaged behind record' "$bin/fsck.famfs" two
+	expect 1 'the log is damaged' "$bin/famfs" dump two
+	expect 1 'is damaged' "$bin/test/test_populate" two 1
+	expect 8 'is in and silent' "$bin/fsck.famfs" -y two
+	expect 1 'what was logged behind it is lost' "$bin/fsck.famfs" -y --dead two
+	expect 0 'clean' "$bin/fsck.famfs" two
+	expect 0 '/directory' "$bin/famfs" dump two
+	"$bin/test/test_populate" two 0 || true
+	expect 1 'is in and silent' "$bin/mkfs.famfs" -f two
+	expect 0 'version 300' "$bin/mkfs.famfs" -f --dead two
+}
+
+# Flipped bits: an error, or all as it was but for the last record.
+flips()
+{
+	local many=60 offset code
+
+	[ -z "${FULL:-}" ] || many=500
+	make_medium three
+	"$bin/test/test_populate" three 20 leave
+	"$bin/famfs" dump three > before
+	RANDOM=1
+	for ((i = 0; i < many; i++)); do
+		case $((i % 4)) in
+		0) offset=$((RANDOM % 4096)) ;;
+		1) offset=$((65536 * (1 + RANDOM % 3) + RANDOM % 64)) ;;
+		2) offset=$((1048576 + RANDOM % 256)) ;;
+		3) offset=$((2097152 + RANDOM % 8192)) ;;
+		esac
+		cp --sparse=always three flipped
+		bytes flipped "$offset" "\\$(printf %o $((RANDOM % 256)))"
+		code=0
+		"$bin/famfs" dump flipped > after 2> err || code=$?
+		tests=$((tests + 1))
+		if [ $code -gt 1 ] || { [ $code = 1 ] && [ ! -s err ]; } ||
+		   { [ $code = 0 ] && [ "$(($(wc -l < before) - $(wc -l < after)))" -gt 2 ]; }; then
+			echo "a byte changed at $offset: $code"
+			failed=1
+		fi
+	done
+}
+
+refusals
+versions
+repairs
+damage
+flips
+echo "$tests expectations"
+exit $failed
