@@ -9,8 +9,9 @@
  *				create
  *   FUSE_I_PRIVS_FETCH		bit lock: one opener asks the server for the
  *				privileges; as above
- *   famfs_conn.register_lock	device table; taken by the server's tasks, who
- *				wait for nobody inside it
+ *   famfs_conn.register_lock	device table and names; taken by the server's
+ *				tasks, who inside it wait for callbacks of a
+ *				device without maps, but for no user
  *   device_lock of a device	unbinding holds it while it tells us; never
  *				taken by us
  *   dax_device.holder_rwsem	(read) held while we are told of a failure;
@@ -31,8 +32,9 @@
  *				write; a change of the map waits for them with
  *				invalidate_lock held, so in a section nothing
  *				waits and nothing faults
- *   famfs_conn.lock		claims; taken in reclaim, so whoever holds it
- *				allocates nothing; innermost
+ *   famfs_conn.lock		claims, and which maps use which devices; taken
+ *				in reclaim, so whoever holds it allocates
+ *				nothing; innermost but for spin locks
  *
  * famfs_conn.parts_lock	messages in parts; nothing is locked inside it
  *
@@ -55,6 +57,11 @@
 #include <linux/sizes.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+/* The largest map in a reply, and in a push or in parts; in bytes. */
+#define FAMFS_REPLY_MAX	SZ_64M
+#define FAMFS_PUSH_MAX	SZ_1G
 
 struct dax_device;
 struct fuse_copy_state;
@@ -65,13 +72,15 @@ struct writeback_control;
  * @dax_dev: the device, held for the connection
  * @conn: the connection's device table
  * @devt: number of its device node
- * @index: what the server calls it
+ * @slot: its place in &famfs_conn.devs, and what the log and traces call it
+ * @backing_id: what maps with FUSE_FMAP_BACKING_IDS call it, or 0
+ * @nr_indices: how many indices stand for it
  * @size: bytes
  * @dead: its driver has been unbound; once set it stays, and new I/O fails
  * @readonly: the server may not write to it
  * @nr_claims: claims on its pages, changed under famfs_conn.lock
- * @nr_users: as @nr_claims, but also those that were given up because the
- *	      device is dead, until their maps are gone
+ * @nr_users: maps that use it, whether or not it is dead, or are about to;
+ *	      changed under famfs_conn.lock
  * @bad: pages with a memory failure
  * @name: the device's own, as in "dax0.0"
  */
@@ -79,12 +88,14 @@ struct famfs_daxdev {
 	struct dax_device *dax_dev;
 	struct famfs_conn *conn;
 	dev_t devt;
-	u32 index;
+	u32 slot;
+	int backing_id;
+	u32 nr_indices;
 	u64 size;
 	bool dead;
 	bool readonly;
 	u64 nr_claims;
-	u64 nr_users;
+	u32 nr_users;
 	struct maple_tree bad;
 	char name[32];
 };
@@ -125,8 +136,9 @@ struct famfs_parts {
  * struct famfs_conn - what a connection knows about dax devices
  * @fc: the connection
  * @ask_lock: held while the server is asked for a device
- * @register_lock: held while a device is entered into @devs or taken out
- * @lock: protects @claims, and entries of @devs against removal
+ * @register_lock: held while a device is entered into @devs or taken out, and
+ *		   while it gets a name
+ * @lock: protects @claims, and devices and their names against removal
  * @claims: what the maps take up, by device and page
  * @stopped: the last mount has gone, under @register_lock
  * @parts_lock: protects @parts
@@ -138,12 +150,14 @@ struct famfs_parts {
  * @claimed: woken when claims on a device are dropped
  * @nr_maps: files that have a map
  * @nr_extents: extents and strips of these maps
- * @devs: devices by index; an entry stays as long as a map uses the device
+ * @indices: devices by what the server calls them; backing ids are in
+ *	     &fuse_conn.backing_files_map
+ * @devs: devices by slot; an entry stays as long as a map uses the device
  */
 struct famfs_conn {
 	struct fuse_conn *fc;
 	struct mutex ask_lock;		/* held by openers only */
-	struct mutex register_lock;	/* protects @devs */
+	struct mutex register_lock;	/* protects @devs and @indices */
 	struct mutex lock;		/* protects @claims */
 	struct rb_root claims;
 	bool stopped;
@@ -156,7 +170,8 @@ struct famfs_conn {
 	wait_queue_head_t claimed;
 	atomic_long_t nr_maps;
 	atomic_long_t nr_extents;
-	struct famfs_daxdev *devs[FUSE_DAXDEV_MAX];
+	struct xarray indices;
+	struct famfs_daxdev *devs[FAMFS_DEVS_MAX];
 };
 
 /**
@@ -251,13 +266,21 @@ void famfs_conn_stop(struct fuse_conn *fc);
 void famfs_conn_free(struct fuse_conn *fc);
 
 /* famfs_devs.c */
-int famfs_devs_get(struct fuse_mount *fm, struct famfs_map *map);
+void famfs_dev_complain(struct fuse_conn *fc, const char *name, int err);
+struct famfs_daxdev *famfs_dev_get(struct famfs_conn *conn, dev_t devt,
+				   bool readonly);
+int famfs_dev_drop(struct famfs_daxdev *dev);
+void famfs_dev_drop_unnamed(struct famfs_daxdev *dev);
+struct famfs_daxdev *famfs_dev_named(struct famfs_conn *conn, u32 number,
+				     bool backing_id);
+int famfs_map_use_devs(struct fuse_mount *fm, struct famfs_map *map, bool ask);
+void famfs_map_put(struct famfs_conn *conn, struct famfs_map *map);
 void famfs_devs_put(struct famfs_conn *conn);
-int famfs_dev_register(struct famfs_conn *conn, u32 index, dev_t devt,
-		       bool readonly);
-int famfs_dev_unregister(struct famfs_conn *conn, u32 index);
-void famfs_dev_complain(struct fuse_conn *fc, const char *name, u32 index,
-			int err);
+
+/* famfs_ask.c */
+#define FAMFS_INDICES_MAX	256	/* for one device */
+
+int famfs_dev_ask(struct fuse_mount *fm, u32 index);
 
 /* famfs_claim.c */
 int famfs_claims_alloc(struct famfs_conn *conn, struct inode *inode,
@@ -379,8 +402,9 @@ int famfs_notify(struct fuse_conn *fc, unsigned int size,
 		 struct fuse_copy_state *cs);
 
 /* famfs_fd.c */
-int famfs_fd_open(struct fuse_conn *fc, void __user *argp);
-int famfs_fd_close(struct fuse_conn *fc, void __user *argp);
+int famfs_backing_open(struct fuse_conn *fc,
+		       const struct fuse_backing_map *map);
+int famfs_backing_close(struct fuse_conn *fc, int id);
 
 /* famfs_trip.c */
 int famfs_trip_open(struct famfs_trip *trip, struct inode *inode,

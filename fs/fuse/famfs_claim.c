@@ -21,12 +21,12 @@
 /* Device offsets are signed, which leaves room for the device above them. */
 #define FAMFS_CLAIM_DEV_SHIFT	(63 - PAGE_SHIFT)
 
-static_assert(FUSE_DAXDEV_MAX <= 1ULL << (64 - FAMFS_CLAIM_DEV_SHIFT));
+static_assert(FAMFS_DEVS_MAX <= 1ULL << (64 - FAMFS_CLAIM_DEV_SHIFT));
 
 /**
  * struct famfs_claim - pages of a device that a file takes up
  * @node: in the connection's tree, or cleared where the claim was given up
- * @first: first page, counted from the first page of device 0
+ * @first: first page, counted from the first page of slot 0
  * @nr: number of pages
  * @index: of this claim among those of its map
  */
@@ -118,8 +118,6 @@ static int famfs_gather_range(const struct famfs_range *range, void *data)
 
 static int famfs_check_dev(const struct famfs_daxdev *dev, u64 end)
 {
-	if (!dev)
-		return -ENODEV;
 	if (READ_ONCE(dev->dead))
 		return -EIO;
 	return end > dev->size ? -ERANGE : 0;
@@ -144,12 +142,12 @@ static int famfs_check_range(const struct famfs_range *range, void *data)
  * famfs_claims_alloc() - prepare to claim the pages of a map
  * @conn: the connection's devices
  * @inode: the file
- * @map: its map, which will own what is allocated
+ * @map: its map, after famfs_map_use_devs(); it will own what is allocated
  *
  * Takes 40 bytes for each run of pages, charged to the caller.
  *
- * Return: 0, -ENODEV for a device that is not known, -EIO for one that has
- * gone, -ERANGE for an extent outside its device, -ENOMEM.
+ * Return: 0, -EIO for a device that has gone, -ERANGE for an extent outside its
+ * device, -ENOMEM.
  */
 int famfs_claims_alloc(struct famfs_conn *conn, struct inode *inode,
 		       struct famfs_map *map)
@@ -198,12 +196,12 @@ static bool famfs_claim_insert(struct rb_root *root, struct famfs_claim *claim)
 	return true;
 }
 
-/* Devices may have been closed and opened since the claims were gathered. */
+/* Devices may have gone since the claims were gathered. */
 static int famfs_claim_one(struct famfs_conn *conn, struct famfs_claim *claim)
 {
-	u32 index = famfs_claim_dev(claim);
-	u64 first = claim->first - famfs_claim_key(index, 0);
-	struct famfs_daxdev *dev = conn->devs[index];
+	u32 slot = famfs_claim_dev(claim);
+	u64 first = claim->first - famfs_claim_key(slot, 0);
+	struct famfs_daxdev *dev = conn->devs[slot];
 	int err;
 
 	lockdep_assert_held(&conn->lock);
@@ -212,11 +210,10 @@ static int famfs_claim_one(struct famfs_conn *conn, struct famfs_claim *claim)
 		return err;
 	if (!famfs_claim_insert(&conn->claims, claim)) {
 		pr_debug("fmap refused: pages %#llx-%#llx of device %u are taken\n",
-			 first, first + claim->nr - 1, index);
+			 first, first + claim->nr - 1, slot);
 		return -EEXIST;
 	}
 	dev->nr_claims++;
-	dev->nr_users++;
 	return 0;
 }
 
@@ -231,7 +228,6 @@ static void famfs_unclaim_some(struct famfs_conn *conn,
 		struct famfs_claim *claim = &claims->claims[i];
 		struct famfs_daxdev *dev = conn->devs[famfs_claim_dev(claim)];
 
-		dev->nr_users--;
 		if (RB_EMPTY_NODE(&claim->node))
 			continue;
 		rb_erase(&claim->node, &conn->claims);
@@ -270,7 +266,6 @@ static void famfs_reclaim(struct famfs_conn *conn, struct famfs_claims *claims)
 		struct famfs_claim *claim = &claims->claims[i];
 		struct famfs_daxdev *dev = conn->devs[famfs_claim_dev(claim)];
 
-		dev->nr_users++;
 		if (RB_EMPTY_NODE(&claim->node))
 			continue;
 		famfs_claim_insert(&conn->claims, claim);
@@ -293,12 +288,11 @@ static void famfs_assert_changing(const struct famfs_map *map)
  * @map: the map, after famfs_claims_alloc()
  * @old: the map that it replaces, which gives up its claims, or NULL
  *
- * Sees to it that the devices are there and large enough.
+ * Checks once more that the devices are alive.
  *
  * Context: The inode's invalidate_lock is held until the map is published.
  * Return: 0, -EEXIST if a page is claimed already, for another file or twice
- * in @map, -ENODEV for a device that is not known, -EIO for one that has gone,
- * -ERANGE for an extent outside its device.  After errors @old has its claims.
+ * in @map, -EIO for a device that has gone.  After errors @old has its claims.
  */
 int famfs_claim_map(struct famfs_conn *conn, struct famfs_map *map,
 		    struct famfs_map *old)
@@ -378,7 +372,7 @@ void famfs_unclaim_dev(struct famfs_daxdev *dev, struct famfs_map *map)
 	for (i = 0; i < map->claims->nr; i++) {
 		struct famfs_claim *claim = &map->claims->claims[i];
 
-		if (famfs_claim_dev(claim) == dev->index &&
+		if (famfs_claim_dev(claim) == dev->slot &&
 		    !RB_EMPTY_NODE(&claim->node)) {
 			rb_erase(&claim->node, &conn->claims);
 			RB_CLEAR_NODE(&claim->node);
@@ -423,13 +417,13 @@ static struct famfs_claim *famfs_claim_find(struct famfs_conn *conn, u64 key)
 struct inode *famfs_next_owner(struct famfs_daxdev *dev, u64 *page, u64 end)
 {
 	struct famfs_conn *conn = dev->conn;
-	u64 base = famfs_claim_key(dev->index, 0);
+	u64 base = famfs_claim_key(dev->slot, 0);
 	struct famfs_claim *claim;
 	struct inode *inode;
 
 	guard(mutex)(&conn->lock);
-	/* What was closed has no files; its index may mean another device. */
-	while (conn->devs[dev->index] == dev && *page < end) {
+	/* What was closed has no files; its slot may have another device. */
+	while (conn->devs[dev->slot] == dev && *page < end) {
 		claim = famfs_claim_find(conn, base + *page);
 		if (!claim || claim->first >= base + end)
 			break;

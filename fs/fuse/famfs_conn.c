@@ -56,6 +56,7 @@ static struct famfs_conn *famfs_conn_alloc(struct fuse_conn *fc)
 	mutex_init(&conn->ask_lock);
 	mutex_init(&conn->register_lock);
 	mutex_init(&conn->lock);
+	xa_init(&conn->indices);
 	mutex_init(&conn->parts_lock);
 	INIT_LIST_HEAD(&conn->parts);
 	mutex_init(&conn->keep_lock);
@@ -123,5 +124,6 @@ void famfs_conn_free(struct fuse_conn *fc)
 	WARN_ON_ONCE(delayed_work_pending(&fc->famfs->keep_work));
 	list_for_each_entry_safe(parts, next, &fc->famfs->parts, list)
 		kvfree(parts);
+	xa_destroy(&fc->famfs->indices);
 	kvfree(fc->famfs);
 }

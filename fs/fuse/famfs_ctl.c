@@ -4,10 +4,13 @@
  *
  *   maps N
  *   extents N
- *   device INDEX NAME SIZE STATE
+ *   device NUMBER NAME SIZE STATE
+ *   backing ID NUMBER
+ *   index INDEX NUMBER
  *
- * NAME is the device's own, as in "dax0.0", SIZE is in bytes, STATE is "held"
- * or, once the driver has been unbound, "gone".
+ * NUMBER is what the log and traces call the device, NAME is the device's own,
+ * as in "dax0.0", SIZE is in bytes, STATE is "held" or, once the driver has
+ * been unbound, "gone".  The other lines tell what maps call the devices.
  */
 
 #include "dev.h"
@@ -18,8 +21,19 @@
 static void famfs_ctl_show_dev(struct seq_file *m,
 			       const struct famfs_daxdev *dev)
 {
-	seq_printf(m, "device %u %s %llu %s\n", dev->index, dev->name,
+	seq_printf(m, "device %u %s %llu %s\n", dev->slot, dev->name,
 		   dev->size, READ_ONCE(dev->dead) ? "gone" : "held");
+	if (dev->backing_id)
+		seq_printf(m, "backing %d %u\n", dev->backing_id, dev->slot);
+}
+
+static void famfs_ctl_show_indices(struct seq_file *m, struct famfs_conn *conn)
+{
+	const struct famfs_daxdev *dev;
+	unsigned long index;
+
+	xa_for_each(&conn->indices, index, dev)
+		seq_printf(m, "index %lu %u\n", index, dev->slot);
 }
 
 static void famfs_ctl_show_conn(struct seq_file *m, struct famfs_conn *conn)
@@ -33,6 +47,7 @@ static void famfs_ctl_show_conn(struct seq_file *m, struct famfs_conn *conn)
 	for (i = 0; i < ARRAY_SIZE(conn->devs); i++)
 		if (conn->devs[i])
 			famfs_ctl_show_dev(m, conn->devs[i]);
+	famfs_ctl_show_indices(m, conn);
 }
 
 static int famfs_ctl_show(struct seq_file *m, void *v)

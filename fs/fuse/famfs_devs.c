@@ -2,84 +2,29 @@
 /*
  * Mapped files: the devices of a connection.
  *
- * Maps name devices by index.  What an index means is asked of the server when
- * a map first uses it, and never changes.  The name in the reply is looked up
- * in the context of the server's task that replies, not of the process that
- * opens a file: it is the server's /dev that counts.
+ * A connection holds each device once, in a slot of its table.  A map names it
+ * by an index of the server's own (famfs_ask.c) or by a backing id
+ * (famfs_fd.c): these are names, and two of them may stand for one device.  The
+ * numbers in a map become slots before anything else looks at it, and a device
+ * keeps its slot as long as a map uses it.
+ *
+ * A device whose driver has been unbound stays as long as maps use it.  Bound
+ * again, it is another one.
  */
 
 #include "famfs.h"
 
-#include <linux/completion.h>
+#include <linux/bitmap.h>
 #include <linux/dax.h>
-#include <linux/namei.h>
 #include <linux/slab.h>
-
-/* One GET_DAXDEV request; the asker may be killed before the reply. */
-struct famfs_daxdev_req {
-	struct fuse_args args;
-	struct fuse_daxdev_out out;
-	struct famfs_conn *conn;
-	u32 index;
-	int err;
-	refcount_t count;
-	struct completion done;
-};
-
-static void famfs_daxdev_req_put(struct famfs_daxdev_req *ask)
-{
-	if (refcount_dec_and_test(&ask->count))
-		kfree(ask);
-}
-
-static bool famfs_reply_valid(const struct famfs_daxdev_req *ask)
-{
-	const struct fuse_daxdev_out *out = &ask->out;
-
-	return (!out->index || out->index == ask->index) &&
-	       !out->reserved && !out->reserved2 &&
-	       !out->reserved3[0] && !out->reserved3[1] &&
-	       strnlen(out->name, sizeof(out->name)) < sizeof(out->name);
-}
-
-/* May current open the device node at @path for reading and writing? */
-static int famfs_node_permission(const struct path *path)
-{
-	struct inode *inode = d_inode(path->dentry);
-
-	if (!S_ISCHR(inode->i_mode))
-		return -ENODEV;
-	if ((path->mnt->mnt_flags & MNT_NODEV) ||
-	    (path->mnt->mnt_sb->s_iflags & SB_I_NODEV))
-		return -EACCES;
-	return inode_permission(mnt_idmap(path->mnt), inode,
-				MAY_READ | MAY_WRITE | MAY_OPEN);
-}
-
-static int famfs_node_lookup(const char *name, dev_t *devt)
-{
-	struct path path;
-	int err;
-
-	err = kern_path(name, LOOKUP_FOLLOW, &path);
-	if (err)
-		return err;
-	err = famfs_node_permission(&path);
-	if (!err)
-		*devt = d_inode(path.dentry)->i_rdev;
-	path_put(&path);
-	return err;
-}
 
 /**
  * famfs_dev_complain() - tell why a device was refused
  * @fc: the connection
  * @name: what the server calls it; not trusted
- * @index: its index
  * @err: the error
  */
-void famfs_dev_complain(struct fuse_conn *fc, const char *name, u32 index,
-			int err)
+void famfs_dev_complain(struct fuse_conn *fc, const char *name, int err)
 {
 	const char *why;
 
@@ -88,29 +33,16 @@ void famfs_dev_complain(struct fuse_conn *fc, const char *name, u32 index,
 		why = "bind it to fsdev_dax by writing its name to that driver's new_id";
 		break;
 	case -EBUSY:
-		why = "in use by another file system or under another index";
+		why = "in use by another file system, or known and opened in another way";
+		break;
+	case -E2BIG:
+		why = "too many devices";
 		break;
 	default:
 		why = "refused";
 	}
-	famfs_warn(fc, "dax device %u (\"%*pE\"): %s (error %d)\n", index,
+	famfs_warn(fc, "dax device \"%*pE\": %s (error %d)\n",
 		   (int)strlen(name), name, why, err);
-}
-
-static struct famfs_daxdev *famfs_dev_alloc(struct famfs_conn *conn, u32 index,
-					    dev_t devt, bool readonly)
-{
-	struct famfs_daxdev *dev;
-
-	dev = kzalloc_obj(*dev);
-	if (!dev)
-		return NULL;
-	mt_init_flags(&dev->bad, MT_FLAGS_USE_RCU);
-	dev->conn = conn;
-	dev->index = index;
-	dev->devt = devt;
-	dev->readonly = readonly;
-	return dev;
 }
 
 static void famfs_dev_free(struct famfs_daxdev *dev)
@@ -118,6 +50,61 @@ static void famfs_dev_free(struct famfs_daxdev *dev)
 	WARN_ON_ONCE(dev->nr_claims);
 	mtree_destroy(&dev->bad);
 	kfree(dev);
+}
+
+/* The server may use all of these for another device from now on. */
+static void famfs_dev_forget_names(struct famfs_daxdev *dev)
+{
+	struct famfs_conn *conn = dev->conn;
+	struct famfs_daxdev *named;
+	unsigned long index;
+
+	lockdep_assert_held(&conn->lock);
+	xa_for_each(&conn->indices, index, named)
+		if (named == dev)
+			xa_erase(&conn->indices, index);
+	dev->nr_indices = 0;
+	if (dev->backing_id)
+		fuse_backing_put(fuse_backing_id_remove(conn->fc,
+							dev->backing_id,
+							FUSE_BACKING_TYPE_DAX));
+	dev->backing_id = 0;
+}
+
+/**
+ * famfs_dev_drop() - let others use a device
+ * @dev: the device, gone after success
+ *
+ * Context: &famfs_conn.register_lock is held.  Waits for a failure callback
+ * that is running, which for a device without maps waits for no user.
+ * Return: 0, or -EBUSY where a map uses it.
+ */
+int famfs_dev_drop(struct famfs_daxdev *dev)
+{
+	struct famfs_conn *conn = dev->conn;
+
+	lockdep_assert_held(&conn->register_lock);
+	scoped_guard(mutex, &conn->lock) {
+		if (dev->nr_users)
+			return -EBUSY;
+		conn->devs[dev->slot] = NULL;
+		famfs_dev_forget_names(dev);
+	}
+	famfs_release(dev);
+	famfs_dev_free(dev);
+	return 0;
+}
+
+/**
+ * famfs_dev_drop_unnamed() - drop a device that could not be given a name
+ * @dev: what famfs_dev_get() returned
+ *
+ * Context: As famfs_dev_drop().
+ */
+void famfs_dev_drop_unnamed(struct famfs_daxdev *dev)
+{
+	if (!dev->backing_id && !dev->nr_indices)
+		WARN_ON_ONCE(famfs_dev_drop(dev));
 }
 
 static int famfs_dev_acquire(struct famfs_daxdev *dev)
@@ -133,208 +120,207 @@ static int famfs_dev_acquire(struct famfs_daxdev *dev)
 	return err == -ENODEV ? -EOPNOTSUPP : err;
 }
 
-/**
- * famfs_dev_register() - enter a device into the table of a connection
- * @conn: the connection's devices
- * @index: what the server calls it, less than FUSE_DAXDEV_MAX
- * @devt: number of its device node
- * @readonly: whether its files may only be read
- *
- * Entering the same one again is fine, changing what an index means is not.
- *
- * Context: The server's tasks.  Waits for nobody: a device that is being
- * unbound is refused.
- * Return: 0, -EBUSY where the index or the device is taken, -ENODEV for what
- * is no dax device, -EOPNOTSUPP where it has another driver, -ENOTCONN after
- * the last unmount, -ENOMEM.
- */
-int famfs_dev_register(struct famfs_conn *conn, u32 index, dev_t devt,
-		       bool readonly)
+static struct famfs_daxdev *famfs_dev_add(struct famfs_conn *conn, u32 slot,
+					  dev_t devt, bool readonly)
 {
-	struct famfs_daxdev *dev;
+	struct famfs_daxdev *dev = kzalloc_obj(*dev);
 	int err;
 
-	guard(mutex)(&conn->register_lock);
-	/* Nobody would give the device back. */
-	if (conn->stopped)
-		return -ENOTCONN;
-	dev = conn->devs[index];
-	if (dev)
-		return dev->devt == devt && dev->readonly == readonly &&
-		       !READ_ONCE(dev->dead) ? 0 : -EBUSY;
-
-	dev = famfs_dev_alloc(conn, index, devt, readonly);
 	if (!dev)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
+	mt_init_flags(&dev->bad, MT_FLAGS_USE_RCU);
+	dev->conn = conn;
+	dev->slot = slot;
+	dev->devt = devt;
+	dev->readonly = readonly;
 	err = famfs_dev_acquire(dev);
 	if (err) {
 		famfs_dev_free(dev);
-		return err;
+		return ERR_PTR(err);
 	}
-	/* Pairs with famfs_dev_known(). */
-	smp_store_release(&conn->devs[index], dev);
-	return 0;
-}
-
-static struct famfs_daxdev *famfs_dev_take_out(struct famfs_conn *conn,
-					       u32 index)
-{
-	struct famfs_daxdev *dev;
-
-	guard(mutex)(&conn->register_lock);
 	guard(mutex)(&conn->lock);
-	dev = conn->devs[index];
-	if (!dev)
-		return ERR_PTR(-ENOENT);
-	if (dev->nr_users)
-		return ERR_PTR(-EBUSY);
-	WRITE_ONCE(conn->devs[index], NULL);
+	conn->devs[slot] = dev;
 	return dev;
 }
 
 /**
- * famfs_dev_unregister() - take a device out of the table of a connection
+ * famfs_dev_get() - hold a device, if that is not so yet
  * @conn: the connection's devices
- * @index: its index
+ * @devt: number of its device node
+ * @readonly: whether its files may only be read
  *
- * Context: No locks held.  Waits for a failure callback that is running, but
- * for no user.
- * Return: 0, -ENOENT where there is none, -EBUSY where a map uses it.
+ * One whose driver has been unbound is not what is meant, and is dropped if no
+ * map uses it.
+ *
+ * Context: The server's tasks, with &famfs_conn.register_lock held.  Waits for
+ * nobody but as famfs_dev_drop(): a device that is being unbound is refused.
+ * Return: the device, which is to get a name, or an ERR_PTR: -EBUSY where it
+ * has another user, or has been opened in another way, -ENODEV for what is no
+ * dax device, -EOPNOTSUPP where it has another driver, -E2BIG where there are
+ * too many, -ENOTCONN after the last unmount, -ENOMEM.
  */
-int famfs_dev_unregister(struct famfs_conn *conn, u32 index)
+struct famfs_daxdev *famfs_dev_get(struct famfs_conn *conn, dev_t devt,
+				   bool readonly)
 {
-	struct famfs_daxdev *dev = famfs_dev_take_out(conn, index);
+	u32 i, slot = FAMFS_DEVS_MAX;
 
-	if (IS_ERR(dev))
-		return PTR_ERR(dev);
-	famfs_release(dev);
-	famfs_dev_free(dev);
+	lockdep_assert_held(&conn->register_lock);
+	/* Nobody would give the device back. */
+	if (conn->stopped)
+		return ERR_PTR(-ENOTCONN);
+	for (i = 0; i < FAMFS_DEVS_MAX; i++) {
+		struct famfs_daxdev *dev = conn->devs[i];
+
+		if (dev && dev->devt == devt) {
+			if (!READ_ONCE(dev->dead))
+				return dev->readonly == readonly ?
+					dev : ERR_PTR(-EBUSY);
+			if (famfs_dev_drop(dev))
+				continue;
+			dev = NULL;
+		}
+		if (!dev)
+			slot = min(slot, i);
+	}
+	if (slot == FAMFS_DEVS_MAX)
+		return ERR_PTR(-E2BIG);
+	return famfs_dev_add(conn, slot, devt, readonly);
+}
+
+/**
+ * famfs_dev_named() - find a device by one of its names
+ * @conn: the connection's devices
+ * @number: the name
+ * @backing_id: whether it is a backing id, or else an index
+ *
+ * Context: &famfs_conn.register_lock or &famfs_conn.lock is held, until the
+ * device is not used any more.
+ * Return: the device, which may be dead, or NULL.
+ */
+struct famfs_daxdev *famfs_dev_named(struct famfs_conn *conn, u32 number,
+				     bool backing_id)
+{
+	struct famfs_daxdev *dev;
+	struct fuse_backing *fb;
+
+	if (!backing_id)
+		return xa_load(&conn->indices, number);
+	fb = fuse_backing_lookup(conn->fc, number, FUSE_BACKING_TYPE_DAX);
+	if (!fb)
+		return NULL;
+	dev = fb->daxdev;
+	fuse_backing_put(fb);
+	return dev;
+}
+
+/* The device of a number, which stays then until the map is released. */
+static struct famfs_daxdev *famfs_dev_use(struct famfs_conn *conn,
+					  struct famfs_map *map, u32 number)
+{
+	struct famfs_daxdev *dev;
+
+	guard(mutex)(&conn->lock);
+	dev = famfs_dev_named(conn, number, map->backing_ids);
+	if (dev && !__test_and_set_bit(dev->slot, map->uses))
+		dev->nr_users++;
+	return dev;
+}
+
+/* The last number that was looked up: mostly the next one is the same. */
+struct famfs_use {
+	struct fuse_mount *fm;
+	struct famfs_map *map;
+	bool ask;
+	u32 number;
+	struct famfs_daxdev *dev;
+};
+
+static int famfs_use_number(struct famfs_use *use, u32 *number)
+{
+	struct famfs_conn *conn = use->fm->fc->famfs;
+	int err;
+
+	if (!use->dev || use->number != *number) {
+		if (use->ask) {
+			err = famfs_dev_ask(use->fm, *number);
+			if (err)
+				return err;
+		}
+		use->number = *number;
+		use->dev = famfs_dev_use(conn, use->map, *number);
+	}
+	if (!use->dev) {
+		pr_debug("fmap refused: no device has the %s %u\n",
+			 use->map->backing_ids ? "backing id" : "index",
+			 *number);
+		return -ENODEV;
+	}
+	*number = use->dev->slot;
 	return 0;
 }
 
-static bool famfs_dev_known(struct famfs_conn *conn, u32 index)
-{
-	/* Pairs with famfs_dev_register(). */
-	return smp_load_acquire(&conn->devs[index]);
-}
-
-static int famfs_daxdev_resolve(struct famfs_daxdev_req *ask)
-{
-	const char *name = ask->out.name;
-	dev_t devt;
-	int err;
-
-	/* The server may have registered the device before it replied. */
-	if (!*name)
-		return famfs_dev_known(ask->conn, ask->index) ? 0 : -ENODEV;
-	err = famfs_node_lookup(name, &devt);
-	if (!err)
-		err = famfs_dev_register(ask->conn, ask->index, devt, false);
-	return err;
-}
-
-/* In the context of the server's task, or of whoever ended the request. */
-static void famfs_daxdev_request_end(struct fuse_args *args, int error)
-{
-	struct famfs_daxdev_req *ask =
-		container_of(args, struct famfs_daxdev_req, args);
-
-	if (!error && !famfs_reply_valid(ask)) {
-		famfs_warn(ask->conn->fc,
-			   "dax device %u: malformed reply to GET_DAXDEV\n",
-			   ask->index);
-		error = -EINVAL;
-	} else if (!error) {
-		error = famfs_daxdev_resolve(ask);
-		if (error)
-			famfs_dev_complain(ask->conn->fc, ask->out.name,
-					   ask->index, error);
-	}
-	ask->err = error;
-	complete(&ask->done);
-	famfs_daxdev_req_put(ask);
-}
-
-/*
- * A background request, for the sake of its callback: a waiter would be woken
- * in the wrong context.
+/**
+ * famfs_map_use_devs() - replace the numbers of a map by slots
+ * @fm: the mount
+ * @map: a map that nobody else can see yet
+ * @ask: whether the server is asked what an index that is new stands for
+ *
+ * The devices stay what and where they are until famfs_map_put(), which is due
+ * also after errors.
+ *
+ * Context: With @ask no lock is held that the server could need, and this may
+ * wait for the server, killably.
+ * Return: 0, -ENODEV for a number that stands for no device, or an error of
+ * famfs_dev_ask().
  */
-static int famfs_daxdev_request(struct fuse_mount *fm, u32 index)
+int famfs_map_use_devs(struct fuse_mount *fm, struct famfs_map *map, bool ask)
 {
-	struct famfs_daxdev_req *ask;
-	int err;
-
-	ask = kzalloc_obj(*ask);
-	if (!ask)
-		return -ENOMEM;
-	ask->conn = fm->fc->famfs;
-	ask->index = index;
-	init_completion(&ask->done);
-	refcount_set(&ask->count, 2);
-
-	ask->args.opcode = FUSE_GET_DAXDEV;
-	ask->args.nodeid = index;
-	ask->args.out_numargs = 1;
-	ask->args.out_args[0].size = sizeof(ask->out);
-	ask->args.out_args[0].value = &ask->out;
-	ask->args.end = famfs_daxdev_request_end;
-
-	err = fuse_simple_background(fm, &ask->args, GFP_KERNEL);
-	if (err)
-		famfs_daxdev_req_put(ask);
-	else
-		err = wait_for_completion_killable(&ask->done) ? -EINTR : ask->err;
-	famfs_daxdev_req_put(ask);
-	return err;
-}
-
-/* Asks the server for the device of @range if it is not known yet. */
-static int famfs_dev_get(const struct famfs_range *range, void *data)
-{
-	struct fuse_mount *fm = data;
-	struct famfs_conn *conn = fm->fc->famfs;
+	struct famfs_use use = {
+		.fm	= fm,
+		.map	= map,
+		.ask	= ask && !map->backing_ids,
+	};
 	int err = 0;
+	u32 i;
 
-	if (famfs_dev_known(conn, range->dev))
-		return 0;
-	/* The server may need it before it replies. */
-	lockdep_assert_not_held(&conn->register_lock);
-	if (mutex_lock_killable(&conn->ask_lock))
-		return -EINTR;
-	if (!famfs_dev_known(conn, range->dev))
-		err = famfs_daxdev_request(fm, range->dev);
-	mutex_unlock(&conn->ask_lock);
+	map->devs = fm->fc->famfs->devs;
+	for (i = 0; i < map->nr_extents && !err; i++)
+		err = famfs_use_number(&use, &map->extents[i].dev);
+	for (i = 0; i < map->nr_strips && !err; i++)
+		err = famfs_use_number(&use, &map->strips[i].dev);
 	return err;
 }
 
 /**
- * famfs_devs_get() - make the devices of a map known
- * @fm: the mount
- * @map: a map that nobody else can see yet
+ * famfs_map_put() - release a map and what it uses
+ * @conn: the connection's devices
+ * @map: a map without claims
  *
- * Asks the server for each device that the connection does not know yet.
- *
- * Context: No lock held that the server could need.  May wait for the server,
- * killably.
- * Return: 0, the server's or the device's error.
+ * Context: As famfs_evict().
  */
-int famfs_devs_get(struct fuse_mount *fm, struct famfs_map *map)
+void famfs_map_put(struct famfs_conn *conn, struct famfs_map *map)
 {
-	return famfs_map_walk(map, famfs_dev_get, fm);
+	u32 slot;
+
+	scoped_guard(mutex, &conn->lock)
+		for_each_set_bit(slot, map->uses, FAMFS_DEVS_MAX)
+			conn->devs[slot]->nr_users--;
+	famfs_map_free(map);
 }
 
 /**
  * famfs_devs_put() - release all devices of a connection, for good
  * @conn: the connection's devices; no inode has a map any more
  *
- * Context: As famfs_dev_unregister().
+ * Context: As famfs_dev_drop(), but with no lock held.
  */
 void famfs_devs_put(struct famfs_conn *conn)
 {
 	u32 i;
 
-	scoped_guard(mutex, &conn->register_lock)
-		conn->stopped = true;
-	for (i = 0; i < ARRAY_SIZE(conn->devs); i++)
-		WARN_ON_ONCE(famfs_dev_unregister(conn, i) == -EBUSY);
+	guard(mutex)(&conn->register_lock);
+	conn->stopped = true;
+	for (i = 0; i < FAMFS_DEVS_MAX; i++)
+		if (conn->devs[i])
+			WARN_ON_ONCE(famfs_dev_drop(conn->devs[i]));
 }

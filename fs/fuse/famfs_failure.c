@@ -54,9 +54,8 @@ void famfs_release(struct famfs_daxdev *dev)
 }
 
 /*
- * The file's map, if @dev is what it means by the index.  The server may have
- * closed a device that no map used any more, and opened another.  The caller
- * holds invalidate_lock.
+ * The file's map, if it uses @dev.  The server may have closed a device that no
+ * map used any more, and opened another.  The caller holds invalidate_lock.
  */
 static struct famfs_map *famfs_map_of(struct inode *inode,
 				      const struct famfs_daxdev *dev)
@@ -64,7 +63,7 @@ static struct famfs_map *famfs_map_of(struct inode *inode,
 	struct famfs_map *map = get_fuse_inode(inode)->famfs_meta;
 
 	lockdep_assert_held_write(&inode->i_mapping->invalidate_lock);
-	return map && map->devs[dev->index] == dev ? map : NULL;
+	return map && map->devs[dev->slot] == dev ? map : NULL;
 }
 
 /*
@@ -150,7 +149,7 @@ static void famfs_remove(struct famfs_daxdev *dev)
 	lockdep_assert_not_held(&conn->register_lock);
 	WRITE_ONCE(dev->dead, true);
 	famfs_warn(conn->fc, "dax device %u (%s) is going away under its files\n",
-		   dev->index, dev->name);
+		   dev->slot, dev->name);
 	/* Files that are being evicted or opened give up their claims. */
 	do
 		famfs_remove_files(dev);
@@ -206,7 +205,7 @@ static int famfs_poison(struct famfs_daxdev *dev, u64 offset, u64 len,
 	struct famfs_range where = {
 		.addr	= offset & PAGE_MASK,
 		.len	= PAGE_ALIGN(offset + len) - (offset & PAGE_MASK),
-		.dev	= dev->index,
+		.dev	= dev->slot,
 	};
 	u64 page = where.addr >> PAGE_SHIFT;
 	u64 end = page + (where.len >> PAGE_SHIFT);

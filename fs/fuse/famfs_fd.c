@@ -1,89 +1,118 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Mapped files: devices that the server registers by file descriptor.
+ * Mapped files: devices that the server opens itself, and that get a backing
+ * id.
  *
  * An open file proves that the server may use the device, so no name has to be
- * looked up, and the server need not be asked for the device later.
+ * looked up, and nothing is asked of the caller: who may have files mapped was
+ * decided when the connection was mounted.
  */
 
+#include "dev.h"
 #include "famfs.h"
 
-#include <linux/capability.h>
 #include <linux/file.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 
-static int famfs_fd_register(struct fuse_conn *fc, u32 index,
-			     struct file *file)
+static int famfs_backing_id(struct famfs_daxdev *dev)
 {
-	struct inode *inode = file_inode(file);
+	struct fuse_backing *fb;
+
+	lockdep_assert_held(&dev->conn->register_lock);
+	if (dev->backing_id)
+		return dev->backing_id;
+	fb = kzalloc_obj(*fb);
+	if (!fb)
+		return -ENOMEM;
+	fb->type = FUSE_BACKING_TYPE_DAX;
+	fb->daxdev = dev;
+	refcount_set(&fb->count, 1);
+	dev->backing_id = fuse_backing_id_alloc(dev->conn->fc, fb);
+	if (dev->backing_id > 0)
+		return dev->backing_id;
+	dev->backing_id = 0;
+	kfree(fb);
+	return -ENOMEM;
+}
+
+static int famfs_devt_open(struct famfs_conn *conn, dev_t devt, bool readonly)
+{
+	struct famfs_daxdev *dev;
+	int id;
+
+	guard(mutex)(&conn->register_lock);
+	dev = famfs_dev_get(conn, devt, readonly);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	id = famfs_backing_id(dev);
+	if (id < 0)
+		famfs_dev_drop_unnamed(dev);
+	return id;
+}
+
+static int famfs_file_open(struct fuse_conn *fc, const struct file *file)
+{
+	const struct inode *inode = file_inode(file);
 	char *name;
-	int err;
+	int id;
 
 	/* Maps can be read, so it takes at least as much to make them. */
 	if (!(file->f_mode & FMODE_READ))
 		return -EBADF;
 	if (!S_ISCHR(inode->i_mode))
 		return -ENODEV;
-	err = famfs_dev_register(fc->famfs, index, inode->i_rdev,
-				 !(file->f_mode & FMODE_WRITE));
-	if (!err)
-		return 0;
+	id = famfs_devt_open(fc->famfs, inode->i_rdev,
+			     !(file->f_mode & FMODE_WRITE));
+	if (id > 0)
+		return id;
 
 	name = kasprintf(GFP_KERNEL, "%pD", file);
-	famfs_dev_complain(fc, name ?: "", index, err);
+	famfs_dev_complain(fc, name ?: "", id);
 	kfree(name);
-	return err;
+	return id;
 }
 
 /**
- * famfs_fd_open() - FUSE_DEV_IOC_DAXDEV_OPEN
+ * famfs_backing_open() - FUSE_DEV_IOC_BACKING_OPEN of a dax device
  * @fc: the connection
- * @argp: struct fuse_backing_map in user space
+ * @map: the argument
  *
- * Return: 0, -EPERM without CAP_SYS_RAWIO, -EOPNOTSUPP where there are no maps,
- * -EINVAL for a flag or an index out of range, -EBADF for a descriptor that is
- * none or not open for reading, or an error of famfs_dev_register().
+ * Return: the id, -EOPNOTSUPP where there are no maps, -EINVAL for an unknown
+ * flag, -EBADF for a descriptor that is none or not open for reading, -ENOMEM,
+ * or an error of famfs_dev_get().
  */
-int famfs_fd_open(struct fuse_conn *fc, void __user *argp)
+int famfs_backing_open(struct fuse_conn *fc, const struct fuse_backing_map *map)
 {
-	struct fuse_backing_map arg;
-
 	if (!famfs_conn_of(fc) || !fc->dax_fmap)
 		return -EOPNOTSUPP;
-	if (!capable(CAP_SYS_RAWIO))
-		return -EPERM;
-	if (copy_from_user(&arg, argp, sizeof(arg)))
-		return -EFAULT;
-	if (arg.flags || arg.index >= FUSE_DAXDEV_MAX)
+	if ((map->flags & ~FUSE_BACKING_TYPE_MASK) || map->padding)
 		return -EINVAL;
 
-	CLASS(fd, f)(arg.fd);
+	CLASS(fd, f)(map->fd);
 	if (fd_empty(f))
 		return -EBADF;
-	return famfs_fd_register(fc, arg.index, fd_file(f));
+	return famfs_file_open(fc, fd_file(f));
 }
 
 /**
- * famfs_fd_close() - FUSE_DEV_IOC_DAXDEV_CLOSE
+ * famfs_backing_close() - FUSE_DEV_IOC_BACKING_CLOSE of a dax device
  * @fc: the connection
- * @argp: index of the device, a u32 in user space
+ * @id: the argument
  *
- * Return: 0, -EPERM without CAP_SYS_RAWIO, -EOPNOTSUPP where there are no maps,
- * -EINVAL for an index out of range, -ENOENT for one that is not registered,
- * -EBUSY where a map uses the device.
+ * Return: 0, -EOPNOTSUPP where there are no maps, -EINVAL for what is no id,
+ * -ENOENT for one that is not a dax device's, -EBUSY where a map uses the
+ * device.
  */
-int famfs_fd_close(struct fuse_conn *fc, void __user *argp)
+int famfs_backing_close(struct fuse_conn *fc, int id)
 {
-	u32 index;
+	struct famfs_conn *conn = famfs_conn_of(fc);
+	struct famfs_daxdev *dev;
 
-	if (!famfs_conn_of(fc) || !fc->dax_fmap)
+	if (!conn)
 		return -EOPNOTSUPP;
-	if (!capable(CAP_SYS_RAWIO))
-		return -EPERM;
-	if (get_user(index, (u32 __user *)argp))
-		return -EFAULT;
-	if (index >= FUSE_DAXDEV_MAX)
+	if (id <= 0)
 		return -EINVAL;
-	return famfs_dev_unregister(fc->famfs, index);
+	guard(mutex)(&conn->register_lock);
+	dev = famfs_dev_named(conn, id, true);
+	return dev ? famfs_dev_drop(dev) : -ENOENT;
 }

@@ -85,7 +85,7 @@ int famfs_take(struct inode *inode, const void *msg, size_t size,
 	       const struct famfs_fmap_snap *asked)
 {
 	struct famfs_map *map;
-	int err = 0;
+	int err;
 
 	if (!size && asked)
 		return famfs_take_nothing(inode, asked->seq);
@@ -93,19 +93,21 @@ int famfs_take(struct inode *inode, const void *msg, size_t size,
 	if (IS_ERR(map))
 		return famfs_overtaken(inode, asked) ? -EOPENSTALE :
 						       PTR_ERR(map);
-	map->devs = get_fuse_conn(inode)->famfs->devs;
-	if (asked)
-		err = famfs_devs_get(get_fuse_mount(inode), map);
+	err = famfs_map_use_devs(get_fuse_mount(inode), map, asked);
 	if (!err)
 		err = famfs_install(inode, map, asked);
 	if (err)
-		famfs_map_free(map);
+		famfs_map_put(get_fuse_conn(inode)->famfs, map);
 	return err;
 }
 
 static int famfs_fetch_reply(struct inode *inode,
 			     const struct famfs_fmap_snap *asked)
 {
+	const struct fuse_get_fmap_in in = {
+		.length	= ~0ULL,
+		.size	= FAMFS_REPLY_MAX,
+	};
 	struct fuse_mount *fm = get_fuse_mount(inode);
 	FUSE_ARGS(args);
 	ssize_t size;
@@ -113,10 +115,13 @@ static int famfs_fetch_reply(struct inode *inode,
 
 	args.opcode = FUSE_GET_FMAP;
 	args.nodeid = get_node_id(inode);
+	args.in_numargs = 1;
+	args.in_args[0].size = sizeof(in);
+	args.in_args[0].value = &in;
 	args.out_numargs = 1;
 	args.out_argvar = true;
 	args.out_alloc = true;
-	args.out_args[0].size = FUSE_FMAP_MAX_SIZE;
+	args.out_args[0].size = in.size;
 
 	size = fuse_simple_request(fm, &args);
 	if (size == -ENOSYS) {

@@ -115,7 +115,7 @@ static void famfs_retire(struct inode *inode, struct famfs_map *map)
 		return;
 	atomic_long_dec(&conn->nr_maps);
 	atomic_long_sub(map->nr_extents + map->nr_strips, &conn->nr_extents);
-	famfs_map_free(map);
+	famfs_map_put(conn, map);
 }
 
 static int famfs_unmap_or_busy(struct inode *inode, const struct famfs_map *map,

@@ -18,11 +18,14 @@
 struct famfs_claims;
 struct famfs_daxdev;
 
+/* Devices of a connection; their slots are less than this. */
+#define FAMFS_DEVS_MAX	256
+
 /**
  * struct famfs_extent - bytes of a file that lie together on one device
  * @start: file offset of the first byte
  * @addr: device offset of the first byte
- * @dev: device index
+ * @dev: device: what the message calls it, or its slot, see &struct famfs_map
  * @reserved: unused
  *
  * The extent ends where the next one of its map starts.
@@ -38,7 +41,7 @@ struct famfs_extent {
  * struct famfs_strip - one leg of a stripe
  * @addr: device offset of the first byte
  * @len: bytes, at least what the chunks landing on it need
- * @dev: device index
+ * @dev: as in &struct famfs_extent
  * @reserved: unused
  */
 struct famfs_strip {
@@ -71,8 +74,9 @@ struct famfs_stripe {
 /**
  * struct famfs_map - a checked map
  * @rcu: for freeing
- * @devs: the connection's device table, indexed by the extents' device
- *	  indices; belongs to whoever installs the map
+ * @devs: the connection's devices by slot, or NULL while the extents have the
+ *	  numbers of the message
+ * @uses: slots of the devices that stay in @devs because of this map
  * @claims: what the map takes up on the devices; owned by the map
  * @file_size: size of the file in bytes
  * @mapped: bytes mapped, at least @file_size
@@ -84,6 +88,7 @@ struct famfs_stripe {
  * @nr_stripes: number of @stripes
  * @nr_strips: number of @strips
  * @grow: the server lets the file grow and shrink
+ * @backing_ids: the numbers of the message are backing ids
  * @readonly: a device does not let the file be written
  * @stripes: a striped map's stripes, in file order
  * @strips: their strips
@@ -96,6 +101,7 @@ struct famfs_stripe {
 struct famfs_map {
 	struct rcu_head rcu;
 	struct famfs_daxdev **devs;
+	DECLARE_BITMAP(uses, FAMFS_DEVS_MAX);
 	struct famfs_claims *claims;
 	u64 file_size;
 	u64 mapped;
@@ -106,6 +112,7 @@ struct famfs_map {
 	u32 nr_stripes;
 	u32 nr_strips;
 	bool grow;
+	bool backing_ids;
 	bool readonly;
 	struct famfs_stripe *stripes;
 	struct famfs_strip *strips;
@@ -117,7 +124,7 @@ struct famfs_map {
  * @offset: file offset of the first byte
  * @len: bytes
  * @addr: device offset of the first byte
- * @dev: device index
+ * @dev: as in &struct famfs_extent
  */
 struct famfs_range {
 	u64 offset;

@@ -3,8 +3,8 @@
  * Reading a map from a server's message.
  *
  * This is the only place that looks at the message.  What it returns has been
- * checked in full, except for what needs the devices: that the extents lie
- * inside them and do not overlap.
+ * checked in full, except for what needs the devices: that they are there, and
+ * that the extents lie inside them and do not overlap.
  */
 
 #include "famfs_map.h"
@@ -53,7 +53,7 @@ static int famfs_check_header(struct famfs_parser *p,
 		return famfs_parse_fail(p, 0, "unknown file type");
 	if (hdr->ext_type > FUSE_FMAP_EXT_STRIPED)
 		return famfs_parse_fail(p, 0, "unknown extent type");
-	if (hdr->flags & ~FUSE_FMAP_GROW)
+	if (hdr->flags & ~(FUSE_FMAP_GROW | FUSE_FMAP_BACKING_IDS))
 		return famfs_parse_fail(p, 0, "unknown flag");
 	if (hdr->reserved)
 		return famfs_parse_fail(p, 0, "reserved field is not zero");
@@ -74,8 +74,6 @@ static int famfs_parse_extent(struct famfs_parser *p, struct famfs_strip *strip)
 		return famfs_parse_fail(p, pos, "message ends before its extents");
 	if (ext->reserved)
 		return famfs_parse_fail(p, pos, "reserved field is not zero");
-	if (ext->devindex >= FUSE_DAXDEV_MAX)
-		return famfs_parse_fail(p, pos, "device index out of range");
 	if (!ext->len)
 		return famfs_parse_fail(p, pos, "empty extent");
 	if (!PAGE_ALIGNED(ext->offset) || !PAGE_ALIGNED(ext->len))
@@ -303,6 +301,7 @@ static struct famfs_map *famfs_parse_body(struct famfs_parser *p,
 	}
 	map->file_size = hdr->file_size;
 	map->grow = hdr->flags & FUSE_FMAP_GROW;
+	map->backing_ids = hdr->flags & FUSE_FMAP_BACKING_IDS;
 	return map;
 }
 

@@ -80,8 +80,7 @@ static bool famfs_push_valid(const struct fuse_notify_fmap_out *out,
 	if (out->reserved)
 		return false;
 	if (part && size)
-		return out->size <= FUSE_FMAP_PUSH_MAX &&
-		       out->offset < out->size &&
+		return out->offset < out->size &&
 		       size <= out->size - out->offset;
 	if (out->size || out->offset)
 		return false;
@@ -148,6 +147,8 @@ static int famfs_push_part(struct fuse_conn *fc,
 
 	if (!size)
 		return famfs_parts_abort(fc->famfs, out);
+	if (out->size > FAMFS_PUSH_MAX)
+		return -E2BIG;
 	parts = famfs_parts_find(fc, out);
 	if (IS_ERR(parts))
 		return PTR_ERR(parts);
@@ -171,8 +172,8 @@ static int famfs_push_whole(struct fuse_conn *fc, u64 nodeid, unsigned int size,
 	void *msg;
 	int err;
 
-	if (size > FUSE_FMAP_PUSH_MAX)
-		return -EINVAL;
+	if (size > FAMFS_PUSH_MAX)
+		return -E2BIG;
 	msg = kvmalloc(size, GFP_KERNEL_ACCOUNT);
 	if (!msg)
 		return -ENOMEM;
@@ -192,8 +193,9 @@ static int famfs_push_whole(struct fuse_conn *fc, u64 nodeid, unsigned int size,
  *
  * Context: Waits for nothing that the server could be keeping.
  * Return: 0 or what the server's write() is to fail with: -ENOENT for a file
- * that the kernel does not know, -EINVAL for a malformed message, -EOPNOTSUPP
- * where there are no maps, or an error of famfs_install().
+ * that the kernel does not know, -EINVAL for a malformed message, -E2BIG for a
+ * map that is too large, -EOPNOTSUPP where there are no maps, or an error of
+ * famfs_map_use_devs() or famfs_install().
  */
 int famfs_notify(struct fuse_conn *fc, unsigned int size,
 		 struct fuse_copy_state *cs)

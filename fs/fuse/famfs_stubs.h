@@ -64,12 +64,13 @@ static inline int famfs_notify(struct fuse_conn *fc, unsigned int size,
 	return -EINVAL;
 }
 
-static inline int famfs_fd_open(struct fuse_conn *fc, void __user *argp)
+static inline int famfs_backing_open(struct fuse_conn *fc,
+				     const struct fuse_backing_map *map)
 {
 	return -EOPNOTSUPP;
 }
 
-static inline int famfs_fd_close(struct fuse_conn *fc, void __user *argp)
+static inline int famfs_backing_close(struct fuse_conn *fc, int id)
 {
 	return -EOPNOTSUPP;
 }

@@ -104,7 +104,7 @@ TRACE_EVENT(famfs_failure,
 	TP_fast_assign(
 		__entry->sb_dev = dev->conn->fc->dev;
 		__entry->devt = dev->devt;
-		__entry->daxdev = dev->index;
+		__entry->daxdev = dev->slot;
 		__entry->addr = offset;
 		__entry->length = length;
 		__entry->flags = flags;

@@ -94,7 +94,7 @@ void famfs_trip_ask(struct famfs_trip *trip, struct fuse_args *args,
 	if (!trip || !trip->asks)
 		return;
 	*open_flags |= FUSE_OPEN_FMAP;
-	args->out_args[args->out_numargs++].size = FUSE_FMAP_MAX_SIZE;
+	args->out_args[args->out_numargs++].size = FAMFS_REPLY_MAX;
 	args->out_argvar = true;
 	args->out_alloc = true;
 }

@@ -20,6 +20,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Half of what a header can tell; the kernel takes less */
+#define FMAP_MESSAGE_MAX (1U << 31)
+
 struct fuse_fmap {
 	/* The message as it is sent: a header and what follows it */
 	struct fuse_fmap_header *hdr;
@@ -83,7 +86,7 @@ static int fmap_append_item(struct fuse_fmap *fmap, uint32_t ext_type,
 {
 	if (fmap->hdr->nextents && fmap->hdr->ext_type != ext_type)
 		return fmap_refuse(-EINVAL, "both extents and stripes");
-	if (bytes > FUSE_FMAP_PUSH_MAX - fmap->size)
+	if (bytes > FMAP_MESSAGE_MAX - fmap->size)
 		return fmap_refuse(-E2BIG, "more extents than can be sent");
 	*item = fmap_append(fmap, bytes);
 	if (*item == NULL)
@@ -98,8 +101,6 @@ static int fmap_append_item(struct fuse_fmap *fmap, uint32_t ext_type,
 static int check_range(const struct fuse_fmap *fmap,
 		       const struct fuse_dax_range *range)
 {
-	if (range->devindex >= FUSE_DAXDEV_MAX)
-		return fmap_refuse(-EINVAL, "device index out of range");
 	if (range->len == 0)
 		return fmap_refuse(-EINVAL, "range of no bytes");
 	if ((range->offset | range->len) & fmap->page_mask)
@@ -219,7 +220,7 @@ static int add_stripe(struct fuse_fmap *fmap, uint64_t nbytes,
 	err = check_stripe(fmap, nbytes, chunk_size, strips, nstrips);
 	if (err)
 		return err;
-	if (nstrips > FUSE_FMAP_PUSH_MAX / sizeof(*ext))
+	if (nstrips > FMAP_MESSAGE_MAX / sizeof(*ext))
 		return fmap_refuse(-E2BIG, "more strips than can be sent");
 	err = fmap_append_item(fmap, FUSE_FMAP_EXT_STRIPED,
 			       sizeof(*stripe) + nstrips * sizeof(*ext), &item);
@@ -257,8 +258,10 @@ struct fuse_fmap *fuse_fmap_create(uint64_t file_size, unsigned int flags)
 	hdr->size = sizeof(*hdr);
 	hdr->file_size = file_size;
 	if (flags & FUSE_LL_FMAP_GROW)
-		hdr->flags = FUSE_FMAP_GROW;
-	if (flags & ~FUSE_LL_FMAP_GROW)
+		hdr->flags |= FUSE_FMAP_GROW;
+	if (flags & FUSE_LL_FMAP_BACKING_IDS)
+		hdr->flags |= FUSE_FMAP_BACKING_IDS;
+	if (flags & ~(FUSE_LL_FMAP_GROW | FUSE_LL_FMAP_BACKING_IDS))
 		fmap->error = fmap_refuse(-EINVAL, "unknown flags");
 	else if (file_size > INT64_MAX)
 		fmap->error = fmap_refuse(-EOVERFLOW, "size of no file");

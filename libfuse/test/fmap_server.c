@@ -152,19 +152,12 @@ static void srv_get_fmap(fuse_req_t req, fuse_ino_t ino, size_t size)
 static void srv_get_daxdev(fuse_req_t req, int daxdev_index)
 {
 	struct server *srv = get_server(req);
-	int fd;
 
 	srv->daxdevs++;
-	if (!srv->by_fd) {
+	if (daxdev_index == 0)
 		fuse_reply_daxdev(req, srv->device);
-		return;
-	}
-	fd = open(srv->device, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || fuse_daxdev_open(req, fd, daxdev_index) <= 0)
-		fuse_reply_err(req, ENODEV);
 	else
-		fuse_reply_daxdev(req, NULL);
-	close(fd);
+		fuse_reply_err(req, ENODEV);
 }
 
 static void srv_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,

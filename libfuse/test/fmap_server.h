@@ -38,7 +38,6 @@ struct server {
 	 * way, except for the map.
 	 */
 	bool in_open;		/* map with the reply to open and create */
-	bool by_fd;		/* get_daxdev registers a descriptor */
 	int open_error;		/* open with ENOSYS and such */
 	pthread_mutex_t lock;
 	struct fuse_fmap *fmap;	/* the map of each file; NULL: none */

@@ -19,12 +19,15 @@
 
 struct server srv;
 uint64_t page;
+uint32_t map_device;
+unsigned int map_flags;
 
 struct fuse_fmap *map_at(uint64_t place, uint64_t size)
 {
-	struct fuse_fmap *fmap = fuse_fmap_create(size, 0);
+	struct fuse_fmap *fmap = fuse_fmap_create(size, map_flags);
 
-	fuse_fmap_add_extent(fmap, 0, place, (size + page - 1) / page * page);
+	fuse_fmap_add_extent(fmap, map_device, place,
+			     (size + page - 1) / page * page);
 	return fmap;
 }
 
@@ -96,13 +99,17 @@ void serve(struct fuse_fmap *fmap, uint64_t size)
 	srv_set_map(&srv, fmap);
 }
 
-void register_device(unsigned int index, int flags)
+/* From here on maps name it by its backing id */
+void open_device(int flags)
 {
 	int fd = open(srv.device, flags | O_CLOEXEC);
+	int id = fuse_session_backing_open(srv.se, fd, FUSE_BACKING_DAX);
 
-	CHECK(fd >= 0);
-	CHECK_EQ(fuse_session_daxdev_open(srv.se, fd, index), 0);
+	if (id <= 0)
+		errx(1, "no backing id for the device: %s", strerror(-id));
 	close(fd);
+	map_device = id;
+	map_flags = FUSE_LL_FMAP_BACKING_IDS;
 }
 
 /* Each has a mount of its own, which also gives the device back */
@@ -118,6 +125,8 @@ int run_tests(int argc, char **argv, const struct fmap_test *tests)
 			continue;
 		printf("%s\n", tests->name);
 		fflush(stdout);
+		map_device = 0;
+		map_flags = 0;
 		srv_start(&srv, argv[1], argv[2]);
 		tests->func();
 		srv_stop(&srv);

@@ -45,9 +45,13 @@ struct fmap_test {
 extern struct server srv;
 extern uint64_t page;
 
+/* The device in maps: index 0, or its backing id and the flag that says so */
+extern uint32_t map_device;
+extern unsigned int map_flags;
+
 struct fuse_fmap *map_at(uint64_t place, uint64_t size);
 void serve(struct fuse_fmap *fmap, uint64_t size);
-void register_device(unsigned int index, int flags);
+void open_device(int flags);
 int open_name(const char *name, int flags);
 int open_file(int flags);
 void expect_bytes(const unsigned char *buf, size_t len, int byte);

@@ -152,6 +152,14 @@ void wire_init(struct fuse_session *se, uint32_t minor, uint64_t flags)
 	wire_request(se, FUSE_INIT, 0, &in, sizeof(in));
 }
 
+/* As the kernel asks: for all of a file, and taking so much in the reply */
+void wire_get_fmap(struct fuse_session *se, uint64_t nodeid, uint32_t size)
+{
+	const struct fuse_get_fmap_in in = { .length = ~0ULL, .size = size };
+
+	wire_request(se, FUSE_GET_FMAP, nodeid, &in, sizeof(in));
+}
+
 void wire_end(struct fuse_session *se)
 {
 	wire_hook = NULL;

@@ -58,6 +58,7 @@ struct fuse_session *wire_session(const struct fuse_lowlevel_ops *ops,
 void wire_request(struct fuse_session *se, uint32_t opcode, uint64_t nodeid,
 		  const void *in, size_t size);
 void wire_init(struct fuse_session *se, uint32_t minor, uint64_t flags);
+void wire_get_fmap(struct fuse_session *se, uint64_t nodeid, uint32_t size);
 void wire_end(struct fuse_session *se);
 
 /* What has been logged since the last call */

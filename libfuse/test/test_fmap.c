@@ -54,7 +54,7 @@ static void test_extents(void)
 	size_t size;
 
 	CHECK(fuse_fmap_add_extent(fmap, 0, 7 * page, 3 * page) == 0);
-	CHECK(fuse_fmap_add_extent(fmap, FUSE_DAXDEV_MAX - 1, 0, page) == 0);
+	CHECK(fuse_fmap_add_extent(fmap, UINT32_MAX, 0, page) == 0);
 	hdr = message(fmap, &size);
 	ext = (const void *)(hdr + 1);
 
@@ -66,7 +66,7 @@ static void test_extents(void)
 	CHECK(hdr->reserved == 0);
 	CHECK(ext[0].devindex == 0 && ext[0].reserved == 0);
 	CHECK(ext[0].offset == 7 * page && ext[0].len == 3 * page);
-	CHECK(ext[1].devindex == FUSE_DAXDEV_MAX - 1);
+	CHECK(ext[1].devindex == UINT32_MAX);
 	CHECK(ext[1].offset == 0 && ext[1].len == page);
 	fuse_fmap_destroy(fmap);
 }
@@ -115,7 +115,6 @@ static void test_bad_ranges(void)
 		uint64_t offset, len;
 		int err;
 	} cases[] = {
-		{ FUSE_DAXDEV_MAX, 0, page, -EINVAL },
 		{ 0, 0, 0, -EINVAL },
 		{ 0, 1, page, -EINVAL },
 		{ 0, 0, page + 1, -EINVAL },
@@ -211,7 +210,7 @@ static void test_bad_maps(void)
 	CHECK(fuse_fmap_message(fmap, &msg, &size) == -EOVERFLOW);
 	fuse_fmap_destroy(fmap);
 
-	fmap = fuse_fmap_create(0, FUSE_LL_FMAP_GROW << 1);
+	fmap = fuse_fmap_create(0, FUSE_LL_FMAP_BACKING_IDS << 1);
 	CHECK(fmap && fuse_fmap_message(fmap, &msg, &size) == -EINVAL);
 	fuse_fmap_destroy(fmap);
 
@@ -219,14 +218,26 @@ static void test_bad_maps(void)
 }
 
 /* A file that may grow has room before it has bytes */
-static void test_grow(void)
+static void test_flags(void)
 {
-	struct fuse_fmap *fmap = fuse_fmap_create(0, FUSE_LL_FMAP_GROW);
-	size_t size;
+	const struct {
+		unsigned int flags;
+		uint8_t sent;
+	} cases[] = {
+		{ FUSE_LL_FMAP_GROW, FUSE_FMAP_GROW },
+		{ FUSE_LL_FMAP_BACKING_IDS, FUSE_FMAP_BACKING_IDS },
+		{ FUSE_LL_FMAP_GROW | FUSE_LL_FMAP_BACKING_IDS,
+		  FUSE_FMAP_GROW | FUSE_FMAP_BACKING_IDS },
+	};
+	size_t i, size;
 
-	CHECK(fmap && fuse_fmap_add_extent(fmap, 0, 0, page) == 0);
-	CHECK(message(fmap, &size)->flags == FUSE_FMAP_GROW);
-	fuse_fmap_destroy(fmap);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fuse_fmap *fmap = fuse_fmap_create(0, cases[i].flags);
+
+		CHECK(fmap && fuse_fmap_add_extent(fmap, 1, 0, page) == 0);
+		CHECK(message(fmap, &size)->flags == cases[i].sent);
+		fuse_fmap_destroy(fmap);
+	}
 }
 
 /* The message stays whole while its memory moves */
@@ -259,7 +270,7 @@ int main(void)
 	test_bad_ranges();
 	test_bad_stripes();
 	test_bad_maps();
-	test_grow();
+	test_flags();
 	test_many();
 	return 0;
 }

@@ -26,12 +26,12 @@
 /* The pages of a range, the last one first */
 static struct fuse_fmap *many_pages(void)
 {
-	struct fuse_fmap *fmap = fuse_fmap_create(MANY * page, 0);
+	struct fuse_fmap *fmap = fuse_fmap_create(MANY * page, map_flags);
 	uint64_t i;
 
 	for (i = MANY; i > 0; i--)
-		fuse_fmap_add_extent(fmap, 0, PLACE_MANY + (i - 1) * page,
-				     page);
+		fuse_fmap_add_extent(fmap, map_device,
+				     PLACE_MANY + (i - 1) * page, page);
 	return fmap;
 }
 
@@ -57,7 +57,7 @@ static void test_large(void)
 {
 	int fd;
 
-	register_device(0, O_RDWR);
+	open_device(O_RDWR);
 	serve(many_pages(), MANY * page);
 	fd = open_file(O_RDWR);
 	use_many_pages(fd);
@@ -76,7 +76,7 @@ static void test_large_open(void)
 {
 	int fd;
 
-	register_device(0, O_RDWR);
+	open_device(O_RDWR);
 	srv.in_open = true;
 	serve(many_pages(), MANY * page);
 	fd = open_file(O_RDWR);
@@ -139,27 +139,36 @@ static void test_large_race(void)
 	fuse_fmap_destroy(many);
 }
 
-static void test_daxdev_errors(void)
+static int backing_open(int fd)
+{
+	return fuse_session_backing_open(srv.se, fd, FUSE_BACKING_DAX);
+}
+
+static void test_backing_errors(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int dev = open(srv.device, O_RDWR | O_CLOEXEC);
-	int fd;
+	int fd, id;
 
 	CHECK(null >= 0 && dev >= 0);
-	CHECK_EQ(fuse_session_daxdev_open(srv.se, -1, 0), -EBADF);
-	CHECK_EQ(fuse_session_daxdev_open(srv.se, null, 0), -ENODEV);
-	CHECK_EQ(fuse_session_daxdev_open(srv.se, dev, 1024), -EINVAL);
-	CHECK_EQ(fuse_session_daxdev_close(srv.se, 0), -ENOENT);
+	CHECK_EQ(backing_open(-1), -EBADF);
+	CHECK_EQ(backing_open(null), -ENODEV);
+	CHECK_EQ(fuse_session_backing_open(srv.se, dev, 2), -EINVAL);
+	/* Not agreed upon */
+	CHECK_EQ(fuse_session_backing_open(srv.se, dev, FUSE_BACKING_FILE),
+		 -ENOSYS);
+	CHECK_EQ(fuse_session_backing_close(srv.se, 1), -ENOENT);
 
-	CHECK_EQ(fuse_session_daxdev_open(srv.se, dev, 0), 0);
-	CHECK_EQ(fuse_session_daxdev_open(srv.se, dev, 0), 0);
-	CHECK_EQ(fuse_session_daxdev_close(srv.se, 0), 0);
-	CHECK_EQ(fuse_session_daxdev_close(srv.se, 0), -ENOENT);
+	id = backing_open(dev);
+	CHECK(id > 0);
+	CHECK_EQ(backing_open(dev), id);
+	CHECK_EQ(fuse_session_backing_close(srv.se, id), 0);
+	CHECK_EQ(fuse_session_backing_close(srv.se, id), -ENOENT);
 
-	CHECK_EQ(fuse_session_daxdev_open(srv.se, dev, 0), 0);
+	open_device(O_RDWR);
 	serve(map_at(PLACE_A, FILE_SIZE), FILE_SIZE);
 	fd = open_file(O_RDWR);
-	CHECK_EQ(fuse_session_daxdev_close(srv.se, 0), -EBUSY);
+	CHECK_EQ(fuse_session_backing_close(srv.se, map_device), -EBUSY);
 	use_file(fd);
 	CHECK_EQ(srv.daxdevs, 0);
 	close(fd);
@@ -167,25 +176,31 @@ static void test_daxdev_errors(void)
 	close(null);
 }
 
-/* Registered while the kernel asks, which is then told no path */
-static void test_daxdev_in_request(void)
+/* One device, whatever maps call it; nothing moves when that changes */
+static void test_backing_and_index(void)
 {
+	struct fuse_fmap *by_id;
 	int fd;
 
-	srv.by_fd = true;
 	serve(map_at(PLACE_A, FILE_SIZE), FILE_SIZE);
 	fd = open_file(O_RDWR);
+	CHECK_EQ(srv.daxdevs, 1);
+	fill(fd, FILE_SIZE, 'i');
+	open_device(O_RDWR);
+	by_id = map_at(PLACE_A, FILE_SIZE);
+	CHECK_EQ(fuse_lowlevel_notify_fmap(srv.se, SRV_FILE, by_id), 0);
+	expect_fill(fd, FILE_SIZE, 'i');
 	use_file(fd);
 	close(fd);
-	CHECK_EQ(srv.daxdevs, 1);
+	fuse_fmap_destroy(by_id);
 }
 
-static void test_daxdev_read_only(void)
+static void test_backing_read_only(void)
 {
 	char byte;
 	int fd;
 
-	register_device(0, O_RDONLY);
+	open_device(O_RDONLY);
 	serve(map_at(PLACE_A, FILE_SIZE), FILE_SIZE);
 	fd = open_file(O_RDWR);
 	CHECK_EQ(pread(fd, &byte, 1, 0), 1);
@@ -293,9 +308,9 @@ static const struct fmap_test tests[] = {
 	{ "large-unregistered", test_large_unregistered },
 	{ "large-push", test_large_push },
 	{ "large-race", test_large_race },
-	{ "daxdev-errors", test_daxdev_errors },
-	{ "daxdev-in-request", test_daxdev_in_request },
-	{ "daxdev-read-only", test_daxdev_read_only },
+	{ "backing-errors", test_backing_errors },
+	{ "backing-and-index", test_backing_and_index },
+	{ "backing-read-only", test_backing_read_only },
 	{ "grow-by-push", test_grow_by_push },
 	{ "grow-by-get-fmap", test_grow_by_get_fmap },
 	{ "grow-truncate", test_grow_truncate },

@@ -24,7 +24,8 @@
 
 /* More than a part, and more than a reply, each with something left over */
 #define PART_EXTENTS 100000
-#define REPLY_EXTENTS (FUSE_FMAP_MAX_SIZE / sizeof(struct fuse_fmap_extent) + 9)
+#define REPLY_MAX (64U << 20)
+#define REPLY_EXTENTS (REPLY_MAX / sizeof(struct fuse_fmap_extent) + 9)
 
 static const struct fuse_fmap *map;
 static int result;
@@ -35,6 +36,8 @@ static struct {
 	uint64_t filled, size;
 	uint32_t flags;
 	unsigned int parts, aborts, fail_at;
+	uint32_t reply_max;
+	unsigned int refused;
 } got;
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
@@ -67,6 +70,10 @@ static int take_part(const struct fuse_out_header *out, const struct iovec *iov,
 {
 	const struct fuse_notify_fmap_out *n = iov[1].iov_base;
 
+	if (out->unique && got.reply_max && out->len > got.reply_max) {
+		got.refused++;
+		return -E2BIG;
+	}
 	if (out->unique)
 		return 0;
 	CHECK_EQ(out->error, FUSE_NOTIFY_FMAP);
@@ -180,7 +187,7 @@ static void test_reply(void)
 	struct fuse_fmap *fmap = make_map(REPLY_EXTENTS);
 
 	map = fmap;
-	wire_request(se, FUSE_GET_FMAP, INO, NULL, 0);
+	wire_get_fmap(se, INO, REPLY_MAX);
 	CHECK_EQ(result, 0);
 	CHECK_EQ(got.parts, 65);
 	CHECK(got_all(fmap));
@@ -189,16 +196,28 @@ static void test_reply(void)
 	CHECK(memcmp(wire_sent.data, got.msg, wire_sent.size) == 0);
 	wire_end(se);
 
+	/* The same where the limit is not told: the kernel says so then */
+	se = start(flags, 0);
+	got.reply_max = REPLY_MAX;
+	wire_get_fmap(se, INO, 0);
+	CHECK_EQ(result, 0);
+	CHECK_EQ(got.refused, 1);
+	CHECK(got_all(fmap));
+	CHECK_EQ(wire_sent.size, sizeof(struct fuse_fmap_header));
+	wire_end(se);
+
 	/* An open goes without it, and get_fmap follows */
 	se = start(flags, 0);
+	got.reply_max = REPLY_MAX;
 	wire_request(se, FUSE_OPEN, INO, &in, sizeof(in));
 	CHECK_EQ(got.parts, 0);
+	CHECK_EQ(got.refused, 1);
 	CHECK_EQ(wire_sent.size, sizeof(struct fuse_open_out));
 	CHECK_EQ(((struct fuse_open_out *)wire_sent.data)->open_flags, 0);
 	wire_end(se);
 
 	se = start(flags, 3);
-	wire_request(se, FUSE_GET_FMAP, INO, NULL, 0);
+	wire_get_fmap(se, INO, REPLY_MAX);
 	CHECK_EQ(result, -ENOMEM);
 	CHECK_EQ(wire_sent.out.error, -ENOMEM);
 	CHECK_EQ(wire_sent.size, 0);

@@ -46,7 +46,7 @@ static void *test_realloc(void *p, size_t size)
 /* What the filesystem does, and what it has got */
 static const struct fuse_fmap *map;
 static const char *path;
-static int result, to_set;
+static int result, to_set, asked_index;
 static size_t reply_size;
 static bool wants, offered;
 
@@ -65,7 +65,7 @@ static void op_get_fmap(fuse_req_t req, fuse_ino_t ino, size_t size)
 
 static void op_get_daxdev(fuse_req_t req, int daxdev_index)
 {
-	(void)daxdev_index;
+	asked_index = daxdev_index;
 	result = fuse_reply_daxdev(req, path);
 }
 
@@ -248,19 +248,23 @@ static void test_get_fmap(void)
 	struct fuse_session *se = start();
 
 	map = fmap;
-	wire_request(se, FUSE_GET_FMAP, INO, NULL, 0);
+	wire_get_fmap(se, INO, 1 << 20);
 	CHECK(sent_map(0, fmap));
 	CHECK_EQ(result, 0);
-	CHECK_EQ(reply_size, FUSE_FMAP_MAX_SIZE);
+	CHECK_EQ(reply_size, 1 << 20);
+	/* No limit is told */
+	wire_get_fmap(se, INO, 0);
+	CHECK(sent_map(0, fmap));
+	CHECK_EQ(reply_size, SIZE_MAX);
 
 	map = NULL;
-	wire_request(se, FUSE_GET_FMAP, INO, NULL, 0);
+	wire_get_fmap(se, INO, 1 << 20);
 	CHECK_EQ(wire_sent.out.error, 0);
 	CHECK_EQ(wire_sent.size, 0);
 
 	map = bad;
 	CHECK_EQ(fuse_fmap_add_extent(bad, 0, 1, pages(1)), -EINVAL);
-	wire_request(se, FUSE_GET_FMAP, INO, NULL, 0);
+	wire_get_fmap(se, INO, 1 << 20);
 	CHECK_EQ(wire_sent.out.error, -EINVAL);
 	CHECK_EQ(result, -EINVAL);
 	fuse_fmap_destroy(fmap);
@@ -285,7 +289,7 @@ static void test_no_memory(void)
 		wire_request(se, FUSE_OPEN, INO, &open, sizeof(open));
 		CHECK_EQ(wire_sent.out.error, -ENOMEM);
 		CHECK_EQ(wire_sent.size, 0);
-		wire_request(se, FUSE_GET_FMAP, INO, NULL, 0);
+		wire_get_fmap(se, INO, 1 << 20);
 		CHECK_EQ(wire_sent.out.error, -ENOMEM);
 		CHECK_EQ(result, -ENOMEM);
 		CHECK_EQ(fuse_fmap_add_extent(fmap, 0, 0, pages(1)), -ENOMEM);
@@ -345,24 +349,27 @@ static void test_create(void)
 static void expect_daxdev(struct fuse_session *se, const char *name, int err)
 {
 	const struct fuse_daxdev_out *out = (const void *)wire_sent.data;
+	const struct fuse_get_daxdev_in in = { .index = 5 };
 
 	path = name;
-	wire_request(se, FUSE_GET_DAXDEV, 5, NULL, 0);
+	wire_request(se, FUSE_GET_DAXDEV, FUSE_ROOT_ID, &in, sizeof(in));
+	CHECK_EQ(asked_index, 5);
 	CHECK_EQ(wire_sent.out.error, err);
 	CHECK_EQ(result, err);
 	CHECK_EQ(wire_sent.size, err ? 0 : sizeof(*out));
 	if (!err)
-		CHECK(strcmp(out->name, name ? name : "") == 0);
+		CHECK(strcmp(out->name, name) == 0);
 }
 
 static void test_daxdev(void)
 {
+	const struct fuse_get_daxdev_in in = { .index = 5 };
 	struct fuse_lowlevel_ops ops = all_ops;
 	struct fuse_session *se = start();
 	char longest[FUSE_DAXDEV_NAME_MAX + 1];
 
 	expect_daxdev(se, "/dev/dax0.0", 0);
-	expect_daxdev(se, NULL, 0);
+	expect_daxdev(se, NULL, -EINVAL);
 	expect_daxdev(se, "dax0.0", -EINVAL);
 	expect_daxdev(se, "./dax0.0", -EINVAL);
 	expect_daxdev(se, "", -EINVAL);
@@ -376,8 +383,24 @@ static void test_daxdev(void)
 	ops.get_daxdev = NULL;
 	se = wire_session(&ops, NULL);
 	wire_init(se, FUSE_KERNEL_MINOR_VERSION, MAPS);
-	wire_request(se, FUSE_GET_DAXDEV, 5, NULL, 0);
+	wire_request(se, FUSE_GET_DAXDEV, FUSE_ROOT_ID, &in, sizeof(in));
 	CHECK_EQ(wire_sent.out.error, -ENODEV);
+	wire_end(se);
+}
+
+/* What was not agreed upon is one errno, whatever the kernel would say */
+static void test_backing(void)
+{
+	struct fuse_session *se = wire_session(&all_ops, NULL);
+
+	CHECK_EQ(fuse_session_backing_open(se, 0, FUSE_BACKING_DAX), -ENOSYS);
+	wire_init(se, FUSE_KERNEL_MINOR_VERSION, MAPS);
+	CHECK_EQ(fuse_session_backing_open(se, 0, FUSE_BACKING_FILE), -ENOSYS);
+	CHECK_EQ(fuse_session_backing_open(se, 0, FUSE_BACKING_DAX + 1),
+		 -EINVAL);
+	/* The session's file is not /dev/fuse */
+	CHECK_EQ(fuse_session_backing_open(se, 0, FUSE_BACKING_DAX), -ENOTTY);
+	CHECK_EQ(fuse_session_backing_close(se, 1), -ENOTTY);
 	wire_end(se);
 }
 
@@ -423,6 +446,7 @@ int main(void)
 	test_open();
 	test_create();
 	test_daxdev();
+	test_backing();
 	test_setattr();
 	test_notify_errors();
 	return 0;

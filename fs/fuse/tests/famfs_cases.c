@@ -65,7 +65,6 @@ static void famfs_good_message(struct famfs_msg *msg, u32 type)
 #define STRIPES_END	"message ends before its stripes"
 #define STRIPS_END	"message ends before its strips"
 #define TRAILING	"bytes after the last strip"
-#define WRONG_DEVICE	"device index out of range"
 #define EMPTY		"empty extent"
 #define UNALIGNED	"extent is not page aligned"
 #define BEYOND		"extent ends beyond any device"
@@ -83,7 +82,7 @@ const struct famfs_case famfs_bad_headers[] = {
 	{ "extent type", 0, { HEADER(ext_type, 2) }, 0, 0, WRONG_EXT_TYPE },
 	{ "extent type beyond 8 bits", 0, { HEADER(ext_type, 256) },
 	  0, 0, WRONG_EXT_TYPE },
-	{ "second flag", 0, { HEADER(flags, 2) }, 0, 0, WRONG_FLAG },
+	{ "third flag", 0, { HEADER(flags, 4) }, 0, 0, WRONG_FLAG },
 	{ "highest flag", 1, { HEADER(flags, 128) }, 0, 0, WRONG_FLAG },
 	{ "reserved", 0, { HEADER(reserved, 1) }, 0, 0, RESERVED },
 	{ "reserved, high bit", 1, { HEADER(reserved, 1ULL << 63) },
@@ -165,10 +164,6 @@ const struct famfs_case famfs_bad_extents[] = {
 	{ "reserved", 0, { EXTENT(EXT(0), reserved, 1) }, 0, EXT(0), RESERVED },
 	{ "reserved in the last", 0, { EXTENT(EXT(2), reserved, 1U << 31) },
 	  0, EXT(2), RESERVED },
-	{ "device 1024", 0, { EXTENT(EXT(1), devindex, 1024) },
-	  0, EXT(1), WRONG_DEVICE },
-	{ "device with all bits", 0, { EXTENT(EXT(2), devindex, U32_MAX) },
-	  0, EXT(2), WRONG_DEVICE },
 	{ "no length", 0, { EXTENT(EXT(0), len, 0) }, 0, EXT(0), EMPTY },
 	{ "no length, last", 0, { EXTENT(EXT(2), len, 0) }, 0, EXT(2), EMPTY },
 	{ "length of a byte", 0, { EXTENT(EXT(2), len, 1) },
@@ -231,11 +226,6 @@ const struct famfs_case famfs_bad_stripes[] = {
 	  0, STRIPE1, TOO_MUCH },
 	{ "reserved in a strip", 1, { EXTENT(STRIP0(1), reserved, 1) },
 	  0, STRIP0(1), RESERVED },
-	{ "device 1024", 1, { EXTENT(STRIP0(0), devindex, 1024) },
-	  0, STRIP0(0), WRONG_DEVICE },
-	{ "device with all bits, unused strip", 1,
-	  { EXTENT(STRIP1(2), devindex, U32_MAX) },
-	  0, STRIP1(2), WRONG_DEVICE },
 	{ "strip without length", 1, { EXTENT(STRIP1(0), len, 0) },
 	  0, STRIP1(0), EMPTY },
 	{ "unused strip without length", 1, { EXTENT(STRIP1(2), len, 0) },
@@ -274,7 +264,11 @@ const struct famfs_case famfs_good_cases[] = {
 	  { HEADER(file_size, 0), HEADER(nextents, 0) }, 32 - STRIP_END },
 	{ "file that ends in the first extent", 0, { HEADER(file_size, 1) } },
 	{ "file that ends in a page", 1, { HEADER(file_size, 8 * PAGE_SIZE + 1) } },
-	{ "device 1023", 0, { EXTENT(EXT(2), devindex, 1023) } },
+	{ "device with all bits", 0, { EXTENT(EXT(2), devindex, U32_MAX) } },
+	{ "device with all bits, unused strip", 1,
+	  { EXTENT(STRIP1(2), devindex, U32_MAX) } },
+	{ "backing ids, extents", 0, { HEADER(flags, 2) } },
+	{ "backing ids of a file that grows", 1, { HEADER(flags, 3) } },
 	{ "last page that there can be", 0,
 	  { EXTENT(EXT(2), offset, LAST_PAGE - PAGE_SIZE) } },
 	{ "all that a file can hold", 0,

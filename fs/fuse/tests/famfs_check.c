@@ -194,6 +194,9 @@ const char *famfs_check_map(const void *msg, size_t size,
 		return "another length";
 	if (map->devs)
 		return "devices from nowhere";
+	if (map->grow != !!(hdr->flags & FUSE_FMAP_GROW) ||
+	    map->backing_ids != !!(hdr->flags & FUSE_FMAP_BACKING_IDS))
+		return "other flags";
 	if (!map->mapped)
 		return NULL;
 

@@ -144,6 +144,22 @@ static int famfs_at_stop(const struct famfs_range *range, void *data)
 	return -EINTR;
 }
 
+static int famfs_at_is_dev(const struct famfs_range *range, void *data)
+{
+	return range->dev == *(u32 *)data;
+}
+
+/* A device that the map does not name. */
+static u32 famfs_rnd_absent(const struct famfs_map *map, struct rnd_state *rnd)
+{
+	u32 dev;
+
+	do
+		dev = famfs_rnd(rnd, 0);
+	while (famfs_map_walk(map, famfs_at_is_dev, &dev));
+	return dev;
+}
+
 /**
  * famfs_check_at() - is famfs_map_walk_at() the inverse of resolving?
  * @msg: a valid message
@@ -178,7 +194,7 @@ const char *famfs_check_at(const void *msg, const struct famfs_map *map,
 	    -EINTR || calls != 1)
 		return "for_each_at does not stop when told";
 
-	at.where.dev ^= 1 << 20;
+	at.where.dev = famfs_rnd_absent(map, rnd);
 	if (famfs_map_walk_at(map, &at.where, famfs_at_stop, &calls))
 		return "for_each_at takes one device for another";
 	return NULL;

@@ -164,7 +164,7 @@ static void famfs_random_extents(struct famfs_msg *msg,
 			pages = 1 + famfs_rnd(rnd, unit - 1);
 		else if (shape->tail == FAMFS_TAIL_LONG && i == nr - 1)
 			pages = unit + 1 + famfs_rnd(rnd, 3 * unit);
-		famfs_msg_extent(msg, famfs_rnd(rnd, FUSE_DAXDEV_MAX),
+		famfs_msg_extent(msg, famfs_rnd(rnd, 1024),
 				 famfs_rnd_addr(rnd), (u64)pages * PAGE_SIZE);
 	}
 }
@@ -210,7 +210,7 @@ static void famfs_random_stripe(struct famfs_msg *msg,
 		/* As short as can be, or longer. */
 		if (!need || famfs_rnd(rnd, 4) == 0)
 			need += (1 + famfs_rnd(rnd, 8)) * PAGE_SIZE;
-		famfs_msg_strip(msg, famfs_rnd(rnd, FUSE_DAXDEV_MAX),
+		famfs_msg_strip(msg, famfs_rnd(rnd, 1024),
 				famfs_rnd_addr(rnd), need);
 	}
 }

@@ -21,7 +21,7 @@ static bool famfs_ref_aligned(u64 value)
 
 static bool famfs_ref_extent_valid(const struct fuse_fmap_extent *ext)
 {
-	return !ext->reserved && ext->devindex < FUSE_DAXDEV_MAX && ext->len &&
+	return !ext->reserved && ext->len &&
 	       famfs_ref_aligned(ext->offset) && famfs_ref_aligned(ext->len) &&
 	       ext->offset <= S64_MAX && ext->len <= S64_MAX - ext->offset;
 }
@@ -121,7 +121,7 @@ bool famfs_ref_valid(const void *msg, size_t size)
 	u32 i;
 
 	if (size < sizeof(*hdr) || hdr->version != 1 || hdr->file_type > 2 ||
-	    hdr->ext_type > 1 || (hdr->flags & ~FUSE_FMAP_GROW) || hdr->reserved ||
+	    hdr->ext_type > 1 || hdr->flags > 3 || hdr->reserved ||
 	    hdr->file_size > MAX_LFS_FILESIZE)
 		return false;
 	if (hdr->size != 0 && hdr->size != size)

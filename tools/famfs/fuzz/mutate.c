@@ -38,7 +38,7 @@ static u64 some_u64(struct rnd_state *rnd)
 static u32 some_u32(struct rnd_state *rnd)
 {
 	static const u32 edges[] = {
-		0, 1, 2, 3, FUSE_DAXDEV_MAX - 1, FUSE_DAXDEV_MAX, U32_MAX,
+		0, 1, 2, 3, 255, 256, U32_MAX,
 		PAGE_SIZE - 1, PAGE_SIZE, 3 * PAGE_SIZE, U32_MAX & PAGE_MASK,
 	};
 

@@ -5,6 +5,6 @@
 # shellcheck disable=SC1091,SC2034 # what is sourced is found, and reads these, at run time
 
 FMAP_PROGRAM=test_fmap_device
-FMAP_TESTS=daxdev-
+FMAP_TESTS=backing-
 
 . "$TEST_LIB/fmap.sh"

@@ -23,6 +23,8 @@ typedef long long s64;
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define DECLARE_BITMAP(name, bits) \
+	unsigned long name[(bits) / (8 * sizeof(long))]
 
 #ifndef __aligned
 #define __aligned(n)	__attribute__((__aligned__(n)))

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Devices that the server registers by an open descriptor, in place of a name
- * that the kernel looks up.
+ * Devices that the server opens itself and that get a backing id, in place of a
+ * name that the kernel looks up.
  *
  * What is easily wrong here: a descriptor of something else that is taken for a
  * device; a device that its server may only read and that users then write to,
- * by write(), by a mapping, or by one from before; an index that changes its
- * meaning under the maps that use it; a device that is not given back.
+ * by write(), by a mapping, or by one from before; an id that is taken for an
+ * index of the same number, or for a backing file; a device that changes under
+ * the maps that use it, has two ids, or is not given back.
  */
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -64,29 +65,26 @@ FIXTURE_TEARDOWN(famfs_daxfd)
 	FAMFS_TEARDOWN();
 }
 
-/* The two calls; they return 0 or an error. */
-static int dax_open(int dev, int fd, __u64 index, __u32 flags)
+/* A call with any arguments. */
+static int backing_open(int dev, int fd, __u32 flags, __u64 padding)
 {
 	struct fuse_backing_map map = {
-		.fd = fd, .flags = flags, .index = index,
+		.fd = fd, .flags = flags, .padding = padding,
 	};
+	int id = ioctl(dev, FUSE_DEV_IOC_BACKING_OPEN, &map);
 
-	return ioctl(dev, FUSE_DEV_IOC_DAXDEV_OPEN, &map) < 0 ? -errno : 0;
+	return id < 0 ? -errno : id;
 }
 
-static int dax_close(int dev, __u32 index)
+TEST_F(famfs_daxfd, D2_map_names_a_backing_id)
 {
-	return ioctl(dev, FUSE_DEV_IOC_DAXDEV_CLOSE, &index) < 0 ? -errno : 0;
-}
-
-TEST_F(famfs_daxfd, D2_registered_device_is_not_asked_for)
-{
+	int fd, id = famfs_dax_open(self->dev, self->rw);
 	char c = 0;
-	int fd;
 
-	ASSERT_EQ(0, dax_open(self->dev, self->rw, 0, 0));
+	ASSERT_LT(0, id);
 	/* The descriptor was the proof; it is not needed any more. */
 	close(self->rw);
+	famfs_set_id(&self->env.srv, 0, id, 0, SIZE);
 	fd = ASSERT_OPEN("f", O_RDWR);
 	EXPECT_EQ(1, pwrite(fd, "r", 1, 5000));
 	EXPECT_EQ(1, pread(fd, &c, 1, 5000));
@@ -97,46 +95,56 @@ TEST_F(famfs_daxfd, D2_registered_device_is_not_asked_for)
 }
 
 /* A push does not ask, so this is how its devices come to be known. */
-TEST_F(famfs_daxfd, D2_registered_device_can_be_pushed)
+TEST_F(famfs_daxfd, D2_backing_id_can_be_pushed)
 {
-	struct famfs_msg m;
 	__u64 size;
+	int id;
 
-	famfs_msg_simple(&m, SIZE, 3, PMD, SIZE);
 	ASSERT_EQ(0, famfs_stat_size(&self->env, "f", &size));
-	EXPECT_EQ(-ENODEV, famfs_push_map(self->dev, 0, &m));
-	ASSERT_EQ(0, dax_open(self->dev, self->rw, 3, 0));
-	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &m));
+	EXPECT_EQ(-ENODEV, famfs_push_id(self->dev, 0, 1, PMD, SIZE));
+	id = famfs_dax_open(self->dev, self->rw);
+	ASSERT_LT(0, id);
+	EXPECT_EQ(-ENODEV, famfs_push_id(self->dev, 0, id + 1, PMD, SIZE));
+	EXPECT_EQ(-ENODEV, famfs_push_id(self->dev, 0, -id, PMD, SIZE));
+	EXPECT_EQ(0, famfs_push_id(self->dev, 0, id, PMD, SIZE));
 	EXPECT_EQ(0, famfs_try_open(&self->env, "f", O_RDWR));
 	EXPECT_FETCHES(0);
 	EXPECT_COUNT(0, FUSE_GET_DAXDEV);
-	famfs_msg_exit(&m);
 }
 
 TEST_F(famfs_daxfd, D2_malformed_calls)
 {
-	static const __u64 indices[] = {
-		FUSE_DAXDEV_MAX, FUSE_DAXDEV_MAX + 1, 1ULL << 32, ~0ULL,
-	};
-	unsigned int i;
+	const __u32 dax = FUSE_BACKING_TYPE_DAX;
+	__u32 i;
 
-	for (i = 0; i < ARRAY_SIZE(indices); i++)
-		EXPECT_EQ(-EINVAL, dax_open(self->dev, self->rw, indices[i],
-					    0));
-	for (i = 1; i; i <<= 1)
-		EXPECT_EQ(-EINVAL, dax_open(self->dev, self->rw, 0, i));
-	EXPECT_EQ(-EBADF, dax_open(self->dev, -1, 0, 0));
-	EXPECT_EQ(-EBADF, dax_open(self->dev, 1000, 0, 0));
-	EXPECT_EQ(-EINVAL, dax_close(self->dev, FUSE_DAXDEV_MAX));
-	EXPECT_EQ(-EINVAL, dax_close(self->dev, ~0U));
-	EXPECT_EQ(-ENOENT, dax_close(self->dev, 0));
-	EXPECT_EQ(-ENOENT, dax_close(self->dev, FUSE_DAXDEV_MAX - 1));
-	EXPECT_ERRNO(EFAULT, ioctl(self->dev, FUSE_DEV_IOC_DAXDEV_OPEN, NULL));
-	EXPECT_ERRNO(EFAULT, ioctl(self->dev, FUSE_DEV_IOC_DAXDEV_CLOSE,
+	for (i = FUSE_BACKING_TYPE_MASK + 1; i; i <<= 1)
+		EXPECT_EQ(-EINVAL, backing_open(self->dev, self->rw, dax | i,
+						0));
+	EXPECT_EQ(-EINVAL, backing_open(self->dev, self->rw, dax, 1));
+	EXPECT_EQ(-EINVAL, backing_open(self->dev, self->rw, dax, 1ULL << 63));
+	EXPECT_EQ(-EBADF, famfs_dax_open(self->dev, -1));
+	EXPECT_EQ(-EBADF, famfs_dax_open(self->dev, 1000));
+	EXPECT_EQ(-EINVAL, famfs_dax_close(self->dev, 0));
+	EXPECT_EQ(-EINVAL, famfs_dax_close(self->dev, ~0U));
+	EXPECT_EQ(-ENOENT, famfs_dax_close(self->dev, 1));
+	EXPECT_EQ(-ENOENT, famfs_dax_close(self->dev, 0x7fffffff));
+	EXPECT_ERRNO(EFAULT, ioctl(self->dev, FUSE_DEV_IOC_BACKING_OPEN, NULL));
+	EXPECT_ERRNO(EFAULT, ioctl(self->dev, FUSE_DEV_IOC_BACKING_CLOSE,
 				   NULL));
-	/* The last index is as good as any. */
-	EXPECT_EQ(0, dax_open(self->dev, self->rw, FUSE_DAXDEV_MAX - 1, 0));
-	EXPECT_EQ(0, dax_close(self->dev, FUSE_DAXDEV_MAX - 1));
+}
+
+/* A server can tell what this kernel does not have from its own mistakes. */
+TEST_F(famfs_daxfd, D2_types_that_are_not_known)
+{
+	__u32 type;
+
+	for (type = FUSE_BACKING_TYPE_DAX + 1; type <= FUSE_BACKING_TYPE_MASK;
+	     type++)
+		EXPECT_EQ(-EOPNOTSUPP, backing_open(self->dev, self->rw, type,
+						    0));
+	/* Passthrough has not been agreed upon. */
+	EXPECT_GT(0, backing_open(self->dev, self->rw,
+				  FUSE_BACKING_TYPE_PASSTHROUGH, 0));
 }
 
 /* None of these is a dax device, and none of them becomes one. */
@@ -153,26 +161,26 @@ TEST_F(famfs_daxfd, D4_descriptors_of_other_things)
 	for (i = 0; i < ARRAY_SIZE(paths); i++) {
 		fd = open(paths[i], O_RDONLY | O_CLOEXEC);
 		ASSERT_LE(0, fd);
-		EXPECT_EQ(-ENODEV, dax_open(self->dev, fd, 0, 0)) {
+		EXPECT_EQ(-ENODEV, famfs_dax_open(self->dev, fd)) {
 			TH_LOG("%s", paths[i]);
 		}
 		close(fd);
 	}
 	ASSERT_EQ(0, pipe(fds));
-	EXPECT_EQ(-ENODEV, dax_open(self->dev, fds[0], 0, 0));
+	EXPECT_EQ(-ENODEV, famfs_dax_open(self->dev, fds[0]));
 	close(fds[0]);
 	close(fds[1]);
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
-	EXPECT_EQ(-ENODEV, dax_open(self->dev, fds[0], 0, 0));
+	EXPECT_EQ(-ENODEV, famfs_dax_open(self->dev, fds[0]));
 	close(fds[0]);
 	close(fds[1]);
-	EXPECT_EQ(-ENODEV, dax_open(self->dev, self->dev, 0, 0));
+	EXPECT_EQ(-ENODEV, famfs_dax_open(self->dev, self->dev));
 	/* A name for the device is no right to use it. */
 	fd = open(self->env.devs[0].path, O_PATH | O_CLOEXEC);
 	ASSERT_LE(0, fd);
-	EXPECT_EQ(-EBADF, dax_open(self->dev, fd, 0, 0));
+	EXPECT_EQ(-EBADF, famfs_dax_open(self->dev, fd));
 	close(fd);
-	EXPECT_EQ(0, dax_open(self->dev, self->rw, 0, 0));
+	EXPECT_LT(0, famfs_dax_open(self->dev, self->rw));
 }
 
 /* One with the numbers of the dax device, but not of its kind. */
@@ -187,37 +195,35 @@ TEST_F(famfs_daxfd, D4_block_device)
 		fd = open(paths[i], O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		SKIP(return, "need a block device");
-	EXPECT_EQ(-ENODEV, dax_open(self->dev, fd, 0, 0));
+	EXPECT_EQ(-ENODEV, famfs_dax_open(self->dev, fd));
 	close(fd);
 }
 
-static int without_rawio(int dev, int rw)
+static int without_rawio(int dev, int rw, int id)
 {
-	int err;
-
 	if (famfs_drop_cap(CAP_SYS_RAWIO))
 		return 1;
-	err = dax_open(dev, rw, 0, 0);
-	if (err != -EPERM)
+	if (famfs_dax_open(dev, rw) != id)
 		return 2;
-	return dax_close(dev, 0) != -EPERM;
+	return famfs_dax_close(dev, id) != 0;
 }
 
 static int in_user_namespace(int dev, int rw)
 {
 	if (unshare(CLONE_NEWUSER))
 		return 10;
-	return dax_open(dev, rw, 0, 0) != -EPERM ||
-	       dax_close(dev, 0) != -EPERM;
+	return famfs_dax_open(dev, rw) <= 0;
 }
 
-TEST_F(famfs_daxfd, D2_needs_the_right_to_raw_io)
+/* The descriptors say it all: a server in a container has no capability. */
+TEST_F(famfs_daxfd, D2_needs_no_capability)
 {
-	EXPECT_CHILD(without_rawio(self->dev, self->rw));
+	int id = famfs_dax_open(self->dev, self->rw);
+
+	ASSERT_LT(0, id);
+	EXPECT_CHILD(without_rawio(self->dev, self->rw, id));
+	EXPECT_EQ(-ENOENT, famfs_dax_close(self->dev, id));
 	EXPECT_CHILD(in_user_namespace(self->dev, self->rw));
-	EXPECT_EQ(0, dax_open(self->dev, self->rw, 0, 0));
-	EXPECT_CHILD(without_rawio(self->dev, self->rw));
-	EXPECT_EQ(0, dax_close(self->dev, 0));
 }
 
 TEST_F(famfs_daxfd, D2_connection_without_maps)
@@ -225,18 +231,18 @@ TEST_F(famfs_daxfd, D2_connection_without_maps)
 	int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 
 	/* Not mounted, and so not a connection at all. */
-	EXPECT_GT(0, dax_open(fuse, self->rw, 0, 0));
+	EXPECT_GT(0, famfs_dax_open(fuse, self->rw));
 	close(fuse);
 	ASSERT_EQ(0, famfs_umount(&self->env));
 	/* Nobody would give the device back. */
-	EXPECT_GT(0, dax_open(self->dev, self->rw, 0, 0));
+	EXPECT_GT(0, famfs_dax_open(self->dev, self->rw));
 	famfs_server_exit(&self->env.srv);
 	ASSERT_EQ(0, famfs_server_init(&self->env.srv));
 	self->env.srv.st->want &= ~FUSE_DAX_FMAP;
 	fuse = dup(self->env.srv.fd);
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	EXPECT_EQ(-EOPNOTSUPP, dax_open(fuse, self->rw, 0, 0));
-	EXPECT_EQ(-EOPNOTSUPP, dax_close(fuse, 0));
+	EXPECT_EQ(-EOPNOTSUPP, famfs_dax_open(fuse, self->rw));
+	EXPECT_GT(0, famfs_dax_close(fuse, 1));
 	close(fuse);
 }
 
@@ -249,76 +255,13 @@ TEST_F(famfs_daxfd, D3_device_of_another_driver)
 	ASSERT_EQ(0, famfs_bind(dev, "device_dax"));
 	fd = open(dev->path, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, fd);
-	EXPECT_EQ(-EOPNOTSUPP, dax_open(self->dev, fd, 0, 0));
-	EXPECT_EQ(-EOPNOTSUPP, dax_open(self->dev, fd, 0, 0));
+	EXPECT_EQ(-EOPNOTSUPP, famfs_dax_open(self->dev, fd));
+	EXPECT_EQ(-EOPNOTSUPP, famfs_dax_open(self->dev, fd));
 	close(fd);
 	/* The remedy; nothing was remembered. */
 	ASSERT_EQ(0, famfs_bind(dev, "fsdev_dax"));
 	ASSERT_EQ(0, open_devs(self));
-	EXPECT_EQ(0, dax_open(self->dev, self->rw, 0, 0));
-}
-
-TEST_F(famfs_daxfd, D4_index_keeps_its_meaning)
-{
-	EXPECT_EQ(0, dax_open(self->dev, self->rw, 0, 0));
-	EXPECT_EQ(0, dax_open(self->dev, self->rw, 0, 0));
-	/* Its pages would be in the map of two devices. */
-	EXPECT_EQ(-EBUSY, dax_open(self->dev, self->rw, 1, 0));
-	/* What may be written to must not become read-only, nor reverse. */
-	EXPECT_EQ(-EBUSY, dax_open(self->dev, self->ro, 0, 0));
-	EXPECT_EQ(0, dax_close(self->dev, 0));
-	EXPECT_EQ(-ENOENT, dax_close(self->dev, 0));
-	EXPECT_EQ(0, dax_open(self->dev, self->rw, 1, 0));
-	EXPECT_EQ(0, dax_close(self->dev, 1));
-	EXPECT_EQ(0, dax_open(self->dev, self->ro, 0, 0));
-	EXPECT_EQ(-EBUSY, dax_open(self->dev, self->rw, 0, 0));
-}
-
-TEST_F(famfs_daxfd, D4_other_device_under_an_index)
-{
-	int other;
-
-	if (self->env.ndevs < 2)
-		SKIP(return, "need two dax devices in FAMFS_DAXDEVS");
-	if (!famfs_bound(&self->env.devs[1], "fsdev_dax"))
-		ASSERT_EQ(0, famfs_bind(&self->env.devs[1], "fsdev_dax"));
-	other = open(self->env.devs[1].path, O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, other);
-	EXPECT_EQ(0, dax_open(self->dev, self->rw, 0, 0));
-	EXPECT_EQ(-EBUSY, dax_open(self->dev, other, 0, 0));
-	EXPECT_EQ(0, dax_open(self->dev, other, 1, 0));
-	EXPECT_EQ(0, famfs_try_open(&self->env, "g", O_RDWR));
-	ASSERT_EQ(0, famfs_evict(&self->env, 0));
-	/* Free again, they can change places. */
-	EXPECT_EQ(0, dax_close(self->dev, 0));
-	EXPECT_EQ(0, dax_close(self->dev, 1));
-	EXPECT_EQ(0, dax_open(self->dev, other, 0, 0));
-	EXPECT_EQ(0, dax_open(self->dev, self->rw, 1, 0));
-	EXPECT_EQ(0, famfs_try_open(&self->env, "f", O_RDWR));
-	EXPECT_COUNT(0, FUSE_GET_DAXDEV);
-	close(other);
-}
-
-TEST_F(famfs_daxfd, D4_close_of_a_device_in_use)
-{
-	int fd;
-
-	ASSERT_EQ(0, dax_open(self->dev, self->rw, 0, 0));
-	fd = ASSERT_OPEN("f", O_RDWR);
-	EXPECT_EQ(-EBUSY, dax_close(self->dev, 0));
-	EXPECT_EQ(1, pwrite(fd, "u", 1, 0));
-	/* Without a map the file does not use it. */
-	EXPECT_EQ(0, famfs_revoke(self->dev, 0));
-	EXPECT_EQ(0, dax_close(self->dev, 0));
-	EXPECT_COUNT(0, FUSE_GET_DAXDEV);
-	/* Needing it again, the kernel asks for it, as for any. */
-	EXPECT_EQ(1, pwrite(fd, "v", 1, 0));
-	EXPECT_COUNT(1, FUSE_GET_DAXDEV);
-	EXPECT_EQ(-EBUSY, dax_close(self->dev, 0));
-	close(fd);
-	ASSERT_EQ(0, famfs_evict(&self->env, 0));
-	/* And so it can be given back, like any. */
-	EXPECT_EQ(0, dax_close(self->dev, 0));
+	EXPECT_LT(0, famfs_dax_open(self->dev, self->rw));
 }
 
 /* A second server, mounted on a folder of its own. */
@@ -338,48 +281,68 @@ static int mount_other(struct famfs_env *env, struct famfs_env *other,
 TEST_F(famfs_daxfd, D5_closed_device_is_free_for_another_mount)
 {
 	struct famfs_env other;
-	int dev = -1;
+	int id, dev = -1;
 
 	ASSERT_EQ(0, mount_other(&self->env, &other, &dev));
-	EXPECT_EQ(0, dax_open(self->dev, self->rw, 0, 0));
-	EXPECT_EQ(-EBUSY, dax_open(dev, self->rw, 0, 0));
-	EXPECT_EQ(0, dax_close(self->dev, 0));
-	EXPECT_EQ(0, dax_open(dev, self->rw, 0, 0));
-	EXPECT_EQ(-EBUSY, dax_open(self->dev, self->rw, 0, 0));
-	/* With the mount goes what it has registered. */
+	id = famfs_dax_open(self->dev, self->rw);
+	EXPECT_LT(0, id);
+	EXPECT_EQ(-EBUSY, famfs_dax_open(dev, self->rw));
+	EXPECT_EQ(0, famfs_dax_close(self->dev, id));
+	EXPECT_LT(0, famfs_dax_open(dev, self->rw));
+	EXPECT_EQ(-EBUSY, famfs_dax_open(self->dev, self->rw));
+	/* With the mount goes what it has opened, though its device stays. */
 	EXPECT_EQ(0, famfs_umount(&other));
-	EXPECT_EQ(0, dax_open(self->dev, self->rw, 0, 0));
+	id = famfs_dax_open(self->dev, self->rw);
+	EXPECT_LT(0, id);
 	close(dev);
 	EXPECT_EQ(0, famfs_env_exit(&other));
 	/* And nobody is in the way of another driver. */
-	EXPECT_EQ(0, dax_close(self->dev, 0));
+	EXPECT_EQ(0, famfs_dax_close(self->dev, id));
 	close_devs(self);
 	EXPECT_EQ(0, famfs_bind(&self->env.devs[0], "device_dax"));
 	EXPECT_EQ(0, famfs_bind(&self->env.devs[0], "fsdev_dax"));
 	EXPECT_EQ(0, open_devs(self));
 }
 
-TEST_F(famfs_daxfd, X2_device_that_has_gone_is_registered_anew)
+TEST_F(famfs_daxfd, X2_device_that_has_gone_gets_a_new_id)
 {
 	struct famfs_dev *dev = &self->env.devs[0];
-	int fd;
+	int fd, new, id = famfs_dax_open(self->dev, self->rw);
 
-	ASSERT_EQ(0, dax_open(self->dev, self->rw, 0, 0));
+	ASSERT_LT(0, id);
+	famfs_set_id(&self->env.srv, 0, id, 0, SIZE);
 	fd = ASSERT_OPEN("f", O_RDWR);
 	close_devs(self);
 	ASSERT_EQ(0, famfs_unbind(dev));
 	ASSERT_EQ(0, famfs_bind(dev, "fsdev_dax"));
 	ASSERT_EQ(0, open_devs(self));
 	EXPECT_ERRNO(EIO, pwrite(fd, "x", 1, 0));
-	EXPECT_EQ(-EBUSY, dax_open(self->dev, self->rw, 0, 0));
-	EXPECT_EQ(-EBUSY, dax_close(self->dev, 0));
-	close(fd);
-	ASSERT_EQ(0, famfs_evict(&self->env, 0));
-	EXPECT_EQ(0, dax_close(self->dev, 0));
-	EXPECT_EQ(0, dax_open(self->dev, self->rw, 0, 0));
-	fd = ASSERT_OPEN("f", O_RDWR);
+	/* What files still name is not what has come back. */
+	new = famfs_dax_open(self->dev, self->rw);
+	EXPECT_LT(0, new);
+	EXPECT_NE(id, new);
+	EXPECT_EQ(-EBUSY, famfs_dax_close(self->dev, id));
+	EXPECT_ERRNO(EIO, pwrite(fd, "x", 1, 0));
+	EXPECT_EQ(0, famfs_push_id(self->dev, 0, new, 0, SIZE));
 	EXPECT_EQ(1, pwrite(fd, "x", 1, 0));
+	/* Nobody uses it any more, and it is not listed for ever. */
+	EXPECT_EQ(0, famfs_dax_close(self->dev, id));
 	close(fd);
+}
+
+/* Its server has nothing to close. */
+TEST_F(famfs_daxfd, X2_index_of_a_device_that_has_gone_is_asked_for_again)
+{
+	struct famfs_dev *dev = &self->env.devs[0];
+
+	EXPECT_EQ(0, famfs_try_open(&self->env, "f", O_RDWR));
+	close_devs(self);
+	ASSERT_EQ(0, famfs_unbind(dev));
+	ASSERT_EQ(0, famfs_bind(dev, "fsdev_dax"));
+	ASSERT_EQ(0, open_devs(self));
+	ASSERT_EQ(0, famfs_evict(&self->env, 0));
+	EXPECT_EQ(0, famfs_try_open(&self->env, "f", O_RDWR));
+	EXPECT_COUNT(2, FUSE_GET_DAXDEV);
 }
 
 static bool stop;
@@ -387,7 +350,7 @@ static bool stop;
 static long register_again(struct famfs_job *job)
 {
 	while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST))
-		dax_open(job->fd, job->flags, 1, 0);
+		famfs_dax_open(job->fd, job->flags);
 	return 0;
 }
 
@@ -396,10 +359,11 @@ TEST_F(famfs_daxfd, X2_device_goes_while_it_is_registered_again)
 {
 	struct famfs_job again = { .run = register_again, .fd = self->dev,
 				   .flags = self->rw };
-	int fd, err = dax_open(self->dev, self->rw, 0, 0);
+	int fd, id = famfs_dax_open(self->dev, self->rw);
 	char *map;
 
-	ASSERT_EQ(0, err);
+	ASSERT_LT(0, id);
+	famfs_set_id(&self->env.srv, 0, id, 0, SIZE);
 	fd = ASSERT_OPEN("f", O_RDWR);
 	map = mmap(NULL, SIZE, PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
 	ASSERT_NE(MAP_FAILED, map);
@@ -414,37 +378,6 @@ TEST_F(famfs_daxfd, X2_device_goes_while_it_is_registered_again)
 	close(fd);
 	ASSERT_EQ(0, famfs_bind(&self->env.devs[0], "fsdev_dax"));
 	ASSERT_EQ(0, open_devs(self));
-}
-
-/* The kernel has asked before the server came to register the device. */
-TEST_F(famfs_daxfd, D2_reply_without_a_name_for_a_registered_device)
-{
-	struct fuse_daxdev_out out = {};
-	struct famfs_job open = { .run = famfs_job_open, .env = &self->env,
-				  .name = "f", .flags = O_RDWR };
-
-	famfs_hold(&self->env.srv, FUSE_GET_DAXDEV, FAMFS_ANY);
-	famfs_raw(&self->env.srv, FUSE_GET_DAXDEV, FAMFS_ANY, &out,
-		  sizeof(out), 1);
-	ASSERT_EQ(0, famfs_job_start(&open));
-	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
-	EXPECT_EQ(0, dax_open(self->dev, self->rw, 0, 0));
-	famfs_release(&self->env.srv);
-	ASSERT_TRUE(famfs_job_done(&open, FAMFS_SOON));
-	ASSERT_LE(0, open.result);
-	EXPECT_EQ(1, pwrite(open.result, "e", 1, 0));
-	close(open.result);
-	EXPECT_COUNT(1, FUSE_GET_DAXDEV);
-}
-
-TEST_F(famfs_daxfd, D2_reply_without_a_name_for_an_unknown_device)
-{
-	struct fuse_daxdev_out out = {};
-
-	famfs_raw(&self->env.srv, FUSE_GET_DAXDEV, FAMFS_ANY, &out,
-		  sizeof(out), 1);
-	EXPECT_EQ(-ENODEV, famfs_try_open(&self->env, "f", O_RDWR));
-	EXPECT_EQ(0, famfs_try_open(&self->env, "f", O_RDWR));
 }
 
 TEST_HARNESS_MAIN

@@ -232,9 +232,7 @@ TEST_F(famfs_device, D4_malformed_replies)
 			break;
 		}
 		famfs_raw(srv, FUSE_GET_DAXDEV, FAMFS_ANY, &out, len, 1);
-		/* No name: the server has not registered the device, though. */
-		EXPECT_EQ(i == 5 ? -ENODEV : -EINVAL,
-			  open_close(&self->env, "f")) {
+		EXPECT_EQ(-EINVAL, open_close(&self->env, "f")) {
 			TH_LOG("reply %d", i);
 		}
 	}
@@ -262,15 +260,60 @@ TEST_F(famfs_device, D4_reply_may_leave_the_index_zero)
 	EXPECT_EQ(0, open_close(&self->env, "f"));
 }
 
+/* It is one device all the same: no page of it can be in two files. */
 TEST_F(famfs_device, D4_one_device_under_two_indices)
 {
 	set_name(self->env.srv.st->devs[5], self->env.devs[0].path);
 	famfs_add_simple(&self->env, "fifth", SIZE, 5, PMD);
+	famfs_add_simple(&self->env, "same", SIZE, 5, 0);
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	EXPECT_EQ(0, open_close(&self->env, "f"));
-	/* Its pages would be in the map of two devices. */
-	EXPECT_EQ(-EBUSY, open_close(&self->env, "fifth"));
+	EXPECT_EQ(0, open_close(&self->env, "fifth"));
+	EXPECT_EQ(-EEXIST, open_close(&self->env, "same"));
 	EXPECT_EQ(0, open_close(&self->env, "f"));
+	EXPECT_COUNT(2, FUSE_GET_DAXDEV);
+}
+
+/* More names than this a device does not get; each may have any number. */
+TEST_F(famfs_device, D4_indices_without_end)
+{
+	const __u32 max = 256;
+	struct fuse_daxdev_out out = {};
+	struct famfs_msg m;
+	__u32 i;
+
+	set_name(out.name, self->env.devs[0].path);
+	for (i = 0; i < 2; i++) {
+		__u32 n;
+
+		famfs_msg_init(&m, 0, FUSE_FMAP_EXT_SIMPLE);
+		for (n = 0; n < max + i; n++)
+			famfs_msg_extent(&m, ~n, n * 4096, 4096);
+		famfs_add_mapped(&self->env, i ? "more" : "most", &m);
+		famfs_msg_exit(&m);
+	}
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	famfs_raw(&self->env.srv, FUSE_GET_DAXDEV, FAMFS_ANY, &out,
+		  sizeof(out), -1);
+	EXPECT_EQ(0, open_close(&self->env, "most"));
+	EXPECT_COUNT(max, FUSE_GET_DAXDEV);
+	EXPECT_EQ(-E2BIG, open_close(&self->env, "more"));
+	EXPECT_COUNT(max + 1, FUSE_GET_DAXDEV);
+}
+
+TEST_F(famfs_device, D1_request_names_the_index)
+{
+	const struct famfs_state *st = self->env.srv.st;
+
+	set_name(self->env.srv.st->devs[5], self->env.devs[0].path);
+	famfs_add_simple(&self->env, "fifth", SIZE, 5, PMD);
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	EXPECT_EQ(0, open_close(&self->env, "fifth"));
+	EXPECT_EQ(sizeof(st->get_daxdev), st->in_len[FUSE_GET_DAXDEV]);
+	EXPECT_EQ(FUSE_ROOT_ID, st->daxdev_nodeid);
+	EXPECT_EQ(5, st->get_daxdev.index);
+	EXPECT_EQ(0, st->get_daxdev.flags);
+	EXPECT_EQ(0, st->get_daxdev.reserved);
 }
 
 TEST_F(famfs_device, D3_device_bound_to_another_driver)

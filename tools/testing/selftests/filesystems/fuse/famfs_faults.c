@@ -25,7 +25,7 @@
 /* The good one: two extents of 16 pages each. */
 const struct famfs_fault famfs_simple_faults[] = {
 	{ "file type", HDR(file_type), 1, 3, EINVAL },
-	{ "flags", HDR(flags), 1, 2, EINVAL },
+	{ "flags", HDR(flags), 1, 4, EINVAL },
 	{ "version 0", HDR(version), 2, 0, EINVAL },
 	{ "version 2", HDR(version), 2, 2, EINVAL },
 	{ "extent type", HDR(ext_type), 4, 2, EINVAL },
@@ -44,8 +44,6 @@ const struct famfs_fault famfs_simple_faults[] = {
 	{ "file size maximal", HDR(file_size), 8, ~0ULL, EINVAL },
 	{ "extent reserved", EXT(reserved), 4, 1, EINVAL },
 	{ "second reserved", EXT2(reserved), 4, 1, EINVAL },
-	{ "device index", EXT(devindex), 4, FUSE_DAXDEV_MAX, EINVAL },
-	{ "device index maximal", EXT2(devindex), 4, ~0U, EINVAL },
 	{ "offset in a page", EXT(offset), 8, 512, EINVAL },
 	{ "offset odd", EXT2(offset), 8, 1, EINVAL },
 	{ "no length", EXT(len), 8, 0, EINVAL },
@@ -80,7 +78,6 @@ const struct famfs_fault famfs_striped_faults[] = {
 	{ "stripe wraps", STRIPE(nbytes), 8, -PAGE, EINVAL },
 	{ "stripe reserved", STRIPE(reserved), 8, 1, EINVAL },
 	{ "strip reserved", STRIP(reserved), 4, 1, EINVAL },
-	{ "strip device index", STRIP2(devindex), 4, FUSE_DAXDEV_MAX, EINVAL },
 	{ "strip offset odd", STRIP(offset), 8, 3, EINVAL },
 	{ "strip without length", STRIP2(len), 8, 0, EINVAL },
 	{ "strip length odd", STRIP2(len), 8, 12 * PAGE + 1, EINVAL },

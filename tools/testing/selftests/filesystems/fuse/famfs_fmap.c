@@ -93,6 +93,37 @@ void famfs_msg_simple(struct famfs_msg *m, __u64 file_size, __u32 dev,
 	famfs_msg_extent(m, dev, off, len);
 }
 
+static void extents_by_id(struct fuse_fmap_extent *e, __u32 n, const int *ids)
+{
+	for (; n--; e++)
+		e->devindex = ids[e->devindex];
+}
+
+/* The same map, with the backing id of each device in place of its index. */
+void famfs_msg_by_id(struct famfs_msg *out, const struct famfs_msg *m,
+		     const int *ids)
+{
+	struct fuse_fmap_header *h;
+	struct fuse_fmap_stripe *s;
+	__u32 i;
+
+	memset(out, 0, sizeof(*out));
+	famfs_msg_append(out, m->buf, m->len);
+	h = famfs_msg_header(out);
+	h->flags |= FUSE_FMAP_BACKING_IDS;
+	if (h->ext_type == FUSE_FMAP_EXT_SIMPLE) {
+		extents_by_id((void *)(h + 1), h->nextents, ids);
+		return;
+	}
+	s = (void *)(h + 1);
+	for (i = 0; i < h->nextents; i++) {
+		struct fuse_fmap_extent *strips = (void *)(s + 1);
+
+		extents_by_id(strips, s->nstrips, ids);
+		s = (void *)(strips + s->nstrips);
+	}
+}
+
 static bool resolve_simple(const struct famfs_msg *m, __u64 pos, __u32 *dev,
 			   __u64 *off)
 {

@@ -27,6 +27,9 @@ void famfs_msg_strip(struct famfs_msg *m, __u32 dev, __u64 off, __u64 len);
 void famfs_msg_simple(struct famfs_msg *m, __u64 file_size, __u32 dev,
 		      __u64 off, __u64 len);
 
+void famfs_msg_by_id(struct famfs_msg *out, const struct famfs_msg *m,
+		     const int *ids);
+
 bool famfs_resolve(const struct famfs_msg *m, __u64 pos, __u32 *dev,
 		   __u64 *off);
 

@@ -9,7 +9,6 @@
  * lock of all regions; registering the device once more had the server wait for
  * its lock.
  */
-#include <sys/ioctl.h>
 
 #include "famfs_task.h"
 #include "famfs_test.h"
@@ -207,16 +206,9 @@ TEST_F(famfs_going, X5_device_of_another_region_is_created)
 	EXPECT_EQ(0, hmem_write("bind", "hmem.0"));
 }
 
-static int dax_open(int dev, int fd, __u64 index)
-{
-	struct fuse_backing_map map = { .fd = fd, .index = index };
-
-	return ioctl(dev, FUSE_DEV_IOC_DAXDEV_OPEN, &map) < 0 ? -errno : 0;
-}
-
 static long register_again(struct famfs_job *job)
 {
-	return dax_open(job->fd, job->flags, 1);
+	return famfs_dax_open(job->fd, job->flags);
 }
 
 static long show_devices(struct famfs_job *job)
@@ -232,25 +224,24 @@ TEST_F(famfs_going, X5_server_registers_the_device_once_more)
 	struct famfs_job again = { .run = register_again, .fd = self->dev,
 				   .flags = self->rw };
 	struct famfs_job show = { .run = show_devices, .env = &self->env };
-	__u32 index = 0;
+	int id = famfs_dax_open(self->dev, self->rw);
 	bool waits;
 
+	EXPECT_LT(0, id);
 	EXPECT_TRUE(unbinding_waits(self));
 	ASSERT_EQ(0, famfs_job_start(&again));
 	waits = !famfs_job_done(&again, 2000);
 	EXPECT_FALSE(waits);
 	if (!waits) {
 		EXPECT_EQ(-EBUSY, again.result);
-		EXPECT_EQ(-EBUSY, dax_open(self->dev, self->rw, 0));
-		EXPECT_ERRNO(EBUSY, ioctl(self->dev,
-					  FUSE_DEV_IOC_DAXDEV_CLOSE, &index));
+		EXPECT_EQ(-EBUSY, famfs_dax_close(self->dev, id));
 		ASSERT_EQ(0, famfs_job_start(&show));
 		EXPECT_EQ(0, famfs_job_result(&show));
 	}
 	EXPECT_EQ(0, let_go(self));
 	if (waits)
 		famfs_job_done(&again, FAMFS_SOON);
-	EXPECT_NE(0, again.result);
+	EXPECT_GT(0, again.result);
 }
 
 /* The pin that goes need not be the only one, nor the first. */
@@ -274,10 +265,9 @@ TEST_F(famfs_going, D4_descriptor_that_is_not_open_for_reading)
 
 	famfs_unpin(self->pipes);
 	ASSERT_LE(0, fd);
-	EXPECT_EQ(-EBADF, dax_open(self->dev, fd, 0));
-	EXPECT_EQ(-EBADF, dax_open(self->dev, fd, 1));
+	EXPECT_EQ(-EBADF, famfs_dax_open(self->dev, fd));
 	close(fd);
-	EXPECT_EQ(0, dax_open(self->dev, self->rw, 0));
+	EXPECT_LT(0, famfs_dax_open(self->dev, self->rw));
 }
 
 TEST_HARNESS_MAIN

@@ -289,6 +289,48 @@ TEST_F(famfs_init, N3_passthrough_of_a_mapped_file_is_refused)
 	close(backing.fd);
 }
 
+/* A number means one thing, whatever asks for it. */
+TEST_F(famfs_init, N3_backing_ids_of_both_types)
+{
+	struct famfs_state *st = self->env.srv.st;
+	struct fuse_backing_map backing = {};
+	int dev, i, id[2];
+	struct famfs_msg m;
+
+	st->want |= FUSE_PASSTHROUGH;
+	if (st->manner == FAMFS_NOOPEN)
+		st->manner = FAMFS_OLD;
+	i = famfs_add_data(&self->env.srv, "plain", "server", 6);
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	if (!(st->offered & FUSE_PASSTHROUGH))
+		SKIP(return, "need CONFIG_FUSE_PASSTHROUGH");
+	dev = self->env.srv.fd;
+	backing.fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+	ASSERT_GE(backing.fd, 0);
+	id[0] = ioctl(dev, FUSE_DEV_IOC_BACKING_OPEN, &backing);
+	ASSERT_GT(id[0], 0);
+	id[1] = famfs_dax_open_path(dev, self->env.devs[0].path, O_RDWR);
+	ASSERT_GT(id[1], 0);
+	EXPECT_NE(id[0], id[1]);
+
+	famfs_msg_simple(&m, 65536, id[0], 64 * MiB, 65536);
+	famfs_msg_header(&m)->flags = FUSE_FMAP_BACKING_IDS;
+	famfs_set_map(&self->env.srv, 0, m.buf, m.len);
+	EXPECT_OPEN_FAILS(ENODEV, "both", O_RDWR);
+	st->files[i].open_flags = FOPEN_PASSTHROUGH;
+	st->files[i].backing_id = id[1];
+	EXPECT_OPEN_FAILS(EIO, "plain", O_RDWR);
+
+	st->files[i].backing_id = id[0];
+	close(ASSERT_OPEN("plain", O_RDWR));
+	EXPECT_EQ(0, famfs_dax_close(dev, id[0]));
+	EXPECT_EQ(-ENOENT, famfs_dax_close(dev, id[0]));
+	EXPECT_EQ(0, famfs_dax_close(dev, id[1]));
+	EXPECT_EQ(-ENOENT, famfs_dax_close(dev, id[1]));
+	famfs_msg_exit(&m);
+	close(backing.fd);
+}
+
 /* As long as it is open its data is where the server has opened it. */
 TEST_F(famfs_init, N3_file_that_is_passed_through_is_not_mapped)
 {

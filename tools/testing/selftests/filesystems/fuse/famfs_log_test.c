@@ -71,7 +71,7 @@ static bool refused_in_words(struct famfs_env *env, int log, int err,
 
 	if (stat(env->dir, &st))
 		return false;
-	snprintf(mount, sizeof(mount), "%u:%u: dax device 0 ",
+	snprintf(mount, sizeof(mount), "%u:%u: dax device ",
 		 major(st.st_dev), minor(st.st_dev));
 	for (i = 0; i < 4 * INTERVAL; i++) {
 		int fd = famfs_open(env, "f", O_RDWR);

@@ -277,6 +277,9 @@ TEST_F(famfs_observe, O1_fusectl_tells_devices_and_maps)
 		 dev->size);
 	EXPECT_NE(NULL, strstr(text, "maps 1\nextents 1\n"));
 	EXPECT_NE(NULL, strstr(text, want));
+	/* What maps call it: there is no backing id. */
+	EXPECT_NE(NULL, strstr(text, "index 0 0\n"));
+	EXPECT_EQ(NULL, strstr(text, "backing "));
 
 	close(ASSERT_OPEN("g", O_RDONLY));
 	EXPECT_EQ(0, famfs_table(&self->env, text, sizeof(text)));

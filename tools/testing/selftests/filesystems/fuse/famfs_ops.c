@@ -338,7 +338,8 @@ static void op_get_fmap(const struct famfs_req *req)
 
 static void op_get_daxdev(const struct famfs_req *req)
 {
-	__u64 index = req->ih->nodeid;
+	const struct fuse_get_daxdev_in *in = req->in;
+	__u32 index = in->index;
 	struct fuse_daxdev_out out = { .index = index };
 
 	if (index >= FAMFS_MAX_DEVS || !req->srv->st->devs[index][0]) {

@@ -150,8 +150,8 @@ TEST_F(famfs_part, M6_parts_that_do_not_fit)
 	EXPECT_EQ(-EINVAL, part(self, 0, size, 0, 0));
 	EXPECT_EQ(0, part(self, 0, 0, 0, 0));
 	EXPECT_EQ(-EINVAL, part(self, 0, 0, 0, 1));
-	EXPECT_EQ(-EINVAL, part(self, 0, FUSE_FMAP_PUSH_MAX + 1ULL, 0, 100));
-	EXPECT_EQ(-EINVAL, part(self, 0, ~0ULL, 0, 100));
+	EXPECT_EQ(-E2BIG, part(self, 0, FAMFS_PUSH_MAX + 1, 0, 100));
+	EXPECT_EQ(-E2BIG, part(self, 0, ~0ULL, 0, 100));
 	EXPECT_MAP(&self->a);
 	EXPECT_EQ(0, parts_from(self->dev, 0, &self->b, 0, 500));
 	EXPECT_MAP(&self->b);
@@ -161,7 +161,7 @@ TEST_F(famfs_part, M6_first_part_begins_anew)
 {
 	__u64 size = self->b.len;
 
-	EXPECT_EQ(0, part(self, 0, FUSE_FMAP_PUSH_MAX, 0, 64));
+	EXPECT_EQ(0, part(self, 0, FAMFS_PUSH_MAX, 0, 64));
 	EXPECT_EQ(0, part(self, 0, size, 0, 200));
 	EXPECT_EQ(0, part(self, 0, size, 0, 300));
 	EXPECT_EQ(0, parts_from(self->dev, 0, &self->b, 300, 64));

@@ -7,7 +7,6 @@
  * to such a device; one that becomes writable by mprotect(); a write that goes
  * past write(), by splice() or copy_file_range().
  */
-#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 
 #include "famfs_task.h"
@@ -21,18 +20,30 @@ FIXTURE(famfs_readonly)
 	struct famfs_env env;
 	struct famfs_msg m;
 	int dev;			/* /dev/fuse of the connection */
+	int ids[2];			/* backing ids of the devices */
 	int fd;				/* of "f", which is read-only */
 };
 
-static int dax_open(int dev, const char *path, int flags, __u64 index)
+static int push_by_id(FIXTURE_DATA(famfs_readonly) * self, int file,
+		      const struct famfs_msg *m)
 {
-	struct fuse_backing_map map = {
-		.fd = open(path, flags | O_CLOEXEC), .index = index,
-	};
-	int err = ioctl(dev, FUSE_DEV_IOC_DAXDEV_OPEN, &map) < 0 ? -errno : 0;
+	struct famfs_msg by_id;
+	int err;
 
-	close(map.fd);
+	famfs_msg_by_id(&by_id, m, self->ids);
+	err = famfs_push_map(self->dev, file, &by_id);
+	famfs_msg_exit(&by_id);
 	return err;
+}
+
+static void set_by_id(FIXTURE_DATA(famfs_readonly) * self, int file,
+		      const struct famfs_msg *m)
+{
+	struct famfs_msg by_id;
+
+	famfs_msg_by_id(&by_id, m, self->ids);
+	famfs_set_map(&self->env.srv, file, by_id.buf, by_id.len);
+	famfs_msg_exit(&by_id);
 }
 
 FIXTURE_SETUP(famfs_readonly)
@@ -48,7 +59,10 @@ FIXTURE_SETUP(famfs_readonly)
 	self->dev = dup(self->env.srv.fd);
 	ASSERT_LE(0, self->dev);
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	ASSERT_EQ(0, dax_open(self->dev, self->env.devs[0].path, O_RDONLY, 0));
+	self->ids[0] = famfs_dax_open_path(self->dev, self->env.devs[0].path,
+					   O_RDONLY);
+	ASSERT_LT(0, self->ids[0]);
+	set_by_id(self, 0, &self->m);
 	self->fd = famfs_open(&self->env, "f", O_RDWR);
 	ASSERT_LE(0, self->fd);
 }
@@ -114,7 +128,7 @@ TEST_F(famfs_readonly, D2_file_that_the_server_lets_grow)
 
 	famfs_msg_simple(&m, SIZE, 0, 0, SIZE);
 	famfs_msg_header(&m)->flags = FUSE_FMAP_GROW;
-	ASSERT_EQ(0, famfs_push_map(self->dev, 0, &m));
+	ASSERT_EQ(0, push_by_id(self, 0, &m));
 	famfs_counts_reset(srv);
 	EXPECT_ERRNO(EPERM, ftruncate(self->fd, SIZE + 1));
 	EXPECT_ERRNO(EPERM, ftruncate(self->fd, 10));
@@ -152,16 +166,17 @@ TEST_F(famfs_readonly, D2_mapping_from_before)
 		SKIP(return, "need two dax devices in FAMFS_DAXDEVS");
 	if (!famfs_bound(other, "fsdev_dax"))
 		ASSERT_EQ(0, famfs_bind(other, "fsdev_dax"));
-	ASSERT_EQ(0, dax_open(self->dev, other->path, O_RDWR, 1));
+	self->ids[1] = famfs_dax_open_path(self->dev, other->path, O_RDWR);
+	ASSERT_LT(0, self->ids[1]);
 	famfs_msg_simple(&on_other, SIZE, 1, 0, SIZE);
 	/* The pages of the read-only device have to be free. */
-	ASSERT_EQ(0, famfs_push_map(self->dev, 0, &on_other));
+	ASSERT_EQ(0, push_by_id(self, 0, &on_other));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_EQ(0, famfs_poke(map, 'w'));
 	EXPECT_EQ(0, famfs_poke(map + PMD, 'w'));
-	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &self->m));
+	EXPECT_EQ(0, push_by_id(self, 0, &self->m));
 	EXPECT_EQ(SIGBUS, famfs_poke(map, 'x'));
 	EXPECT_EQ(0, famfs_check_all(fd, map, &self->m));
 	EXPECT_EQ(SIGBUS, famfs_poke(map + PAGE, 'x'));
@@ -169,10 +184,10 @@ TEST_F(famfs_readonly, D2_mapping_from_before)
 	EXPECT_ERRNO(EROFS, pwrite(fd, "x", 1, PMD));
 	EXPECT_EQ(0, famfs_check_all(fd, map, &self->m));
 	/* Back again, it can be written to. */
-	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &on_other));
+	EXPECT_EQ(0, push_by_id(self, 0, &on_other));
 	EXPECT_EQ(0, famfs_poke(map, 'y'));
 	EXPECT_EQ(1, pwrite(fd, "y", 1, 1));
-	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &self->m));
+	EXPECT_EQ(0, push_by_id(self, 0, &self->m));
 	munmap(map, SIZE);
 	close(fd);
 	famfs_msg_exit(&on_other);
@@ -189,11 +204,12 @@ TEST_F(famfs_readonly, D2_map_of_two_devices)
 		SKIP(return, "need two dax devices in FAMFS_DAXDEVS");
 	if (!famfs_bound(other, "fsdev_dax"))
 		ASSERT_EQ(0, famfs_bind(other, "fsdev_dax"));
-	ASSERT_EQ(0, dax_open(self->dev, other->path, O_RDWR, 1));
+	self->ids[1] = famfs_dax_open_path(self->dev, other->path, O_RDWR);
+	ASSERT_LT(0, self->ids[1]);
 	famfs_msg_init(&m, 2 * PAGE, FUSE_FMAP_EXT_SIMPLE);
 	famfs_msg_extent(&m, 1, 0, PAGE);
 	famfs_msg_extent(&m, 0, 4 * MiB, PAGE);
-	famfs_add_mapped(&self->env, "both", &m);
+	set_by_id(self, famfs_add_mapped(&self->env, "both", &m), &m);
 	famfs_msg_exit(&m);
 	fd = ASSERT_OPEN("both", O_RDWR);
 	EXPECT_ERRNO(EROFS, pwrite(fd, "x", 1, PAGE));
@@ -218,8 +234,11 @@ TEST_F(famfs_readonly, D2_map_that_adds_such_a_device)
 		SKIP(return, "need two dax devices in FAMFS_DAXDEVS");
 	if (!famfs_bound(other, "fsdev_dax"))
 		ASSERT_EQ(0, famfs_bind(other, "fsdev_dax"));
-	ASSERT_EQ(0, dax_open(self->dev, other->path, O_RDWR, 1));
-	famfs_add_simple(&self->env, "more", PAGE, 1, 0);
+	self->ids[1] = famfs_dax_open_path(self->dev, other->path, O_RDWR);
+	ASSERT_LT(0, self->ids[1]);
+	famfs_msg_simple(&m, PAGE, 1, 0, PAGE);
+	set_by_id(self, famfs_add_mapped(&self->env, "more", &m), &m);
+	famfs_msg_exit(&m);
 	fd = ASSERT_OPEN("more", O_RDWR);
 	map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, map);
@@ -227,7 +246,7 @@ TEST_F(famfs_readonly, D2_map_that_adds_such_a_device)
 	famfs_msg_init(&m, 2 * PAGE, FUSE_FMAP_EXT_SIMPLE);
 	famfs_msg_extent(&m, 1, 0, PAGE);
 	famfs_msg_extent(&m, 0, 4 * MiB, PAGE);
-	EXPECT_EQ(0, famfs_push_map(self->dev, 2, &m));
+	EXPECT_EQ(0, push_by_id(self, 2, &m));
 	EXPECT_EQ(SIGBUS, famfs_poke(map, 'x'));
 	EXPECT_EQ(0, famfs_probe(map));
 	EXPECT_EQ('w', map[0]);

@@ -161,8 +161,8 @@ TEST_F(famfs_reply, M1_length_is_not_what_the_reply_says)
 {
 	const __s64 msg_len = HDR_LEN + 2 * EXT_LEN;
 	const __s64 skews[] = {
-		1, -1, 8, -8, -msg_len + 1, PAGE, FUSE_FMAP_MAX_SIZE - msg_len,
-		FUSE_FMAP_MAX_SIZE - msg_len + 1, (1LL << 32) - msg_len - 1,
+		1, -1, 8, -8, -msg_len + 1, PAGE, FAMFS_REPLY_MAX - msg_len,
+		FAMFS_REPLY_MAX - msg_len + 1, (1LL << 32) - msg_len - 1,
 	};
 	bool ring = self->env.srv.transport == FAMFS_URING;
 	char c = 0;
@@ -202,7 +202,7 @@ TEST_F(famfs_reply, M1_reply_is_longer_than_its_buffer)
 				      self->m.len));
 	EXPECT_EQ(EIO, open_skewed(&self->env, 2 * FAMFS_MAX_WRITE -
 				   self->m.len + 1));
-	EXPECT_EQ(EIO, open_skewed(&self->env, FUSE_FMAP_MAX_SIZE -
+	EXPECT_EQ(EIO, open_skewed(&self->env, FAMFS_REPLY_MAX -
 				   self->m.len));
 	EXPECT_EQ(0, open_skewed(&self->env, 0));
 }

@@ -30,6 +30,15 @@ static struct famfs_rule *find_rule(const struct famfs_req *req, __u32 opcode,
 	return NULL;
 }
 
+/* What rules know a request by. */
+static __u64 rule_key(const struct famfs_req *req)
+{
+	const struct fuse_get_daxdev_in *daxdev = req->in;
+
+	return req->ih->opcode == FUSE_GET_DAXDEV ? daxdev->index :
+						    req->ih->nodeid;
+}
+
 /* Does the kernel want the map along with the reply? */
 static bool asks_for_map(const struct famfs_req *req)
 {
@@ -58,8 +67,7 @@ bool famfs_sends_map(const struct famfs_req *req)
  */
 static struct famfs_rule *rule_for(const struct famfs_req *req)
 {
-	struct famfs_rule *r = find_rule(req, req->ih->opcode,
-					 req->ih->nodeid);
+	struct famfs_rule *r = find_rule(req, req->ih->opcode, rule_key(req));
 
 	if (!r && famfs_sends_map(req))
 		r = find_rule(req, FUSE_GET_FMAP, req->ih->nodeid);
@@ -110,8 +118,16 @@ void famfs_seen(const struct famfs_req *req)
 	struct famfs_state *st = req->srv->st;
 	__u32 opcode = req->ih->opcode;
 
-	if (opcode < FAMFS_OPCODES)
+	if (opcode < FAMFS_OPCODES) {
 		count_one(&st->count[opcode]);
+		st->in_len[opcode] = req->in_len;
+	}
+	if (opcode == FUSE_GET_FMAP)
+		memcpy(&st->get_fmap, req->in, sizeof(st->get_fmap));
+	if (opcode == FUSE_GET_DAXDEV) {
+		memcpy(&st->get_daxdev, req->in, sizeof(st->get_daxdev));
+		st->daxdev_nodeid = req->ih->nodeid;
+	}
 	if (asks_for_map(req))
 		count_one(&st->asked);
 	if (opcode == FUSE_RELEASE) {

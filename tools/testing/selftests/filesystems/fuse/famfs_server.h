@@ -45,6 +45,10 @@ struct famfs_msg;
 /* Bytes that an ordinary file can hold. */
 #define FAMFS_DATA_SIZE		(4UL << 20)
 
+/* What this kernel takes: the largest map in a reply, and in a push. */
+#define FAMFS_REPLY_MAX		(64UL << 20)
+#define FAMFS_PUSH_MAX		(1UL << 30)
+
 /* In rules: every file. */
 #define FAMFS_ANY		(~0ULL)
 
@@ -86,6 +90,7 @@ enum famfs_action {
 	FAMFS_NOTE,		/* send a notification, then go on as ever */
 };
 
+/* Of a GET_DAXDEV nodeid is the index. */
 struct famfs_rule {
 	enum famfs_action action;	/* 0: rule not in use */
 	__u32 opcode;
@@ -124,6 +129,10 @@ struct famfs_state {
 	__u64 offered;		/* flags of the INIT request */
 	__u64 count[FAMFS_OPCODES];
 	__u64 asked;		/* opens that asked for a map */
+	struct fuse_get_fmap_in get_fmap;	/* the last one, ... */
+	struct fuse_get_daxdev_in get_daxdev;
+	__u64 in_len[FAMFS_OPCODES];	/* ... and how long they all were */
+	__u64 daxdev_nodeid;
 	__u64 opened, released;	/* file handles, given out and given back */
 	__u64 released_fh;	/* the last one that was given back */
 	__u64 told_size;	/* the last that SETATTR told */
@@ -259,6 +268,12 @@ int famfs_push_to(int fd, __u64 nodeid, __u32 flags, __u64 size, __u64 offset,
 		  const void *data, size_t len);
 int famfs_push_map(int fd, int file, const struct famfs_msg *m);
 int famfs_revoke(int fd, int file);
+int famfs_dax_open(int dev, int fd);
+int famfs_dax_open_path(int dev, const char *path, int flags);
+int famfs_dax_close(int dev, __u32 id);
+void famfs_set_id(struct famfs_server *srv, int file, __u32 id, __u64 off,
+		  __u64 size);
+int famfs_push_id(int dev, int file, __u32 id, __u64 off, __u64 size);
 int famfs_note_push(struct famfs_server *srv, __u32 opcode, int file,
 		    const void *map, size_t len, int times);
 

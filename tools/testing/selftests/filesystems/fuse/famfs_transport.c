@@ -139,6 +139,12 @@ void famfs_reply(const struct famfs_req *req, int error, const void *data,
 	err = send_reply(req, &oh, data, len);
 	if (opcode < FAMFS_OPCODES)
 		st->reply_errno[opcode] = err;
+	/* More than the kernel takes: the request still waits. */
+	if (err == E2BIG) {
+		oh.len = sizeof(oh);
+		oh.error = -E2BIG;
+		err = send_reply(req, &oh, NULL, 0);
+	}
 	if (opcode == FUSE_INIT && !error && !err)
 		start_ring(req->srv);
 }

@@ -28,7 +28,7 @@
  * touched.
  */
 #define HEADER_SIZE	4096UL
-#define PAYLOAD_SIZE	(FUSE_FMAP_MAX_SIZE + (1UL << 20))
+#define PAYLOAD_SIZE	(FAMFS_REPLY_MAX + (1UL << 20))
 
 /* Of IORING_SETUP_SQE128. */
 #define SQE_SIZE	128UL
