@@ -58,6 +58,7 @@
 
 struct dax_device;
 struct fuse_copy_state;
+struct writeback_control;
 
 /**
  * struct famfs_daxdev - a device of a connection
@@ -327,13 +328,21 @@ int famfs_size_settle(struct inode *inode);
 
 /* famfs_keep.c */
 void famfs_keep_work(struct work_struct *work);
+void famfs_keep_answered(struct inode *inode);
+void famfs_inode_keep(struct inode *inode);
 void famfs_file_release(struct inode *inode, struct fuse_file *ff);
+
+/* famfs_tell.c */
+int famfs_write_inode(struct inode *inode, struct writeback_control *wbc);
 
 /* famfs_resize.c */
 int famfs_resize_begin(struct inode *inode, struct iattr *attr,
 		       struct file *file, struct famfs_resize *resize);
 int famfs_resize_end(struct inode *inode, const struct iattr *attr,
 		     struct file *file, struct famfs_resize *resize, int err);
+u32 famfs_create_flags(const struct fuse_conn *fc, u32 flags);
+int famfs_create_truncate(struct mnt_idmap *idmap, struct file *file,
+			  bool mapped);
 
 /* famfs_unmap.c */
 struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
@@ -401,7 +410,6 @@ const struct famfs_map *famfs_map_lock(struct inode *inode);
 void famfs_map_unlock(struct inode *inode);
 int famfs_can_resize(struct inode *inode);
 int famfs_open(struct inode *inode, struct file *file);
-int famfs_created(struct inode *inode, struct file *file);
 
 #else /* CONFIG_FUSE_FAMFS_DAX */
 
