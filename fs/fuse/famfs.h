@@ -25,23 +25,19 @@
  *   mmap_lock, sb_pagefault	held by faults
  *   famfs_conn.ask_lock	one GET_DAXDEV at a time; never taken by the
  *				server
- *   mapping->invalidate_lock	faults hold it, changing the map takes it for
- *				writing; whoever holds it does not wait for the
- *				server, and does not fault (of a mapped file)
- *   fuse_inode.famfs_io	counts the I/O sections (famfs_io.h) of read and
- *				write; a change of the map waits for them with
- *				invalidate_lock held, so in a section nothing
- *				waits and nothing faults
+ *   mapping->invalidate_lock	faults and copying hold it, changing the map takes
+ *				it for writing; whoever holds it does not wait
+ *				for the server, and does not fault (of a mapped
+ *				file)
  *   famfs_conn.lock		claims, and which maps use which devices; taken
  *				in reclaim, so whoever holds it allocates
  *				nothing; innermost but for spin locks
  *
  * famfs_conn.parts_lock	messages in parts; nothing is locked inside it
  *
- * fuse_inode.famfs_meta changes between famfs_change_begin() and
- * famfs_change_end(), so holding invalidate_lock in any way, or being in an I/O
- * section, is enough to use the map.  A server may therefore change a map while
- * the inode is locked for a request of which it has not disposed yet.
+ * Holding invalidate_lock in any way is enough to use the map.  A server may
+ * change it while the inode is locked for a request of which it has not disposed
+ * yet.
  */
 
 #ifndef _FS_FUSE_FAMFS_H

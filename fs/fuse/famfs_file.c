@@ -3,12 +3,10 @@
  * Mapped files: read, write, mmap and faults.
  *
  * Nothing here asks the server, except where it has taken the map away or lets
- * the file grow.  Faults use the map under the mapping's invalidate_lock, read
- * and write in I/O sections (famfs_io.h).
+ * the file grow.  The map is used under the mapping's invalidate_lock.
  */
 
 #include "famfs.h"
-#include "famfs_io.h"
 
 #include <linux/dax.h>
 #include <linux/pagemap.h>
@@ -37,11 +35,11 @@ static int famfs_lock(struct kiocb *iocb, struct inode *inode)
 static __always_inline int famfs_use_map(struct kiocb *iocb,
 					 struct inode *inode)
 {
-	while (unlikely(!famfs_io_begin(inode))) {
-		if (iocb->ki_flags & IOCB_NOWAIT)
-			return -EAGAIN;
-		famfs_io_wait(inode);
-	}
+	struct address_space *mapping = inode->i_mapping;
+
+	if (unlikely(iocb->ki_flags & IOCB_NOWAIT))
+		return filemap_invalidate_trylock_shared(mapping) ? 0 : -EAGAIN;
+	filemap_invalidate_lock_shared(mapping);
 	return 0;
 }
 
@@ -68,9 +66,9 @@ static int famfs_write_room(struct kiocb *iocb, struct iov_iter *from,
 	return 0;
 }
 
-static __always_inline ssize_t famfs_copy_section(struct kiocb *iocb,
-						  struct iov_iter *iter,
-						  int grown)
+static __always_inline ssize_t famfs_copy_locked(struct kiocb *iocb,
+						 struct iov_iter *iter,
+						 int grown)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	const struct famfs_map *map = famfs_inode_map(inode);
@@ -110,8 +108,8 @@ static __always_inline ssize_t famfs_copy(struct kiocb *iocb,
 	ret = famfs_use_map(iocb, inode);
 	if (unlikely(ret))
 		return ret;
-	ret = famfs_copy_section(iocb, iter, grown);
-	famfs_io_end(inode);
+	ret = famfs_copy_locked(iocb, iter, grown);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
 	return ret;
 }
 
@@ -135,7 +133,7 @@ static bool famfs_readable(struct kiocb *iocb)
 		return true;
 	readable = !famfs_inode_map(inode) ||
 		   !famfs_iomap_probe(inode, iocb->ki_pos);
-	famfs_io_end(inode);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
 	return readable;
 }
 

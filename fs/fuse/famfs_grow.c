@@ -27,19 +27,20 @@
  * @start: first byte
  * @end: byte after the last one
  *
- * Context: i_rwsem is held for writing, in an I/O section or with
- * invalidate_lock held.
+ * Context: i_rwsem is held for writing, and invalidate_lock.
  * Return: 0, -EIO where nothing is mapped, or another error.
  */
 int famfs_zero(struct inode *inode, loff_t start, loff_t end)
 {
 	int err;
 
+	lockdep_assert_held_write(&inode->i_rwsem);
+	lockdep_assert_held(&inode->i_mapping->invalidate_lock);
 	if (start >= end)
 		return 0;
 	err = dax_zero_range(inode, start, end - start, NULL,
 			     &famfs_iomap_ops);
-	/* As in famfs_copy_section(). */
+	/* As in famfs_copy_locked(). */
 	return err == -ENXIO ? -EIO : err;
 }
 
@@ -50,8 +51,7 @@ int famfs_zero(struct inode *inode, loff_t start, loff_t end)
  * @map: the file's map, which lets it grow
  * @grown: 0, or why the server has not given more memory
  *
- * Context: i_rwsem is held for writing, in an I/O section or with
- * invalidate_lock held.
+ * Context: i_rwsem is held for writing, and invalidate_lock.
  * Return: 0, -ETOOSMALL where the server is to be asked for memory, -EJUKEBOX
  * where famfs_fill_gap() is due, @grown where there is no room, or another
  * error.
@@ -83,8 +83,7 @@ int famfs_extend_begin(struct kiocb *iocb, struct iov_iter *from,
  *
  * The server will be told.
  *
- * Context: i_rwsem is held for writing, in an I/O section or with
- * invalidate_lock held.
+ * Context: i_rwsem is held for writing, and invalidate_lock.
  */
 void famfs_extend_end(struct inode *inode, loff_t size)
 {

@@ -9,7 +9,6 @@
  */
 
 #include "famfs.h"
-#include "famfs_io.h"
 #include "famfs_trace.h"
 
 #include <linux/dax.h>
@@ -208,7 +207,6 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 
 	if (!famfs_lock_map(inode))
 		return -EAGAIN;
-	famfs_change_begin(inode);
 	old = fi->famfs_meta;
 	size = famfs_map_size(inode, map, old, asked);
 	if (asked && asked->seq != fi->famfs_seq)
@@ -219,7 +217,6 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 		err = famfs_install_first(inode, map, size);
 	if (!err)
 		famfs_seq_inc(inode);
-	famfs_change_end(inode);
 	/* With the lock free the next one may have freed @map. */
 	if (old)
 		trace_famfs_replace(inode, map, err);
@@ -327,7 +324,6 @@ int famfs_revoke(struct inode *inode)
 
 	if (!famfs_lock_map(inode))
 		return -EBUSY;
-	famfs_change_begin(inode);
 	old = fi->famfs_meta;
 	if (old)
 		err = famfs_unmap_or_busy(inode, old, 0);
@@ -339,7 +335,6 @@ int famfs_revoke(struct inode *inode)
 		clear_bit(FUSE_I_NO_FMAP, &fi->state);
 		famfs_seq_inc(inode);
 	}
-	famfs_change_end(inode);
 	/* With the lock free the next one may have freed @old. */
 	trace_famfs_revoke(inode, old, err);
 	filemap_invalidate_unlock(inode->i_mapping);
