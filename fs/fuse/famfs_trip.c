@@ -122,12 +122,12 @@ int famfs_trip_answer(struct famfs_trip *trip, struct fuse_args *args,
 static int famfs_trip_take(struct famfs_trip *trip, struct inode *inode,
 			   bool appended)
 {
-	int err = -EOPENSTALE;
+	int err = FAMFS_OVERTAKEN;
 
 	if (appended)
 		err = famfs_take_reply(inode, trip->msg, trip->size,
 				       &trip->asked);
-	return err == -EOPENSTALE ? famfs_fetch_known(inode) : err;
+	return err == FAMFS_OVERTAKEN ? famfs_fetch_known(inode) : err;
 }
 
 /**
