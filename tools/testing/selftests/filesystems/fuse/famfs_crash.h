@@ -100,7 +100,6 @@ struct crash {
 	char ctl[64];			/* where fusectl is mounted */
 	unsigned int minor;		/* of the mount */
 	bool dead;			/* the connection is */
-	bool loose;			/* sizes may have gone down meanwhile */
 	bool stuck;			/* a task that SIGKILL does not end */
 	int pin_file;			/* of which a page is pinned, or -1 */
 	__u64 pin_pos;
@@ -151,6 +150,7 @@ void crash_adopt(struct crash *c, const struct crash_op *op, __u64 least,
 
 /* famfs_crash_server.c: what a server does by itself, and its end. */
 void crash_serve(struct crash *c, enum crash_kind kind, int file, __u64 pos);
+bool crash_loses(const struct crash *c, int file);
 int crash_pin(struct crash *c, int file, __u64 pos);
 void crash_unpin(struct crash *c);
 int crash_mount(struct crash *c);

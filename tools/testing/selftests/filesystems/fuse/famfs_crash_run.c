@@ -63,7 +63,10 @@ static bool stopped(struct crash *c, const struct crash_op *op)
 		crash_abort(c);
 		break;
 	case HOW_MEANWHILE:
-		crash_serve(c, op->meanwhile, op->file, op->pos + op->at);
+		/* Where bytes would be lost nobody could say which ones. */
+		if (!crash_loses(c, op->file))
+			crash_serve(c, op->meanwhile, op->file,
+				    op->pos + op->at);
 		break;
 	default:
 		break;
@@ -85,6 +88,21 @@ static bool look_at_server(struct crash *c, const struct crash_op *op)
 	srv->pid = 0;
 	crash_server_lost(c);
 	return true;
+}
+
+/* A server that is to die does so, also where the task was quicker. */
+static void wait_death(struct crash *c, const struct crash_op *op)
+{
+	int i;
+
+	if (op->how != HOW_BEFORE && op->how != HOW_DONE &&
+	    op->how != HOW_ANSWERED)
+		return;
+	for (i = 0; i < 1000 && c->env->srv.pid &&
+	     __atomic_load_n(&c->sh->seen, __ATOMIC_SEQ_CST) >= op->at; i++) {
+		look_at_server(c, op);
+		usleep(c->env->srv.pid ? 1000 : 0);
+	}
 }
 
 /* Is the moment there at which the task is to be killed by itself? */
@@ -194,8 +212,9 @@ static bool run_op(struct crash *c, const struct crash_op *op)
 	arm(c, op);
 	crash_task_post(c, t, op);
 	done = wait_op(c, op);
-	c->requests = c->sh->seen;
-	c->sh->how = HOW_WELL;
+	__atomic_store_n(&c->sh->how, HOW_WELL, __ATOMIC_SEQ_CST);
+	c->requests = __atomic_load_n(&c->sh->seen, __ATOMIC_SEQ_CST);
+	wait_death(c, op);
 	signal_server(c, SIGCONT);
 	if (c->log)
 		fprintf(c->log, "   %s %ld, size %lld, %u requests%s\n",
@@ -248,6 +267,18 @@ static bool kill_idle(struct crash *c, const struct crash_op *op)
 	return !c->sh->wrong[0];
 }
 
+/* What the file has lost by that is known at once. */
+static bool serve(struct crash *c, const struct crash_op *op)
+{
+	const struct crash_op stat = { .kind = OP_STAT, .file = op->file,
+				       .slot = op->slot };
+
+	crash_serve(c, op->kind, op->file, op->pos);
+	if (!c->sh->wrong[0] && c->sh->model[op->file].loose)
+		return run_op(c, &stat);
+	return !c->sh->wrong[0];
+}
+
 static bool run_any(struct crash *c, const struct crash_op *op)
 {
 	switch (op->kind) {
@@ -271,10 +302,8 @@ static bool run_any(struct crash *c, const struct crash_op *op)
 	default:
 		break;
 	}
-	if (op->kind > OP_LAST_TASK) {
-		crash_serve(c, op->kind, op->file, op->pos);
-		return !c->sh->wrong[0];
-	}
+	if (op->kind > OP_LAST_TASK)
+		return serve(c, op);
 	return run_op(c, op);
 }
 
@@ -319,7 +348,6 @@ int crash_begin(struct crash *c, __u64 unit, __u32 units, bool heir)
 	c->sh->heir = heir;
 	c->id = 0;
 	c->pin_file = -1;
-	c->loose = false;
 	add_files(c);
 	crash_memory_settle(c);
 	for (file = 0; file < CRASH_FILES; file++)

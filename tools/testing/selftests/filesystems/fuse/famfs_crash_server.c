@@ -29,15 +29,47 @@ static bool pushed(struct crash *c, int file, int err)
 	return !err || err == -ENOENT;
 }
 
+/* Does the file lose what the server has not been told, with a new map? */
+bool crash_loses(const struct crash *c, int file)
+{
+	const struct famfs_model *m = &c->sh->model[file];
+
+	return file < CRASH_FILES && m->revoked &&
+	       c->st->files[file].size < m->size;
+}
+
+/* Bytes that the server has not been told go with the memory they are in. */
+static void lose(struct crash *c, int file, __u64 size)
+{
+	struct famfs_model *m = &c->sh->model[file];
+
+	if (size >= m->size)
+		return;
+	m->loose = true;
+	m->lossy = true;
+	model_may(m, size, m->size, 0);
+}
+
 static bool push(struct crash *c, int file)
 {
-	return pushed(c, file, famfs_push_file(&c->env->srv, c->dev,
-					       file_of(c, file)));
+	struct famfs_file *f = file_of(c, file);
+	int err = famfs_push_file(&c->env->srv, c->dev, f);
+
+	if (!err && file < CRASH_FILES) {
+		if (crash_loses(c, file))
+			lose(c, file, f->size);
+		c->sh->model[file].revoked = false;
+	}
+	return pushed(c, file, err);
 }
 
 static bool revoke_map(struct crash *c, int file)
 {
-	return pushed(c, file, famfs_revoke(c->dev, file));
+	int err = famfs_revoke(c->dev, file);
+
+	if (!err && file < CRASH_FILES)
+		c->sh->model[file].revoked = true;
+	return pushed(c, file, err);
 }
 
 static void change_owner(struct crash *c, __u32 unit, int file)
@@ -85,7 +117,7 @@ static void trade_units(struct crash *c, int file)
 		for (i = from; i < f->units; i++)
 			if (f->unit[i] != old.unit[i])
 				c->st->pool.owner[old.unit[i]] = 0;
-		c->loose = true;
+		lose(c, file, f->size > from * unit ? f->size : from * unit);
 	} else {
 		for (i = from; i < f->units; i++)
 			if (f->unit[i] != old.unit[i])
@@ -253,6 +285,16 @@ int crash_pin(struct crash *c, int file, __u64 pos)
 	return -ETIMEDOUT;
 }
 
+/* Nothing is left of what the kernel knew. */
+static void forget(struct famfs_model *m, __u64 size)
+{
+	model_resize(m, size);
+	m->promised = size;
+	m->lossy = false;
+	m->revoked = false;
+	m->loose = false;
+}
+
 /* The file as the next host finds it, and has the server make it. */
 static void recover(struct crash *c, int file)
 {
@@ -266,9 +308,7 @@ static void recover(struct crash *c, int file)
 		crash_wrong(c, "%s has %llu bytes, and had never more than %llu",
 			    f->name, f->size, m->most);
 	crash_memory_check(c, file);
-	model_resize(m, f->size);
-	m->promised = f->size;
-	m->lossy = false;
+	forget(m, f->size);
 	famfs_shrink(&c->env->srv, f, f->size);
 	crash_memory_settle(c);
 }
@@ -330,9 +370,7 @@ bool crash_evict(struct crash *c)
 		if (f->size < (m->lossy ? m->promised : m->size))
 			crash_wrong(c, "%s is forgotten with %llu bytes of %llu",
 				    f->name, f->size, m->size);
-		model_resize(m, f->size);
-		m->promised = f->size;
-		m->lossy = false;
+		forget(m, f->size);
 	}
 	return !c->sh->wrong[0];
 }
