@@ -157,7 +157,6 @@ void crash_adopt(struct crash *c, const struct crash_op *op, __u64 least,
 {
 	struct famfs_model *m = &c->sh->model[op->file];
 	const struct famfs_file *f = &c->st->files[op->file];
-	__u64 most;
 
 	if (m->loose && least > f->size)
 		least = f->size;
@@ -168,15 +167,12 @@ void crash_adopt(struct crash *c, const struct crash_op *op, __u64 least,
 	if (!c->dead && f->size > size)
 		crash_wrong(c, "%s shows %llu bytes, and the server believes in %llu",
 			    f->name, size, f->size);
-	most = m->most;
-	if (c->dead && size < m->size)
-		model_hide(m, size);
-	else
-		model_resize(m, size);
 	/*
 	 * What died with the connection may have been done by the server, or
 	 * not: it may still have the bytes that are not seen here any more.
 	 */
 	if (c->dead)
-		m->most = most;
+		model_hide(m, size);
+	else
+		model_resize(m, size);
 }

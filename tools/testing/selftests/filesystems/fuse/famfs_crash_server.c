@@ -222,11 +222,14 @@ void crash_abort(struct crash *c)
 }
 
 /* Is it gone before so many ms have passed? */
-static bool gone(pid_t pid, int ms)
+static bool gone(struct crash *c, pid_t pid, int ms, bool served)
 {
 	while (waitpid(pid, NULL, WNOHANG) != pid) {
 		if (!ms--)
 			return false;
+		/* It may be about to stop because of what was before. */
+		if (served && c->env->srv.pid)
+			kill(c->env->srv.pid, SIGCONT);
 		usleep(1000);
 	}
 	return true;
@@ -243,15 +246,15 @@ bool crash_task_kill(struct crash *c, struct crash_task *t)
 	if (!t->pid)
 		return true;
 	kill(t->pid, SIGKILL);
-	died = gone(t->pid, 300);
+	died = gone(c, t->pid, 50, false);
 	if (c->env->srv.pid)
 		kill(c->env->srv.pid, SIGCONT);
 	if (!died)
-		died = gone(t->pid, 10000);
+		died = gone(c, t->pid, 10000, true);
 	if (!died) {
 		crash_wrong(c, "a task that was killed does not end");
 		crash_abort(c);
-		died = gone(t->pid, 3000);
+		died = gone(c, t->pid, 3000, true);
 	}
 	c->stuck |= !died;
 	t->pid = 0;
