@@ -100,6 +100,7 @@ struct crash {
 	char ctl[64];			/* where fusectl is mounted */
 	unsigned int minor;		/* of the mount */
 	bool dead;			/* the connection is */
+	bool locked;			/* a file that may have no map yet */
 	bool stuck;			/* a task that SIGKILL does not end */
 	int pin_file;			/* of which a page is pinned, or -1 */
 	__u64 pin_pos;
@@ -150,6 +151,7 @@ void crash_adopt(struct crash *c, const struct crash_op *op, __u64 least,
 
 /* famfs_crash_server.c: what a server does by itself, and its end. */
 void crash_serve(struct crash *c, enum crash_kind kind, int file, __u64 pos);
+bool crash_pinned(const struct crash *c, int file, __u64 pos);
 bool crash_loses(const struct crash *c, int file);
 int crash_pin(struct crash *c, int file, __u64 pos);
 void crash_unpin(struct crash *c);

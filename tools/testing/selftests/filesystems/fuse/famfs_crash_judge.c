@@ -72,6 +72,8 @@ static void judge_success(struct crash *c, const struct crash_op *op)
 			return;
 		if (f->size != to)
 			deny(c, op, "truncate is not in effect");
+		if (crash_pinned(c, op->file, to))
+			deny(c, op, "truncate takes a page that is pinned");
 		model_resize(m, to);
 		m->promised = to;
 		return;

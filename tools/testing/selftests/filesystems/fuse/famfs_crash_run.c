@@ -64,9 +64,12 @@ static bool stopped(struct crash *c, const struct crash_op *op)
 		break;
 	case HOW_MEANWHILE:
 		/* Where bytes would be lost nobody could say which ones. */
-		if (!crash_loses(c, op->file))
-			crash_serve(c, op->meanwhile, op->file,
-				    op->pos + op->at);
+		if (crash_loses(c, op->file))
+			break;
+		/* It asks for the map with the ordinary inode locked. */
+		c->locked = op->kind == OP_CUT_NAME;
+		crash_serve(c, op->meanwhile, op->file, op->pos + op->at);
+		c->locked = false;
 		break;
 	default:
 		break;

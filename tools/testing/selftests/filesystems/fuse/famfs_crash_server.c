@@ -21,10 +21,18 @@ static struct famfs_file *file_of(struct crash *c, int file)
 	return &c->st->files[file];
 }
 
+/* What is pinned from there on stays the file's until it is let go. */
+bool crash_pinned(const struct crash *c, int file, __u64 pos)
+{
+	return c->pin_file == file && c->pin_pos >= pos;
+}
+
 /* Pages that are pinned are a good reason, and so is a file nobody knows. */
 static bool pushed(struct crash *c, int file, int err)
 {
-	if (err && err != -ENOENT && !(err == -EBUSY && c->pin_file == file))
+	if (err == -EBUSY && (c->pin_file == file || c->locked))
+		return false;
+	if (err && err != -ENOENT)
 		crash_wrong(c, "a map of file %d is refused: %d", file, err);
 	return !err || err == -ENOENT;
 }
@@ -69,6 +77,8 @@ static bool revoke_map(struct crash *c, int file)
 
 	if (!err && file < CRASH_FILES)
 		c->sh->model[file].revoked = true;
+	if (!err && crash_pinned(c, file, 0))
+		crash_wrong(c, "a map is revoked while a page is pinned");
 	return pushed(c, file, err);
 }
 
@@ -117,6 +127,8 @@ static void trade_units(struct crash *c, int file)
 		for (i = from; i < f->units; i++)
 			if (f->unit[i] != old.unit[i])
 				c->st->pool.owner[old.unit[i]] = 0;
+		if (i > from && crash_pinned(c, file, from * unit))
+			crash_wrong(c, "a page has moved that is pinned");
 		lose(c, file, f->size > from * unit ? f->size : from * unit);
 	} else {
 		for (i = from; i < f->units; i++)
@@ -278,14 +290,17 @@ int crash_pin(struct crash *c, int file, __u64 pos)
 	if (err)
 		return err;
 	c->pin_file = file;
-	c->pin_pos = pos;
+	c->pin_pos = pos & ~4095ULL;
 	crash_task_post(c, t, &op);
 	for (i = 0; i < 5000; i++) {
 		if (__atomic_load_n(&t->state, __ATOMIC_SEQ_CST) == TASK_DONE)
-			return t->result;
+			break;
 		usleep(500);
 	}
-	return -ETIMEDOUT;
+	err = i < 5000 ? t->result : -ETIMEDOUT;
+	if (err)
+		crash_unpin(c);
+	return err;
 }
 
 /* Nothing is left of what the kernel knew. */

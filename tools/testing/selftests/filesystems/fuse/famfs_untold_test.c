@@ -4,8 +4,9 @@
  *
  * What was wrong here: a size was told once, and if that was killed it was not
  * told again, so that bytes were lost; one of two fsync() relied on the other
- * one's failure; nobody else learnt of a size that the server refused; a size
- * that was not told was kept over memory with something else in it.
+ * one's failure; an answer counted that a new map had overtaken; nobody else
+ * learnt of a size that the server refused; a size that was not told was kept
+ * over memory with something else in it.
  */
 #include "famfs_task.h"
 #include "famfs_test.h"
@@ -163,6 +164,30 @@ TEST_F(famfs_untold, G3_one_of_two_fsyncs_fails)
 		}
 	}
 	EXPECT_LT(0, failed);
+}
+
+/*
+ * A map that comes while a size is on its way says what the server has after
+ * it: so the answer to that size is not enough for an fsync() to succeed.
+ */
+TEST_F(famfs_untold, G3_answer_from_before_a_push_does_not_count)
+{
+	struct famfs_server *srv = &self->env.srv;
+	struct famfs_job sync = { .run = famfs_job_fsync, .fd = self->fd };
+	struct fuse_attr_out forgotten = {};
+
+	ASSERT_EQ(0, famfs_hold(srv, FUSE_SETATTR, FAMFS_ANY));
+	ASSERT_EQ(0, famfs_raw(srv, FUSE_SETATTR, FAMFS_ANY, &forgotten,
+			       sizeof(forgotten), 1));
+	ASSERT_EQ(0, famfs_job_start(&sync));
+	ASSERT_EQ(0, famfs_wait_held(srv, 1));
+	EXPECT_EQ(0, famfs_push_file(srv, self->dev, self->file));
+	EXPECT_SIZE(FAR);
+	famfs_release_op(srv, FUSE_SETATTR);
+	EXPECT_EQ(0, famfs_job_result(&sync));
+	EXPECT_EQ(2, famfs_count(srv, FUSE_SETATTR));
+	EXPECT_EQ(FAR, self->file->size);
+	EXPECT_SIZE(FAR);
 }
 
 /* No is an answer: whoever asks gets it, and nobody else has to wait. */
