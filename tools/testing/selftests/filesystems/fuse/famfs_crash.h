@@ -83,6 +83,7 @@ struct crash_shared {
 	enum crash_how how;		/* what the server is to do ... */
 	__u32 at, seen;			/* ... at which request */
 	int error;
+	bool late;			/* sizes that nobody waits for wait */
 	__u8 owner[FAMFS_MAX_UNITS];	/* as far as the memory is settled */
 	bool heir;			/* takes what others give back */
 	char wrong[512];		/* the first thing that was */

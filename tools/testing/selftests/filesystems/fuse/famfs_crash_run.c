@@ -26,6 +26,9 @@
 /* How long an operation may wait for a pinned page before that is let go. */
 #define PIN_MS		30
 
+/* How long it may wait for the size that has been left to a work item. */
+#define LATE_MS		60
+
 static __u64 now_us(void)
 {
 	struct timespec ts;
@@ -43,6 +46,15 @@ static void signal_server(struct crash *c, int sig)
 {
 	if (c->env->srv.pid)
 		kill(c->env->srv.pid, sig);
+}
+
+/* Does all of the file stay where it is, whatever is done with the rest? */
+static bool only_resizes(const struct crash *c, const struct crash_op *op)
+{
+	__u64 size = c->sh->model[op->file].size;
+
+	return (op->kind == OP_CUT || op->kind == OP_CUT_NAME) &&
+	       op->pos >= size && c->st->files[op->file].size == size;
 }
 
 /* The server has stopped at the request.  Returns false if the task is gone. */
@@ -64,7 +76,8 @@ static bool stopped(struct crash *c, const struct crash_op *op)
 		break;
 	case HOW_MEANWHILE:
 		/* Where bytes would be lost nobody could say which ones. */
-		if (crash_loses(c, op->file))
+		if (crash_loses(c, op->file) ||
+		    (op->meanwhile == OP_TRADE && !only_resizes(c, op)))
 			break;
 		/* It asks for the map with the ordinary inode locked. */
 		c->locked = op->kind == OP_CUT_NAME;
@@ -117,6 +130,20 @@ static bool step_is_reached(struct crash *c, const struct crash_op *op,
 				   op->at * STEP);
 }
 
+/* Has the server keep, or not any more, what a killed task has left. */
+static void set_late(struct crash *c, bool late)
+{
+	struct famfs_server *srv = &c->env->srv;
+
+	if (c->sh->late == late)
+		return;
+	c->sh->late = late;
+	if (late)
+		famfs_hold(srv, FUSE_SETATTR, FAMFS_ANY);
+	else
+		famfs_release_op(srv, FUSE_SETATTR);
+}
+
 /* Waits for an operation; returns false if the task is gone. */
 static bool wait_op(struct crash *c, const struct crash_op *op)
 {
@@ -136,6 +163,8 @@ static bool wait_op(struct crash *c, const struct crash_op *op)
 		ms = (now_us() - begun) / 1000;
 		if (c->pin_file >= 0 && ms > PIN_MS)
 			crash_unpin(c);
+		if (ms > LATE_MS)
+			set_late(c, false);
 		if (ms > HANG_MS) {
 			crash_wrong(c, "it does not end");
 			return !crash_task_kill(c, t);
@@ -219,6 +248,8 @@ static bool run_op(struct crash *c, const struct crash_op *op)
 	c->requests = __atomic_load_n(&c->sh->seen, __ATOMIC_SEQ_CST);
 	wait_death(c, op);
 	signal_server(c, SIGCONT);
+	if (op->kind != OP_STAT)
+		set_late(c, !done && op->how == HOW_QUEUED && !c->dead);
 	if (c->log)
 		fprintf(c->log, "   %s %ld, size %lld, %u requests%s\n",
 			done ? "result" : "killed", done ? t->result : 0,
@@ -256,6 +287,7 @@ static bool close_all(struct crash *c)
 {
 	struct crash_op op = { .kind = OP_CLOSE };
 
+	set_late(c, false);
 	for (op.file = 0; op.file < CRASH_FILES; op.file++)
 		for (op.slot = 0; op.slot < CRASH_SLOTS; op.slot++)
 			if (!run_op(c, &op))
@@ -342,6 +374,7 @@ int crash_begin(struct crash *c, __u64 unit, __u32 units, bool heir)
 {
 	int file, err;
 
+	famfs_rules_clear(&c->env->srv);
 	famfs_pool_init(&c->env->srv, 0, 4 * MiB, unit, units);
 	err = crash_memory_reset(c);
 	if (err)

@@ -159,6 +159,7 @@ static const struct crash_op plans[] = {
 	{ .how = HOW_MEANWHILE, .meanwhile = OP_AHEAD },
 	{ .how = HOW_MEANWHILE, .meanwhile = OP_MOVE },
 	{ .how = HOW_MEANWHILE, .meanwhile = OP_REVOKE },
+	{ .how = HOW_MEANWHILE, .meanwhile = OP_TRADE },
 	{ .how = HOW_FAIL, .error = -EIO },
 	{ .how = HOW_FAIL, .error = -ENOSPC },
 	{ .how = HOW_FAIL, .error = -EROFS },
