@@ -251,6 +251,14 @@ const struct script scripts[] = {
 	  { DO(OP_WRITE, 0, 5000), DO(OP_SYNC, 0, 0),
 	    DO(OP_WRITE, 3 * U, 5000) },
 	  DO(OP_CLOSE, 0, 0) },
+	{ "close, then evicted", false,
+	  { DO(OP_WRITE, 0, 5000), DO(OP_SYNC, 0, 0),
+	    DO(OP_WRITE, 3 * U, 5000) },
+	  DO(OP_CLOSE, 0, 1) },
+	{ "close, then truncate down", false,
+	  { DO(OP_WRITE, 0, 5000), DO(OP_SYNC, 0, 0),
+	    DO(OP_WRITE, 3 * U, 5000) },
+	  DO(OP_CLOSE, 0, 0), DO(OP_CUT, 100, 0) },
 	{ "truncate down", false,
 	  { DO(OP_WRITE, 0, 9 * U), DO(OP_SYNC, 0, 0) },
 	  DO(OP_CUT, 2 * U + 100, 0) },
@@ -309,6 +317,8 @@ bool script_run(struct crash *c, const struct script *s,
 	if (right)
 		right = crash_do(c, &op);
 	*requests = c->requests;
+	if (right && s->after.kind != OP_OPEN)
+		right = crash_do(c, &s->after);
 	if (right)
 		grow_again(c);
 	return crash_end(c);

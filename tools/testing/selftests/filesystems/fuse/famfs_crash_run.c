@@ -27,7 +27,7 @@
 #define PIN_MS		30
 
 /* How long it may wait for the size that has been left to a work item. */
-#define LATE_MS		60
+#define LATE_MS		100
 
 static __u64 now_us(void)
 {
@@ -197,6 +197,12 @@ static void start_again(struct crash *c, const struct crash_op *op,
 
 	if (crash_task_start(c, t)) {
 		crash_wrong(c, "no task");
+		return;
+	}
+	/* Nobody has the file open: what it has to tell is not forgotten. */
+	if ((op->kind == OP_CLOSE || op->kind == OP_SYNC) && op->len % 2) {
+		set_late(c, false);
+		crash_evict(c);
 		return;
 	}
 	arm(c, &stat);

@@ -89,6 +89,37 @@ static void change_owner(struct crash *c, __u32 unit, int file)
 	crash_unit_use(c, unit);
 }
 
+static void swap_unit(struct crash *c, int file, __u32 i, int to)
+{
+	struct famfs_file *f = file_of(c, file);
+
+	memcpy(crash_memory_unit(c, to), crash_memory_unit(c, f->unit[i]),
+	       c->st->pool.unit);
+	change_owner(c, to, file);
+	f->unit[i] = to;
+}
+
+/* Moves a unit's bytes while nobody uses the file, all of which is told. */
+static void move_told(struct crash *c, int file, __u32 i)
+{
+	struct famfs_file *f = file_of(c, file);
+	__u32 old = f->unit[i];
+	int to = crash_unit_take(c);
+
+	if (to < 0)
+		return;
+	swap_unit(c, file, i, to);
+	if (push(c, file)) {
+		if (crash_pinned(c, file, i * c->st->pool.unit))
+			crash_wrong(c, "a page has moved that is pinned");
+	} else {
+		f->unit[i] = old;
+		old = to;
+	}
+	c->st->pool.owner[old] = 0;
+	crash_memory_settle(c);
+}
+
 /* Moves a unit's bytes while nobody on this host reaches them. */
 static void move_unit(struct crash *c, int file, __u64 pos)
 {
@@ -98,10 +129,7 @@ static void move_unit(struct crash *c, int file, __u64 pos)
 
 	if (to < 0 || !revoke_map(c, file))
 		return;
-	memcpy(crash_memory_unit(c, to), crash_memory_unit(c, old),
-	       c->st->pool.unit);
-	change_owner(c, to, file);
-	f->unit[i] = to;
+	swap_unit(c, file, i, to);
 	c->st->pool.owner[old] = 0;
 	crash_memory_settle(c);
 	/* A push now would say that there is nothing behind the size we know. */
@@ -155,7 +183,11 @@ void crash_serve(struct crash *c, enum crash_kind kind, int file, __u64 pos)
 		push(c, file);
 		return;
 	case OP_MOVE:
-		move_unit(c, file, pos);
+		if (c->sh->how == HOW_WELL && !c->sh->late &&
+		    f->size == c->sh->model[file].size && pos % 4)
+			move_told(c, file, pos / c->st->pool.unit % f->units);
+		else
+			move_unit(c, file, pos);
 		return;
 	case OP_REVOKE:
 		revoke_map(c, file);
