@@ -362,9 +362,12 @@ static bool go_wrong(const struct famfs_req *req)
 static bool is_late(const struct famfs_req *req)
 {
 	const struct fuse_setattr_in *in = req->in;
+	const struct crash_shared *sh = watching->sh;
 
-	return watching->sh->late && req->ih->opcode == FUSE_SETATTR &&
-	       !req->ih->pid && (in->valid & FATTR_SIZE);
+	return sh->late && req->ih->opcode == FUSE_SETATTR &&
+	       (in->valid & FATTR_SIZE) &&
+	       (pid_t)req->ih->pid != sh->task.pid &&
+	       (pid_t)req->ih->pid != sh->pinner.pid;
 }
 
 /* What the server does first, and mostly instead, with each request. */
