@@ -154,6 +154,7 @@ void crash_adopt(struct crash *c, const struct crash_op *op, __u64 least,
 void crash_serve(struct crash *c, enum crash_kind kind, int file, __u64 pos);
 bool crash_pinned(const struct crash *c, int file, __u64 pos);
 bool crash_loses(const struct crash *c, int file);
+void crash_set_late(struct crash *c, bool late);
 int crash_pin(struct crash *c, int file, __u64 pos);
 void crash_unpin(struct crash *c);
 int crash_mount(struct crash *c);

@@ -130,20 +130,6 @@ static bool step_is_reached(struct crash *c, const struct crash_op *op,
 				   op->at * STEP);
 }
 
-/* Has the server keep, or not any more, what a killed task has left. */
-static void set_late(struct crash *c, bool late)
-{
-	struct famfs_server *srv = &c->env->srv;
-
-	if (c->sh->late == late)
-		return;
-	c->sh->late = late;
-	if (late)
-		famfs_hold(srv, FUSE_SETATTR, FAMFS_ANY);
-	else
-		famfs_release_op(srv, FUSE_SETATTR);
-}
-
 /* Waits for an operation; returns false if the task is gone. */
 static bool wait_op(struct crash *c, const struct crash_op *op)
 {
@@ -164,7 +150,7 @@ static bool wait_op(struct crash *c, const struct crash_op *op)
 		if (c->pin_file >= 0 && ms > PIN_MS)
 			crash_unpin(c);
 		if (ms > LATE_MS)
-			set_late(c, false);
+			crash_set_late(c, false);
 		if (ms > HANG_MS) {
 			crash_wrong(c, "it does not end");
 			return !crash_task_kill(c, t);
@@ -201,7 +187,7 @@ static void start_again(struct crash *c, const struct crash_op *op,
 	}
 	/* Nobody has the file open: what it has to tell is not forgotten. */
 	if ((op->kind == OP_CLOSE || op->kind == OP_SYNC) && op->len % 2) {
-		set_late(c, false);
+		crash_set_late(c, false);
 		crash_evict(c);
 		return;
 	}
@@ -255,7 +241,7 @@ static bool run_op(struct crash *c, const struct crash_op *op)
 	wait_death(c, op);
 	signal_server(c, SIGCONT);
 	if (op->kind != OP_STAT)
-		set_late(c, !done && op->how == HOW_QUEUED && !c->dead);
+		crash_set_late(c, !done && op->how == HOW_QUEUED && !c->dead);
 	if (c->log)
 		fprintf(c->log, "   %s %ld, size %lld, %u requests%s\n",
 			done ? "result" : "killed", done ? t->result : 0,
@@ -293,7 +279,7 @@ static bool close_all(struct crash *c)
 {
 	struct crash_op op = { .kind = OP_CLOSE };
 
-	set_late(c, false);
+	crash_set_late(c, false);
 	for (op.file = 0; op.file < CRASH_FILES; op.file++)
 		for (op.slot = 0; op.slot < CRASH_SLOTS; op.slot++)
 			if (!run_op(c, &op))

@@ -200,6 +200,20 @@ void crash_serve(struct crash *c, enum crash_kind kind, int file, __u64 pos)
 	}
 }
 
+/* Has the server keep, or not any more, what a killed task has left. */
+void crash_set_late(struct crash *c, bool late)
+{
+	struct famfs_server *srv = &c->env->srv;
+
+	if (c->sh->late == late)
+		return;
+	c->sh->late = late;
+	if (late)
+		famfs_hold(srv, FUSE_SETATTR, FAMFS_ANY);
+	else
+		famfs_release_op(srv, FUSE_SETATTR);
+}
+
 /* Waits until this mount has the device. */
 static int wait_device(struct crash *c)
 {
