@@ -16,6 +16,8 @@
 #                   opens); without it all programs in the old manner, and some
 #                   in the others
 #   VARIANT=debug   with KASAN, lockdep, kmemleak and more
+#   FAMFS_SEED=N    the histories of crashes from there on, FAMFS_HISTORIES=N as
+#                   many: to run one again that has failed
 #   FULL=1          all backends, all programs over each transport and in each
 #                   manner, and longer fuzzing
 #
@@ -30,7 +32,7 @@ pattern=${T:-.}
 out=$BUILD/test
 # For all programs of a backend, in seconds. Each has a limit of its own.
 guest_limit=3000
-[ "$variant/$full" = default/ ] || guest_limit=12000
+[ "$variant/$full" = default/ ] || guest_limit=18000
 passed=0 failed=0 skipped=0
 
 # count NAME PASSED FAILED SKIPPED SECONDS: one program's results.
@@ -122,6 +124,13 @@ programs()
 	done
 }
 
+# What histories of crashes go by, as famfs_crash_test.c says, if anybody has
+# said so.
+histories=()
+for name in FAMFS_{SEED,HISTORIES,SECONDS,FAILURES,SCRIPT,EVERY,LOG}; do
+	[ -z "${!name:-}" ] || histories+=("$name=${!name}")
+done
+
 # in_guest BACKEND: KUnit and kselftests on one backend.
 in_guest()
 {
@@ -134,7 +143,8 @@ in_guest()
 	mkdir -p "$dir"
 	"$TOP/scripts/guest.sh" -b "$backend" -c "$variant" -t "$guest_limit" \
 		-w "$dir" -o "$dir/guest" -- \
-		env ${full:+FAMFS_FULL=1} bash "$TOP/scripts/guest/tests.sh" "$dir" "${kunit[@]}" "${list[@]}" \
+		env ${full:+FAMFS_FULL=1} "${histories[@]}" \
+		bash "$TOP/scripts/guest/tests.sh" "$dir" "${kunit[@]}" "${list[@]}" \
 		> "$dir/results" || code=$?
 	account "guest/$backend" "$dir" "$code"
 }
