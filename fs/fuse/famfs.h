@@ -25,23 +25,19 @@
  *   mmap_lock, sb_pagefault	held by faults
  *   famfs_conn.ask_lock	one GET_DAXDEV at a time; never taken by the
  *				server
- *   mapping->invalidate_lock	faults hold it, changing the map takes it for
- *				writing; whoever holds it does not wait for the
- *				server, and does not fault (of a mapped file)
- *   fuse_inode.famfs_io	counts the I/O sections (famfs_io.h) of read and
- *				write; a change of the map waits for them with
- *				invalidate_lock held, so in a section nothing
- *				waits and nothing faults
+ *   mapping->invalidate_lock	faults and copying hold it, changing the map takes
+ *				it for writing; whoever holds it does not wait
+ *				for the server, and does not fault (of a mapped
+ *				file)
  *   famfs_conn.lock		claims, and which maps use which devices; taken
  *				in reclaim, so whoever holds it allocates
  *				nothing; innermost but for spin locks
  *
  * famfs_conn.parts_lock	messages in parts; nothing is locked inside it
  *
- * fuse_inode.famfs_meta changes between famfs_change_begin() and
- * famfs_change_end(), so holding invalidate_lock in any way, or being in an I/O
- * section, is enough to use the map.  A server may therefore change a map while
- * the inode is locked for a request of which it has not disposed yet.
+ * Holding invalidate_lock in any way is enough to use the map.  A server may
+ * change it while the inode is locked for a request of which it has not disposed
+ * yet.
  */
 
 #ifndef _FS_FUSE_FAMFS_H
@@ -65,6 +61,7 @@
 
 struct dax_device;
 struct fuse_copy_state;
+struct writeback_control;
 
 /**
  * struct famfs_daxdev - a device of a connection
@@ -202,6 +199,34 @@ struct famfs_trip {
 };
 
 /**
+ * enum famfs_rw_need - what a read or write lacks, with its locks dropped
+ * @FAMFS_RW_NOTHING: it can go on, or is through
+ * @FAMFS_RW_MAP: the map, which has been taken away or changed
+ * @FAMFS_RW_MEMORY: memory behind what is mapped
+ * @FAMFS_RW_ZEROS: zeros in the gap that it leaves behind the end
+ */
+enum famfs_rw_need {
+	FAMFS_RW_NOTHING,
+	FAMFS_RW_MAP,
+	FAMFS_RW_MEMORY,
+	FAMFS_RW_ZEROS,
+};
+
+/**
+ * struct famfs_rw - a read or write
+ * @iocb: where to, or where from
+ * @iter: the user's buffer
+ * @need: what it lacks
+ * @refused: 0, or why the server has not given more memory
+ */
+struct famfs_rw {
+	struct kiocb *iocb;
+	struct iov_iter *iter;
+	enum famfs_rw_need need;
+	int refused;
+};
+
+/**
  * struct famfs_resize - a change of size that the server is asked for
  * @old: size of the file before
  * @seq: fuse_inode.famfs_seq of the map that the file will grow into
@@ -219,6 +244,14 @@ static inline bool famfs_unanswered(int err)
 {
 	return err == -EINTR || err == -ENOMEM;
 }
+
+/* Results that are neither success nor an error: the caller tries again. */
+enum famfs_retry {
+	/* The map has changed since the server was asked: its reply is void. */
+	FAMFS_OVERTAKEN = 1,
+	/* Whoever has the lock may be waiting for the server. */
+	FAMFS_CONTENDED,
+};
 
 /* A line in the log, which says which connection it is about. */
 #define famfs_warn(fc, fmt, ...) do {					\
@@ -328,8 +361,7 @@ bool famfs_keep_nosec(const struct inode *inode);
 /* famfs_grow.c */
 #define FAMFS_ZERO_MAX		SZ_16M	/* zeroed at once */
 
-int famfs_extend_begin(struct kiocb *iocb, struct iov_iter *from,
-		       const struct famfs_map *map, int grown);
+int famfs_extend_begin(struct famfs_rw *rw, const struct famfs_map *map);
 void famfs_extend_end(struct inode *inode, loff_t size);
 int famfs_zero(struct inode *inode, loff_t start, loff_t end);
 int famfs_mapped(struct inode *inode, u64 *mapped);
@@ -350,13 +382,21 @@ int famfs_size_settle(struct inode *inode);
 
 /* famfs_keep.c */
 void famfs_keep_work(struct work_struct *work);
+void famfs_keep_answered(struct inode *inode);
+void famfs_inode_keep(struct inode *inode);
 void famfs_file_release(struct inode *inode, struct fuse_file *ff);
+
+/* famfs_tell.c */
+int famfs_write_inode(struct inode *inode, struct writeback_control *wbc);
 
 /* famfs_resize.c */
 int famfs_resize_begin(struct inode *inode, struct iattr *attr,
 		       struct file *file, struct famfs_resize *resize);
 int famfs_resize_end(struct inode *inode, const struct iattr *attr,
 		     struct file *file, struct famfs_resize *resize, int err);
+u32 famfs_create_flags(const struct fuse_conn *fc, u32 flags);
+int famfs_create_truncate(struct mnt_idmap *idmap, struct file *file,
+			  bool mapped);
 
 /* famfs_unmap.c */
 struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
@@ -425,7 +465,6 @@ const struct famfs_map *famfs_map_lock(struct inode *inode);
 void famfs_map_unlock(struct inode *inode);
 int famfs_can_resize(struct inode *inode);
 int famfs_open(struct inode *inode, struct file *file);
-int famfs_created(struct inode *inode, struct file *file);
 
 #else /* CONFIG_FUSE_FAMFS_DAX */
 

@@ -3,12 +3,10 @@
  * Mapped files: read, write, mmap and faults.
  *
  * Nothing here asks the server, except where it has taken the map away or lets
- * the file grow.  Faults use the map under the mapping's invalidate_lock, read
- * and write in I/O sections (famfs_io.h).
+ * the file grow.  The map is used under the mapping's invalidate_lock.
  */
 
 #include "famfs.h"
-#include "famfs_io.h"
 
 #include <linux/dax.h>
 #include <linux/pagemap.h>
@@ -37,11 +35,11 @@ static int famfs_lock(struct kiocb *iocb, struct inode *inode)
 static __always_inline int famfs_use_map(struct kiocb *iocb,
 					 struct inode *inode)
 {
-	while (unlikely(!famfs_io_begin(inode))) {
-		if (iocb->ki_flags & IOCB_NOWAIT)
-			return -EAGAIN;
-		famfs_io_wait(inode);
-	}
+	struct address_space *mapping = inode->i_mapping;
+
+	if (unlikely(iocb->ki_flags & IOCB_NOWAIT))
+		return filemap_invalidate_trylock_shared(mapping) ? 0 : -EAGAIN;
+	filemap_invalidate_lock_shared(mapping);
 	return 0;
 }
 
@@ -49,51 +47,52 @@ static __always_inline int famfs_use_map(struct kiocb *iocb,
  * Sees to it that there is room for a write past the end of the file.
  * dax_iomap_rw() does not look at the size.
  */
-static int famfs_write_room(struct kiocb *iocb, struct iov_iter *from,
-			    const struct famfs_map *map, int grown)
+static int famfs_rw_room(struct famfs_rw *rw, const struct famfs_map *map)
 {
-	struct inode *inode = file_inode(iocb->ki_filp);
-	loff_t size = i_size_read(inode);
+	struct kiocb *iocb = rw->iocb;
+	loff_t size = i_size_read(file_inode(iocb->ki_filp));
 
 	/* The end may have moved with the map since generic_write_checks(). */
-	if (unlikely((iocb->ki_flags & IOCB_APPEND) && iocb->ki_pos != size))
-		return -EOPENSTALE;
-	if (likely(iocb->ki_pos + iov_iter_count(from) <= size))
+	if (unlikely((iocb->ki_flags & IOCB_APPEND) && iocb->ki_pos != size)) {
+		rw->need = FAMFS_RW_MAP;
+		return 0;
+	}
+	if (likely(iocb->ki_pos + iov_iter_count(rw->iter) <= size))
 		return 0;
 	if (map->grow)
-		return famfs_extend_begin(iocb, from, map, grown);
+		return famfs_extend_begin(rw, map);
 	if (iocb->ki_pos >= size)
 		return -EFBIG;
-	iov_iter_truncate(from, size - iocb->ki_pos);
+	iov_iter_truncate(rw->iter, size - iocb->ki_pos);
 	return 0;
 }
 
-static __always_inline ssize_t famfs_copy_section(struct kiocb *iocb,
-						  struct iov_iter *iter,
-						  int grown)
+static __always_inline ssize_t famfs_rw_copy_locked(struct famfs_rw *rw,
+						    struct inode *inode)
 {
-	struct inode *inode = file_inode(iocb->ki_filp);
 	const struct famfs_map *map = famfs_inode_map(inode);
-	bool write = iov_iter_rw(iter) == WRITE;
+	bool write = iov_iter_rw(rw->iter) == WRITE;
 	ssize_t ret = 0;
 
 	/* A file may shrink with its map while this waits to begin. */
-	if (!write && iocb->ki_pos >= i_size_read(inode))
+	if (!write && rw->iocb->ki_pos >= i_size_read(inode))
 		return 0;
-	if (unlikely(!map))
-		return -EOPENSTALE;
+	if (unlikely(!map)) {
+		rw->need = FAMFS_RW_MAP;
+		return 0;
+	}
 	if (write)
-		ret = famfs_write_room(iocb, iter, map, grown);
-	if (ret)
+		ret = famfs_rw_room(rw, map);
+	if (unlikely(ret || rw->need))
 		return ret;
 	pagefault_disable();
-	ret = dax_iomap_rw(iocb, iter, &famfs_iomap_ops);
+	ret = dax_iomap_rw(rw->iocb, rw->iter, &famfs_iomap_ops);
 	pagefault_enable();
 	/* The device may go when it has just been found alive. */
 	if (unlikely(ret == -ENXIO))
 		ret = -EIO;
-	if (write && unlikely(ret > 0 && iocb->ki_pos > i_size_read(inode)))
-		famfs_extend_end(inode, iocb->ki_pos);
+	if (write && unlikely(ret > 0 && rw->iocb->ki_pos > i_size_read(inode)))
+		famfs_extend_end(inode, rw->iocb->ki_pos);
 	return ret;
 }
 
@@ -101,17 +100,16 @@ static __always_inline ssize_t famfs_copy_section(struct kiocb *iocb,
  * Copies as much as can be copied without faults: the buffer may be a mapping
  * of this file, or of one whose server waits for the lock.
  */
-static __always_inline ssize_t famfs_copy(struct kiocb *iocb,
-					  struct iov_iter *iter, int grown)
+static __always_inline ssize_t famfs_rw_copy(struct famfs_rw *rw)
 {
-	struct inode *inode = file_inode(iocb->ki_filp);
+	struct inode *inode = file_inode(rw->iocb->ki_filp);
 	ssize_t ret;
 
-	ret = famfs_use_map(iocb, inode);
+	ret = famfs_use_map(rw->iocb, inode);
 	if (unlikely(ret))
 		return ret;
-	ret = famfs_copy_section(iocb, iter, grown);
-	famfs_io_end(inode);
+	ret = famfs_rw_copy_locked(rw, inode);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
 	return ret;
 }
 
@@ -135,7 +133,7 @@ static bool famfs_readable(struct kiocb *iocb)
 		return true;
 	readable = !famfs_inode_map(inode) ||
 		   !famfs_iomap_probe(inode, iocb->ki_pos);
-	famfs_io_end(inode);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
 	return readable;
 }
 
@@ -159,23 +157,17 @@ static int famfs_after_fault(struct kiocb *iocb, struct iov_iter *iter,
 	return 0;
 }
 
-/* The caller of famfs_rw() can do something about these, and goes on then. */
-static bool famfs_rw_resumes(ssize_t ret)
-{
-	return ret == -EOPENSTALE || ret == -ETOOSMALL || ret == -EJUKEBOX;
-}
-
 /*
  * Goes on where the first copy ended with @ret.  What has been copied counts
  * more than an error.
  */
-static noinline ssize_t famfs_rw_rest(struct kiocb *iocb, struct iov_iter *iter,
-				      int grown, ssize_t ret)
+static noinline ssize_t famfs_rw_rest(struct famfs_rw *rw, ssize_t ret)
 {
+	struct kiocb *iocb = rw->iocb;
 	loff_t start = iocb->ki_pos - max(ret, 0);
 	int tries = 0;
 
-	while (iov_iter_count(iter) && (ret > 0 || ret == -EFAULT)) {
+	while (iov_iter_count(rw->iter) && (ret > 0 || ret == -EFAULT)) {
 		if (iocb->ki_flags & IOCB_NOWAIT) {
 			ret = -EAGAIN;
 			break;
@@ -183,63 +175,72 @@ static noinline ssize_t famfs_rw_rest(struct kiocb *iocb, struct iov_iter *iter,
 		if (ret > 0)
 			tries = 0;
 		else
-			ret = famfs_after_fault(iocb, iter, tries++);
+			ret = famfs_after_fault(iocb, rw->iter, tries++);
 		if (ret < 0)
 			break;
-		ret = famfs_copy(iocb, iter, grown);
+		ret = famfs_rw_copy(rw);
 	}
-	if (famfs_rw_resumes(ret) || iocb->ki_pos == start)
-		return ret;
-	return iocb->ki_pos - start;
+	return iocb->ki_pos - start ?: ret;
 }
 
-/*
- * With i_rwsem held.  One copy is mostly all.  If the result is one of those
- * that famfs_rw_resumes() names, some bytes may have been copied all the same.
- */
-static __always_inline ssize_t famfs_rw(struct kiocb *iocb,
-					struct iov_iter *iter, int grown)
+/* With i_rwsem held, until something is needed.  One copy is mostly all. */
+static __always_inline ssize_t famfs_rw_iter(struct famfs_rw *rw)
 {
-	ssize_t ret = famfs_copy(iocb, iter, grown);
+	ssize_t ret = famfs_rw_copy(rw);
 
-	if (likely(ret >= 0 && !iov_iter_count(iter)))
+	if (likely(ret >= 0 && !iov_iter_count(rw->iter)))
 		return ret;
-	return famfs_rw_rest(iocb, iter, grown, ret);
+	return famfs_rw_rest(rw, ret);
 }
 
-/* Asks for the map that the server has taken away. */
-static int famfs_remap(struct kiocb *iocb)
+/* Gets what is needed, with no locks held. */
+static noinline int famfs_rw_provide(struct famfs_rw *rw)
 {
+	struct kiocb *iocb = rw->iocb;
+
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return -EAGAIN;
-	return famfs_fetch_once(file_inode(iocb->ki_filp));
+	switch (rw->need) {
+	case FAMFS_RW_MAP:
+		return famfs_fetch_once(file_inode(iocb->ki_filp));
+	case FAMFS_RW_ZEROS:
+		return famfs_fill_gap(iocb);
+	case FAMFS_RW_MEMORY:
+		rw->refused = famfs_grow(iocb->ki_filp, iocb->ki_pos +
+					 iov_iter_count(rw->iter));
+		return 0;
+	case FAMFS_RW_NOTHING:
+		break;
+	}
+	return 0;
 }
 
-static ssize_t famfs_read_locked(struct kiocb *iocb, struct iov_iter *to)
+static ssize_t famfs_read_locked(struct famfs_rw *rw)
 {
-	struct inode *inode = file_inode(iocb->ki_filp);
+	struct inode *inode = file_inode(rw->iocb->ki_filp);
 	ssize_t ret;
 
-	ret = famfs_lock_shared(iocb, inode);
+	rw->need = FAMFS_RW_NOTHING;
+	ret = famfs_lock_shared(rw->iocb, inode);
 	if (ret)
 		return ret;
-	ret = famfs_rw(iocb, to, 0);
+	ret = famfs_rw_iter(rw);
 	inode_unlock_shared(inode);
 	return ret;
 }
 
 /* The server has taken the map away, before a read from @start or during it. */
-static noinline ssize_t famfs_read_again(struct kiocb *iocb,
-					 struct iov_iter *to, loff_t start)
+static noinline ssize_t famfs_read_again(struct famfs_rw *rw, loff_t start)
 {
 	ssize_t ret;
 
 	do {
-		ret = famfs_remap(iocb);
-		if (!ret)
-			ret = famfs_read_locked(iocb, to);
-	} while (ret == -EOPENSTALE);
-	return iocb->ki_pos - start ?: ret;
+		ret = famfs_rw_provide(rw);
+		if (ret)
+			break;
+		ret = famfs_read_locked(rw);
+	} while (rw->need);
+	return rw->iocb->ki_pos - start ?: ret;
 }
 
 /**
@@ -253,13 +254,14 @@ static noinline ssize_t famfs_read_again(struct kiocb *iocb,
  */
 ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
+	struct famfs_rw rw = { .iocb = iocb, .iter = to };
 	loff_t start = iocb->ki_pos;
 	ssize_t ret;
 
-	ret = famfs_read_locked(iocb, to);
-	if (likely(ret != -EOPENSTALE))
+	ret = famfs_read_locked(&rw);
+	if (likely(!rw.need))
 		return ret;
-	return famfs_read_again(iocb, to, start);
+	return famfs_read_again(&rw, start);
 }
 
 /*
@@ -277,22 +279,23 @@ static ssize_t famfs_write_checks(struct kiocb *iocb, struct iov_iter *from,
 }
 
 /* Adds to @done what has been written. */
-static ssize_t famfs_write_locked(struct kiocb *iocb, struct iov_iter *from,
-				  int grown, ssize_t *done)
+static ssize_t famfs_write_locked(struct famfs_rw *rw, ssize_t *done)
 {
+	struct kiocb *iocb = rw->iocb;
 	struct inode *inode = file_inode(iocb->ki_filp);
 	loff_t start;
 	ssize_t ret;
 
+	rw->need = FAMFS_RW_NOTHING;
 	ret = famfs_lock(iocb, inode);
 	if (ret)
 		return ret;
-	ret = famfs_write_checks(iocb, from, *done);
+	ret = famfs_write_checks(iocb, rw->iter, *done);
 	if (ret > 0) {
 		start = iocb->ki_pos;
 		ret = famfs_modified(iocb, inode);
 		if (!ret)
-			ret = famfs_rw(iocb, from, grown);
+			ret = famfs_rw_iter(rw);
 		*done += iocb->ki_pos - start;
 	}
 	inode_unlock(inode);
@@ -313,22 +316,15 @@ static ssize_t famfs_write_locked(struct kiocb *iocb, struct iov_iter *from,
  */
 ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
+	struct famfs_rw rw = { .iocb = iocb, .iter = from };
 	ssize_t ret, done = 0;
-	int err = 0, grown = 0;
+	int err = 0;
 
 	do {
-		ret = famfs_write_locked(iocb, from, grown, &done);
-		if (likely(!famfs_rw_resumes(ret)))
+		ret = famfs_write_locked(&rw, &done);
+		if (likely(!rw.need))
 			break;
-		if (ret == -EOPENSTALE)
-			err = famfs_remap(iocb);
-		else if (ret == -EJUKEBOX)
-			err = famfs_fill_gap(iocb);
-		else if (iocb->ki_flags & IOCB_NOWAIT)
-			err = -EAGAIN;
-		else
-			grown = famfs_grow(iocb->ki_filp, iocb->ki_pos +
-					   iov_iter_count(from));
+		err = famfs_rw_provide(&rw);
 	} while (!err);
 
 	if (done > 0)

@@ -27,53 +27,53 @@
  * @start: first byte
  * @end: byte after the last one
  *
- * Context: i_rwsem is held for writing, in an I/O section or with
- * invalidate_lock held.
+ * Context: i_rwsem is held for writing, and invalidate_lock.
  * Return: 0, -EIO where nothing is mapped, or another error.
  */
 int famfs_zero(struct inode *inode, loff_t start, loff_t end)
 {
 	int err;
 
+	lockdep_assert_held_write(&inode->i_rwsem);
+	lockdep_assert_held(&inode->i_mapping->invalidate_lock);
 	if (start >= end)
 		return 0;
 	err = dax_zero_range(inode, start, end - start, NULL,
 			     &famfs_iomap_ops);
-	/* As in famfs_copy_section(). */
+	/* As in famfs_copy_locked(). */
 	return err == -ENXIO ? -EIO : err;
 }
 
 /**
  * famfs_extend_begin() - prepare a write past the end of a file
- * @iocb: the write
- * @from: what to write; cut down to what there is room for
+ * @rw: the write; cut down to what there is room for
  * @map: the file's map, which lets it grow
- * @grown: 0, or why the server has not given more memory
  *
- * Context: i_rwsem is held for writing, in an I/O section or with
- * invalidate_lock held.
- * Return: 0, -ETOOSMALL where the server is to be asked for memory, -EJUKEBOX
- * where famfs_fill_gap() is due, @grown where there is no room, or another
- * error.
+ * Context: i_rwsem is held for writing, and invalidate_lock.
+ * Return: 0 or an error; 0 as well where @rw->need says that something is
+ * missing, and then nothing is prepared.
  */
-int famfs_extend_begin(struct kiocb *iocb, struct iov_iter *from,
-		       const struct famfs_map *map, int grown)
+int famfs_extend_begin(struct famfs_rw *rw, const struct famfs_map *map)
 {
-	struct inode *inode = file_inode(iocb->ki_filp);
-	loff_t end = iocb->ki_pos + iov_iter_count(from);
+	struct inode *inode = file_inode(rw->iocb->ki_filp);
+	loff_t pos = rw->iocb->ki_pos;
 
 	if (map->readonly)
 		return -EROFS;
-	if (end > map->mapped) {
-		if (!grown)
-			return -ETOOSMALL;
-		if (iocb->ki_pos >= map->mapped)
-			return grown;
-		iov_iter_truncate(from, map->mapped - iocb->ki_pos);
+	if (pos + iov_iter_count(rw->iter) > map->mapped) {
+		if (!rw->refused) {
+			rw->need = FAMFS_RW_MEMORY;
+			return 0;
+		}
+		if (pos >= map->mapped)
+			return rw->refused;
+		iov_iter_truncate(rw->iter, map->mapped - pos);
 	}
-	if (iocb->ki_pos - i_size_read(inode) > FAMFS_ZERO_MAX)
-		return -EJUKEBOX;
-	return famfs_zero(inode, i_size_read(inode), iocb->ki_pos);
+	if (pos - i_size_read(inode) > FAMFS_ZERO_MAX) {
+		rw->need = FAMFS_RW_ZEROS;
+		return 0;
+	}
+	return famfs_zero(inode, i_size_read(inode), pos);
 }
 
 /**
@@ -83,8 +83,7 @@ int famfs_extend_begin(struct kiocb *iocb, struct iov_iter *from,
  *
  * The server will be told.
  *
- * Context: i_rwsem is held for writing, in an I/O section or with
- * invalidate_lock held.
+ * Context: i_rwsem is held for writing, and invalidate_lock.
  */
 void famfs_extend_end(struct inode *inode, loff_t size)
 {
@@ -196,7 +195,7 @@ int famfs_grow(struct file *file, loff_t end)
 		if (err || mapped >= end)
 			return err;
 		err = famfs_grow_from(inode, file->private_data, mapped, end);
-	} while (err == -EOPENSTALE ||
+	} while (err == FAMFS_OVERTAKEN ||
 		 (err == -ENOSPC && famfs_has_shrunk(inode, mapped)));
 	return err;
 }
@@ -243,7 +242,7 @@ int famfs_memory_get(struct inode *inode, struct file *file, loff_t end)
 					      end);
 		else
 			err = famfs_grow_unopened(inode, mapped, end);
-	} while (err == -EOPENSTALE);
+	} while (err == FAMFS_OVERTAKEN);
 	return err;
 }
 
@@ -295,16 +294,13 @@ static int famfs_extend(struct inode *inode, loff_t size)
  * @iocb: the write
  *
  * Context: No locks held.
- * Return: 0, also where more memory is needed, -EAGAIN, -EINTR, or an error of
- * zeroing.
+ * Return: 0, also where more memory is needed, -EINTR, or an error of zeroing.
  */
 int famfs_fill_gap(struct kiocb *iocb)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	int ret;
 
-	if (iocb->ki_flags & IOCB_NOWAIT)
-		return -EAGAIN;
 	inode_lock(inode);
 	ret = famfs_extend(inode, iocb->ki_pos);
 	inode_unlock(inode);

@@ -60,7 +60,7 @@ static int famfs_take_nothing(struct inode *inode, u32 seq)
 
 	filemap_invalidate_lock_shared(inode->i_mapping);
 	if (seq != fi->famfs_seq)
-		err = -EOPENSTALE;
+		err = FAMFS_OVERTAKEN;
 	else if (fuse_is_famfs(inode))
 		err = -EIO;
 	else
@@ -77,9 +77,8 @@ static int famfs_take_nothing(struct inode *inode, u32 seq)
  * @asked: as for famfs_install(); a reply may bring up questions about devices
  *
  * Context: As famfs_install().
- * Return: 0, an error of the map or of a device, -EIO for an empty reply about
- * a mapped inode, -EOPENSTALE for a reply that has been overtaken: no server can
- * send that one.
+ * Return: 0, FAMFS_OVERTAKEN, an error of the map or of a device, -EIO for an
+ * empty reply about a mapped inode.
  */
 int famfs_take(struct inode *inode, const void *msg, size_t size,
 	       const struct famfs_fmap_snap *asked)
@@ -91,7 +90,7 @@ int famfs_take(struct inode *inode, const void *msg, size_t size,
 		return famfs_take_nothing(inode, asked->seq);
 	map = famfs_map_read(inode, msg, size);
 	if (IS_ERR(map))
-		return famfs_overtaken(inode, asked) ? -EOPENSTALE :
+		return famfs_overtaken(inode, asked) ? FAMFS_OVERTAKEN :
 						       PTR_ERR(map);
 	err = famfs_map_use_devs(get_fuse_mount(inode), map, asked);
 	if (!err)
@@ -163,9 +162,9 @@ static int famfs_fetch_as(struct inode *inode, bool locked)
  *
  * Context: No lock held that the server could need; i_rwsem only if the inode
  * is mapped.
- * Return: 0 also where the file has no map, -EINTR, -EOPENSTALE where the inode
- * has been given a map or lost it meanwhile, an error of the server, of the map
- * or of a device.
+ * Return: 0 also where the file has no map, FAMFS_OVERTAKEN where the inode has
+ * been given a map or lost it meanwhile, -EINTR, an error of the server, of the
+ * map or of a device.
  */
 int famfs_fetch(struct inode *inode)
 {
@@ -210,7 +209,7 @@ static int famfs_check_lost(struct inode *inode)
  * What the server pushes meanwhile counts more than its reply.
  *
  * Context: As famfs_fetch().
- * Return: As famfs_fetch(), but not -EOPENSTALE; -EIO for a mapped file that
+ * Return: As famfs_fetch(), but not FAMFS_OVERTAKEN; -EIO for a mapped file that
  * has lost its map for good.
  */
 int famfs_fetch_known(struct inode *inode)
@@ -219,7 +218,7 @@ int famfs_fetch_known(struct inode *inode)
 
 	while (!err && famfs_must_fetch(inode)) {
 		err = famfs_fetch(inode);
-		if (err == -EOPENSTALE)
+		if (err == FAMFS_OVERTAKEN)
 			err = 0;
 	}
 	return err ?: famfs_check_lost(inode);
@@ -246,7 +245,7 @@ int famfs_fetch_truncate(struct inode *inode, const struct iattr *attr)
 	/* Not with FUSE_I_FMAP_FETCH: i_rwsem is held. */
 	while (!err && famfs_must_fetch(inode)) {
 		err = famfs_fetch_as(inode, true);
-		if (err == -EOPENSTALE)
+		if (err == FAMFS_OVERTAKEN)
 			err = 0;
 	}
 	return err == -EBUSY && !fuse_is_famfs(inode) ? 0 : err;
@@ -381,55 +380,9 @@ int famfs_fetch_shrunk(struct inode *inode, loff_t size)
 	filemap_invalidate_unlock(inode->i_mapping);
 
 	err = famfs_fetch(inode);
-	if (err == -EOPENSTALE)
+	if (err == FAMFS_OVERTAKEN)
 		err = 0;
 	if (err)
 		famfs_map_shorten(inode, size);
 	return err;
-}
-
-/* The server has truncated the file while it opened it. */
-static int famfs_truncated(struct inode *inode)
-{
-	struct fuse_inode *fi = get_fuse_inode(inode);
-	int err;
-
-	inode_lock(inode);
-	set_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
-	err = famfs_cut(inode, 0);
-	WRITE_ONCE(fi->famfs_server_size, 0);
-	/* From here on the size is what the server's maps say. */
-	clear_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
-	if (err)
-		famfs_map_shorten(inode, 0);
-	else
-		err = famfs_fetch_shrunk(inode, 0);
-	inode_unlock(inode);
-	return err;
-}
-
-/**
- * famfs_created() - get the map of a file that has just been created
- * @inode: the inode
- * @file: the file, which the server has open
- *
- * Nothing is truncated when the file is new.  Where it was there before, the
- * server has truncated it, and may not have known that it must not be.
- *
- * Context: The directory is locked.  May wait for the server, killably until
- * it has read the request.
- * Return: as famfs_open().
- */
-int famfs_created(struct inode *inode, struct file *file)
-{
-	int err;
-
-	if (!fuse_is_famfs(inode))
-		return famfs_fetch_once(inode);
-	if (!(file->f_flags & O_TRUNC))
-		return famfs_open(inode, file);
-	err = famfs_can_resize(inode);
-	if (err > 0)
-		return famfs_truncated(inode);
-	return err ?: famfs_open(inode, file);
 }

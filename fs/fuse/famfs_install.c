@@ -9,7 +9,6 @@
  */
 
 #include "famfs.h"
-#include "famfs_io.h"
 #include "famfs_trace.h"
 
 #include <linux/dax.h>
@@ -207,19 +206,17 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 	int err;
 
 	if (!famfs_lock_map(inode))
-		return -EAGAIN;
-	famfs_change_begin(inode);
+		return FAMFS_CONTENDED;
 	old = fi->famfs_meta;
 	size = famfs_map_size(inode, map, old, asked);
 	if (asked && asked->seq != fi->famfs_seq)
-		err = -EOPENSTALE;
+		err = FAMFS_OVERTAKEN;
 	else if (fuse_is_famfs(inode))
 		err = famfs_replace(inode, map, old, size);
 	else
 		err = famfs_install_first(inode, map, size);
 	if (!err)
 		famfs_seq_inc(inode);
-	famfs_change_end(inode);
 	/* With the lock free the next one may have freed @map. */
 	if (old)
 		trace_famfs_replace(inode, map, err);
@@ -245,13 +242,13 @@ static int famfs_install_ordinary(struct inode *inode, struct famfs_map *map,
 
 	if (READ_ONCE(fi->famfs_nr_cached))
 		return asked && asked->seq != READ_ONCE(fi->famfs_seq) ?
-			-EOPENSTALE : -EBUSY;
+			FAMFS_OVERTAKEN : -EBUSY;
 	if (asked) {
 		if (!asked->locked && inode_lock_killable(inode))
 			return -EINTR;
 		err = filemap_write_and_wait(mapping);
 	} else if (!inode_trylock(inode)) {
-		return -EAGAIN;
+		return FAMFS_CONTENDED;
 	} else if (mapping_tagged(mapping, PAGECACHE_TAG_DIRTY) ||
 		   mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK)) {
 		err = -EBUSY;
@@ -271,7 +268,7 @@ static int famfs_install_reply(struct inode *inode, struct famfs_map *map,
 
 	for (;;) {
 		err = famfs_install_ordinary(inode, map, asked);
-		if (err != -EAGAIN)
+		if (err != FAMFS_CONTENDED)
 			return err;
 		schedule_timeout_killable(1);
 		if (fatal_signal_pending(current))
@@ -291,10 +288,9 @@ static int famfs_install_reply(struct inode *inode, struct famfs_map *map,
  *
  * Context: A reply may wait for the server, and wants i_rwsem free or the inode
  * mapped.  A push waits for nothing that the server could be keeping.
- * Return: 0, -EBUSY where pages are pinned or the ordinary file is in use,
- * -EOPENSTALE for a reply that has been overtaken, -EINTR, or an error of
- * famfs_claims_alloc() or famfs_claim_map().  After errors the inode is what it
- * was.
+ * Return: 0, FAMFS_OVERTAKEN, -EBUSY where pages are pinned or the ordinary
+ * file is in use, -EINTR, or an error of famfs_claims_alloc() or
+ * famfs_claim_map().  Unless this is 0 the inode is what it was.
  */
 int famfs_install(struct inode *inode, struct famfs_map *map,
 		  const struct famfs_fmap_snap *asked)
@@ -309,7 +305,7 @@ int famfs_install(struct inode *inode, struct famfs_map *map,
 	if (asked)
 		return famfs_install_reply(inode, map, asked);
 	err = famfs_install_ordinary(inode, map, NULL);
-	return err == -EAGAIN ? -EBUSY : err;
+	return err == FAMFS_CONTENDED ? -EBUSY : err;
 }
 
 /**
@@ -327,7 +323,6 @@ int famfs_revoke(struct inode *inode)
 
 	if (!famfs_lock_map(inode))
 		return -EBUSY;
-	famfs_change_begin(inode);
 	old = fi->famfs_meta;
 	if (old)
 		err = famfs_unmap_or_busy(inode, old, 0);
@@ -339,7 +334,6 @@ int famfs_revoke(struct inode *inode)
 		clear_bit(FUSE_I_NO_FMAP, &fi->state);
 		famfs_seq_inc(inode);
 	}
-	famfs_change_end(inode);
 	/* With the lock free the next one may have freed @old. */
 	trace_famfs_revoke(inode, old, err);
 	filemap_invalidate_unlock(inode->i_mapping);

@@ -110,7 +110,7 @@ const struct iomap_ops famfs_iomap_ops = {
  * @inode: a mapped inode
  * @pos: where it is
  *
- * Context: In an I/O section or with invalidate_lock held.
+ * Context: invalidate_lock is held.
  * Return: 0, or -EIO.
  */
 int famfs_iomap_probe(struct inode *inode, loff_t pos)

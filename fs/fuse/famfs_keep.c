@@ -4,22 +4,23 @@
  *
  * FUSE evicts an inode with its last reference, wherever that is dropped: in
  * memory reclaim, or in the server's task.  Neither may wait for a user who has
- * pinned a page of the file, nor may a size be lost that the server has not
- * answered yet.  So closing the file leaves the inode, and its superblock, to a
- * work item here, which looks again until the inode can go.
+ * pinned a page of the file, nor for the server, nor may a size be lost that
+ * the server has not answered yet.  So such an inode, and its superblock, are
+ * left to a work item here, which looks again until the inode can go.
  *
  * Pages are pinned through a mapping of the file, and a mapping keeps its file
  * open.  So when the last file of an inode has been closed, no page becomes
  * pinned any more.
  */
 
+#include "dev.h"
 #include "famfs.h"
 
 #include <linux/dax.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
-#include <linux/wait_bit.h>
 #include <linux/workqueue.h>
+#include <linux/writeback.h>
 
 #define FAMFS_KEEP_MIN		(HZ / 100 ?: 1)
 #define FAMFS_KEEP_MAX		HZ
@@ -28,18 +29,10 @@
  * struct famfs_kept - an inode that is kept
  * @list: in &famfs_conn.kept
  * @inode: the inode, referenced
- * @args: the request that tells its size
- * @in: what that says
- * @out: the reply, which is not looked at
- * @seq: fuse_inode.famfs_seq of the request
  */
 struct famfs_kept {
 	struct list_head list;
 	struct inode *inode;
-	struct fuse_args args;
-	struct fuse_setattr_in in;
-	struct fuse_attr_out out;
-	u32 seq;
 };
 
 /* Unmaps nothing: where somebody has the file mapped, it is open. */
@@ -49,6 +42,18 @@ static bool famfs_inode_pinned(struct inode *inode)
 
 	return !mapping_empty(mapping) && !mapping_mapped(mapping) &&
 	       dax_layout_busy_page(mapping);
+}
+
+/*
+ * The server has yet to be told the size or the times, or to answer.  Whoever
+ * holds I_SYNC may make the inode dirty again.
+ */
+static bool famfs_inode_unwritten(struct inode *inode)
+{
+	/* Pairs with famfs_keep_answered(). */
+	if (test_bit_acquire(FUSE_I_SIZE_SENT, &get_fuse_inode(inode)->state))
+		return true;
+	return inode_state_read_once(inode) & (I_DIRTY_INODE | I_SYNC);
 }
 
 static void famfs_kept_free(struct famfs_kept *kept)
@@ -61,96 +66,44 @@ static void famfs_kept_free(struct famfs_kept *kept)
 	deactivate_super(sb);
 }
 
-/*
- * In the context of the server's task, or of whoever ended the request.  The
- * work item may free @kept when the bit is clear.
- */
-static void famfs_kept_told(struct fuse_args *args, int error)
+/* Under keep_lock: famfs_inode_keep() comes before, or finds nothing. */
+static void famfs_kept_sort(struct list_head *kept, struct list_head *free)
 {
-	struct famfs_kept *kept = container_of(args, struct famfs_kept, args);
-	struct fuse_inode *fi = get_fuse_inode(kept->inode);
+	struct famfs_kept *pos, *next;
 
-	/* Nobody asks again. */
-	if (famfs_unanswered(error))
-		error = -EIO;
-	famfs_size_told(kept->inode, kept->in.valid, kept->in.size, kept->seq,
-			error);
-	/* A map that came meanwhile counts more than the answer. */
-	if (!error && famfs_size_untold(kept->inode))
-		set_bit(FUSE_I_SIZE_LEFT, &fi->state);
-	clear_and_wake_up_bit(FUSE_I_SIZE_SENT, &fi->state);
-}
+	list_for_each_entry_safe(pos, next, kept, list) {
+		struct inode *inode = pos->inode;
 
-/*
- * A background request: no kernel thread waits for a server that is stopped.
- * It is not killed and does not run short of memory, so it gets an answer.
- */
-static void famfs_kept_tell(struct famfs_kept *kept)
-{
-	struct inode *inode = kept->inode;
-	struct fuse_args *args = &kept->args;
-
-	set_bit(FUSE_I_SIZE_SENT, &get_fuse_inode(inode)->state);
-	/* Pairs with famfs_size_settle(). */
-	smp_mb__after_atomic();
-	kept->in.valid = famfs_size_to_tell(inode, &kept->in.size, &kept->seq);
-	if (!kept->in.valid) {
-		clear_and_wake_up_bit(FUSE_I_SIZE_SENT,
-				      &get_fuse_inode(inode)->state);
-		return;
+		if (famfs_inode_unwritten(inode) || famfs_inode_pinned(inode))
+			continue;
+		clear_bit(FUSE_I_FMAP_KEPT, &get_fuse_inode(inode)->state);
+		list_move(&pos->list, free);
 	}
-	args->opcode = FUSE_SETATTR;
-	args->nodeid = get_node_id(inode);
-	args->in_numargs = 1;
-	args->in_args[0].size = sizeof(kept->in);
-	args->in_args[0].value = &kept->in;
-	args->out_numargs = 1;
-	args->out_args[0].size = sizeof(kept->out);
-	args->out_args[0].value = &kept->out;
-	args->force = true;
-	args->nocreds = true;
-	args->end = famfs_kept_told;
-	if (fuse_simple_background(get_fuse_mount(inode), args,
-				   GFP_KERNEL | __GFP_NOFAIL))
-		famfs_kept_told(args, -ENOTCONN);
-}
-
-/* Is there still a reason to keep the inode? */
-static bool famfs_kept_needed(struct famfs_kept *kept)
-{
-	struct inode *inode = kept->inode;
-	struct fuse_inode *fi = get_fuse_inode(inode);
-
-	if (test_bit_acquire(FUSE_I_SIZE_SENT, &fi->state))
-		return true;
-	if (test_and_clear_bit(FUSE_I_SIZE_LEFT, &fi->state)) {
-		famfs_kept_tell(kept);
-		return true;
-	}
-	return famfs_inode_pinned(inode);
 }
 
 /**
  * famfs_keep_work() - let inodes go that need not be kept any more
  * @work: &famfs_conn.keep_work
  *
- * The last one may take the superblock along, and the connection with it.
+ * What is dirty is sent to the server, in the background.  The last inode may
+ * take the superblock along, and the connection with it.
  */
 void famfs_keep_work(struct work_struct *work)
 {
 	struct famfs_conn *conn = container_of(to_delayed_work(work),
 					       struct famfs_conn, keep_work);
-	struct famfs_kept *kept, *next;
+	struct famfs_kept *pos, *next;
+	LIST_HEAD(kept);
 	LIST_HEAD(free);
 
+	scoped_guard(mutex, &conn->keep_lock)
+		list_splice_init(&conn->kept, &kept);
+	list_for_each_entry(pos, &kept, list)
+		write_inode_now(pos->inode, 0);
+
 	scoped_guard(mutex, &conn->keep_lock) {
-		list_for_each_entry_safe(kept, next, &conn->kept, list) {
-			if (famfs_kept_needed(kept))
-				continue;
-			clear_bit(FUSE_I_FMAP_KEPT,
-				  &get_fuse_inode(kept->inode)->state);
-			list_move(&kept->list, &free);
-		}
+		famfs_kept_sort(&kept, &free);
+		list_splice(&kept, &conn->kept);
 		conn->keep_delay = min(2 * conn->keep_delay, FAMFS_KEEP_MAX);
 		if (list_empty(&conn->kept))
 			/* An inode that came and went while this waited. */
@@ -159,12 +112,54 @@ void famfs_keep_work(struct work_struct *work)
 			queue_delayed_work(system_dfl_long_wq, &conn->keep_work,
 					   conn->keep_delay);
 	}
-	list_for_each_entry_safe(kept, next, &free, list)
-		famfs_kept_free(kept);
+	list_for_each_entry_safe(pos, next, &free, list)
+		famfs_kept_free(pos);
 }
 
-/* The caller has the inode, and so its superblock. */
-static void famfs_inode_keep(struct inode *inode)
+/**
+ * famfs_keep_answered() - the server has answered to an inode's size and times
+ * @inode: a file that is mapped, open or kept; it may be gone afterwards
+ *
+ * Context: Any task that ends a request, the server's among them.
+ */
+void famfs_keep_answered(struct inode *inode)
+{
+	struct fuse_conn *fc = fuse_conn_get(get_fuse_conn(inode));
+	unsigned long *state = &get_fuse_inode(inode)->state;
+	bool kept;
+
+	scoped_guard(mutex, &fc->famfs->keep_lock) {
+		kept = test_bit(FUSE_I_FMAP_KEPT, state);
+		clear_and_wake_up_bit(FUSE_I_SIZE_SENT, state);
+		/* The inode is there still, and the work item looks at it. */
+		if (kept)
+			mod_delayed_work(system_dfl_long_wq,
+					 &fc->famfs->keep_work, 0);
+	}
+	fuse_conn_put(fc);
+}
+
+/* Inodes that keep coming must not put the work item off. */
+static void famfs_keep_soon(struct famfs_conn *conn)
+{
+	if (conn->keep_delay == FAMFS_KEEP_MIN) {
+		queue_delayed_work(system_dfl_long_wq, &conn->keep_work,
+				   FAMFS_KEEP_MIN);
+		return;
+	}
+	conn->keep_delay = FAMFS_KEEP_MIN;
+	mod_delayed_work(system_dfl_long_wq, &conn->keep_work, FAMFS_KEEP_MIN);
+}
+
+/**
+ * famfs_inode_keep() - keep an inode from being evicted
+ * @inode: a file that is mapped
+ *
+ * It goes when nothing of it is dirty, pinned or unanswered any more.
+ *
+ * Context: The caller has the inode, and so its superblock.
+ */
+void famfs_inode_keep(struct inode *inode)
 {
 	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
 	struct famfs_kept *kept;
@@ -179,9 +174,7 @@ static void famfs_inode_keep(struct inode *inode)
 	ihold(inode);
 	atomic_inc(&inode->i_sb->s_active);
 	list_add_tail(&kept->list, &conn->kept);
-	conn->keep_delay = FAMFS_KEEP_MIN;
-	mod_delayed_work(system_dfl_long_wq, &conn->keep_work,
-			 conn->keep_delay);
+	famfs_keep_soon(conn);
 }
 
 /**
@@ -189,23 +182,21 @@ static void famfs_inode_keep(struct inode *inode)
  * @inode: an inode of any kind
  * @ff: the file
  *
- * Tells the server the size, if closing has not done so, and keeps the inode
- * where it must not be evicted yet.
+ * Has the server told what closing has not told it, and keeps the inode where
+ * it must not be evicted yet.  Whoever drops the last reference may be the
+ * server, or a kernel thread that does so for everybody.
  *
- * Context: No locks held.  May wait for the server, killably, but for nobody
- * who has pinned pages.
+ * Context: No locks held.  Waits neither for the server nor for pins.
  */
 void famfs_file_release(struct inode *inode, struct fuse_file *ff)
 {
-	int err;
-
 	if (!fuse_is_famfs(inode))
 		return;
-	err = famfs_size_flush(inode, i_size_read(inode));
-	/* Set before keep_lock is taken: famfs_keep_work() sees it, or keeps. */
-	if (famfs_unanswered(err))
-		set_bit(FUSE_I_SIZE_LEFT, &get_fuse_inode(inode)->state);
-	if (famfs_unanswered(err) ||
+	filemap_write_and_wait(inode->i_mapping);
+	if (famfs_size_untold(inode))
+		mark_inode_dirty_sync(inode);
+	write_inode_now(inode, 0);
+	if (famfs_inode_unwritten(inode) ||
 	    (ff->famfs_mmapped && famfs_inode_pinned(inode)))
 		famfs_inode_keep(inode);
 }

@@ -207,3 +207,54 @@ int famfs_resize_end(struct inode *inode, const struct iattr *attr,
 	clear_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
 	return err;
 }
+
+/**
+ * famfs_create_flags() - flags of FUSE_CREATE
+ * @fc: the connection
+ * @flags: flags of open()
+ *
+ * What a server truncates by name has no order with sizes that it is told by
+ * node, so where files can be mapped it does not truncate: the kernel has it
+ * done when it knows the file.
+ *
+ * Return: @flags or less.
+ */
+u32 famfs_create_flags(const struct fuse_conn *fc, u32 flags)
+{
+	return fc->dax_fmap ? flags & ~O_TRUNC : flags;
+}
+
+/**
+ * famfs_create_truncate() - truncate a file that was there before its creation
+ * @idmap: of the mount
+ * @file: the file, open
+ * @mapped: it was a mapped file before the server was asked
+ *
+ * Context: The directory is locked.  May wait for the server and for pins,
+ * killably.
+ * Return: 0 or an error.
+ */
+int famfs_create_truncate(struct mnt_idmap *idmap, struct file *file,
+			  bool mapped)
+{
+	struct inode *inode = file_inode(file);
+	struct iattr attr = {
+		.ia_valid = ATTR_SIZE | ATTR_MTIME | ATTR_CTIME,
+		.ia_file = file,
+	};
+	int err;
+
+	/* The reply has the size of all others. */
+	if (!mapped && !i_size_read(inode))
+		return 0;
+	if (file->f_mode & FMODE_WRITE)
+		attr.ia_valid |= ATTR_FILE;
+	if (inode_lock_killable(inode))
+		return -EINTR;
+	err = setattr_should_drop_suidgid(idmap, inode);
+	if (err)
+		attr.ia_valid |= err | ATTR_FORCE;
+	err = notify_change(idmap, file_dentry(file), &attr, NULL);
+	inode_unlock(inode);
+	return err;
+}

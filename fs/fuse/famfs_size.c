@@ -11,7 +11,7 @@
  * An error that the server sends, or a connection that is gone, is an answer:
  * whoever syncs or closes the file gets it, every open file through wb_err, and
  * the size is told again only when somebody asks for it.  A request that a
- * signal has taken out of the queue is none: famfs_keep.c tells the size then.
+ * signal has taken out of the queue is none: see famfs_tell.c.
  */
 
 #include "famfs.h"
@@ -113,12 +113,20 @@ static bool famfs_size_is_known(const struct inode *inode, loff_t size)
 	       READ_ONCE(get_fuse_inode(inode)->famfs_server_size) >= size;
 }
 
+static int famfs_size_wait_sent(struct inode *inode)
+{
+	return wait_on_bit(&get_fuse_inode(inode)->state, FUSE_I_SIZE_SENT,
+			   TASK_KILLABLE) ? -EINTR : 0;
+}
+
 /**
  * famfs_size_flush() - see to it that the server knows the size of a file
  * @inode: an inode of any kind
  * @size: what its size was, or is
  *
- * Others may be telling it, and fail: then this tells it as well.
+ * Others may be telling it, and fail: then this tells it as well.  Whatever is
+ * on its way when this is called has been answered when it returns 0, so that
+ * a file which close() has flushed need not be kept.
  *
  * Context: May wait for the server, killably until it has read the request.
  * i_rwsem may be held.
@@ -127,9 +135,13 @@ static bool famfs_size_is_known(const struct inode *inode, loff_t size)
  */
 int famfs_size_flush(struct inode *inode, loff_t size)
 {
-	errseq_t since = errseq_sample(&inode->i_mapping->wb_err);
-	int err = 0;
+	errseq_t since;
+	int err;
 
+	if (!fuse_is_famfs(inode))
+		return 0;
+	since = errseq_sample(&inode->i_mapping->wb_err);
+	err = famfs_size_wait_sent(inode);
 	while (!err && !famfs_size_is_known(inode, size)) {
 		mark_inode_dirty_sync(inode);
 		err = sync_inode_metadata(inode, 1);
@@ -159,8 +171,7 @@ int famfs_size_settle(struct inode *inode)
 		err = famfs_size_flush(inode, i_size_read(inode));
 	if (err)
 		return err;
-	/* Pairs with famfs_kept_tell(), which sends nothing from here on. */
+	/* Pairs with famfs_tell_start(), which sends nothing from here on. */
 	smp_mb();
-	return wait_on_bit(&get_fuse_inode(inode)->state, FUSE_I_SIZE_SENT,
-			   TASK_KILLABLE) ? -EINTR : 0;
+	return famfs_size_wait_sent(inode);
 }

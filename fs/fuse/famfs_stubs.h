@@ -119,7 +119,13 @@ static inline int famfs_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static inline int famfs_created(struct inode *inode, struct file *file)
+static inline u32 famfs_create_flags(const struct fuse_conn *fc, u32 flags)
+{
+	return flags;
+}
+
+static inline int famfs_create_truncate(struct mnt_idmap *idmap,
+					struct file *file, bool mapped)
 {
 	return 0;
 }
@@ -171,6 +177,12 @@ static inline int famfs_size_flush(struct inode *inode, loff_t size)
 
 static inline void famfs_file_release(struct inode *inode, struct fuse_file *ff)
 {
+}
+
+static inline int famfs_write_inode(struct inode *inode,
+				    struct writeback_control *wbc)
+{
+	return -EIO;
 }
 
 static inline u32 famfs_size_to_tell(const struct inode *inode, u64 *size,

@@ -122,12 +122,12 @@ int famfs_trip_answer(struct famfs_trip *trip, struct fuse_args *args,
 static int famfs_trip_take(struct famfs_trip *trip, struct inode *inode,
 			   bool appended)
 {
-	int err = -EOPENSTALE;
+	int err = FAMFS_OVERTAKEN;
 
 	if (appended)
 		err = famfs_take_reply(inode, trip->msg, trip->size,
 				       &trip->asked);
-	return err == -EOPENSTALE ? famfs_fetch_known(inode) : err;
+	return err == FAMFS_OVERTAKEN ? famfs_fetch_known(inode) : err;
 }
 
 /**
@@ -167,8 +167,9 @@ int famfs_trip_opened(struct famfs_trip *trip, struct inode *inode,
  * @file: the file
  * @ff: the same, as the server knows it
  *
- * Context: As famfs_created().
- * Return: as famfs_trip_opened() and famfs_created().
+ * Context: The directory is locked.  May wait for the server, killably until
+ * it has read the request.
+ * Return: as famfs_trip_opened() and famfs_open().
  */
 int famfs_trip_created(struct famfs_trip *trip, struct inode *inode,
 		       struct file *file, struct fuse_file *ff)
@@ -180,5 +181,5 @@ int famfs_trip_created(struct famfs_trip *trip, struct inode *inode,
 	if (err || !mapped)
 		return err;
 	famfs_trip_end(trip);
-	return famfs_created(inode, file);
+	return famfs_open(inode, file);
 }

@@ -8,7 +8,6 @@
  */
 
 #include "famfs.h"
-#include "famfs_io.h"
 
 #include <linux/dax.h>
 #include <linux/memremap.h>
@@ -158,7 +157,6 @@ void famfs_map_shorten(struct inode *inode, loff_t size)
 
 	lockdep_assert_held_write(&inode->i_rwsem);
 	filemap_invalidate_lock(inode->i_mapping);
-	famfs_change_begin(inode);
 	map = get_fuse_inode(inode)->famfs_meta;
 	if (map && end < map->mapped) {
 		busy = famfs_try_unmap(inode, map, end);
@@ -169,6 +167,5 @@ void famfs_map_shorten(struct inode *inode, loff_t size)
 	}
 	famfs_size_write(inode, size);
 	famfs_unmap_behind(inode, size);
-	famfs_change_end(inode);
 	filemap_invalidate_unlock(inode->i_mapping);
 }

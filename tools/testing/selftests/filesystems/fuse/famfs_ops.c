@@ -173,6 +173,17 @@ static void reply_map(const struct famfs_req *req, const void *head,
 	free(buf);
 }
 
+static void truncate_opened(const struct famfs_req *req, struct famfs_file *f,
+			    __u32 flags)
+{
+	if (!f || !(flags & O_TRUNC))
+		return;
+	if (f->data)
+		f->size = 0;
+	else if (f->grows)
+		famfs_set_size(req, f, 0, true);
+}
+
 static void op_open(const struct famfs_req *req, const void *map, size_t len)
 {
 	const struct fuse_open_in *in = req->in;
@@ -184,12 +195,7 @@ static void op_open(const struct famfs_req *req, const void *map, size_t len)
 		return;
 	}
 	fill_open(req, f, &out);
-	if (f && (in->flags & O_TRUNC)) {
-		if (f->data)
-			f->size = 0;
-		else if (f->grows)
-			famfs_set_size(req, f, 0, true);
-	}
+	truncate_opened(req, f, in->flags);
 	if (!map && f && famfs_sends_map(req))
 		map = famfs_map_of(req->srv, f, &len);
 	if (!map) {
@@ -253,6 +259,7 @@ static void op_create(const struct famfs_req *req, const void *map, size_t len)
 		struct fuse_open_out open;
 	} out = {};
 
+	truncate_opened(req, f, in->flags);
 	fill_entry(req, FAMFS_INO(f - req->srv->st->files), &out.entry);
 	fill_open(req, f, &out.open);
 	if (!map && famfs_sends_map(req))

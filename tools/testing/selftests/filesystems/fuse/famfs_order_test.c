@@ -7,7 +7,8 @@
  * the answer to a size counted more than a map from after it; the size of a file
  * that another host appended to right after truncate() was not taken; a map
  * that was cut down under a pin was replaced although the page was pinned still; a
- * killed task dropped the map that was staged for another.
+ * killed task dropped the map that was staged for another; CREATE truncated by
+ * name while a size was on its way.
  */
 #include <sched.h>
 
@@ -307,39 +308,63 @@ TEST_F(famfs_order, G3_map_is_pushed_right_after_a_size_was_told)
 	EXPECT_EQ(self->file->size, famfs_size_of(self->fd));
 }
 
-TEST_F(famfs_order, M9_pin_behind_a_map_that_was_cut_down)
+/* A told size and a truncation by name have no order. */
+TEST_F(famfs_order, G1_create_truncates_while_a_size_is_told)
 {
-	struct famfs_server *srv = &self->env.srv;
 	struct fuse_notify_inval_entry_out out = {
 		.parent = FUSE_ROOT_ID, .namelen = 1 };
-	char secret[PAGE], seen[PAGE];
-	char *map, *heir;
-	int status, fd, err;
-	__u64 place, pos;
-	pid_t pid;
+	struct famfs_server *srv = &self->env.srv;
+	struct famfs_job sync = { .run = famfs_job_fsync, .fd = self->fd };
+	struct famfs_job open = { .run = famfs_job_open, .env = &self->env,
+				  .name = "f",
+				  .flags = O_CREAT | O_TRUNC | O_RDWR };
+	int fd;
 
-	ASSERT_EQ(0, fsync(self->fd));
-	map = mmap(NULL, FAR, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0);
-	ASSERT_NE(MAP_FAILED, map);
-	famfs_dirty(map + 5 * UNIT);
-	ASSERT_EQ(0, famfs_pin(self->pipes, map + 5 * UNIT));
-	place = famfs_place(srv, self->file, 5 * UNIT);
+	ASSERT_EQ(0, famfs_job_hold(&sync, srv, FUSE_SETATTR));
 	EXPECT_EQ(0, famfs_notify(srv, FUSE_NOTIFY_INVAL_ENTRY, &out,
 				  sizeof(out), "f", 2));
 	self->file->exists = false;
-	famfs_shrink(srv, self->file, 0);
-	self->file->size = 0;
-	pid = fork();
-	if (!pid) {
-		famfs_open(&self->env, "f", O_CREAT | O_TRUNC | O_RDWR);
-		_exit(0);
-	}
-	usleep(1000000);
+	ASSERT_EQ(0, famfs_job_start(&open));
+	EXPECT_FALSE(famfs_job_done(&open, 500));
 	EXPECT_COUNT(1, FUSE_CREATE);
-	kill(pid, SIGKILL);
-	EXPECT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_TRUE(WIFSIGNALED(status));
-	EXPECT_EQ(0, famfs_size_of(self->fd));
+	famfs_release(srv);
+	EXPECT_EQ(0, famfs_job_result(&sync));
+	fd = famfs_job_result(&open);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, famfs_size_of(fd));
+	EXPECT_EQ(0, self->file->size);
+	EXPECT_EQ(5, pwrite(fd, "later", 5, 0));
+	EXPECT_EQ(0, fsync(fd));
+	EXPECT_EQ(5, self->file->size);
+	close(fd);
+}
+
+TEST_F(famfs_order, M9_pin_behind_a_map_that_was_cut_down)
+{
+	struct famfs_server *srv = &self->env.srv;
+	struct famfs_job cut = { .run = famfs_job_truncate, .fd = self->fd,
+				 .pos = NEAR };
+	char secret[PAGE], seen[PAGE];
+	char *map, *heir;
+	__u64 place, pos;
+	int fd, err;
+
+	map = mmap(NULL, FAR, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	ASSERT_EQ(0, famfs_job_hold(&cut, srv, FUSE_GET_FMAP));
+	/* Another host appends, and truncates when a page is pinned here. */
+	ASSERT_EQ(0, famfs_grow(srv, self->file, FAR));
+	self->file->size = FAR;
+	EXPECT_EQ(0, famfs_push_file(srv, self->dev, self->file));
+	famfs_dirty(map + 5 * UNIT);
+	ASSERT_EQ(0, famfs_pin(self->pipes, map + 5 * UNIT));
+	place = famfs_place(srv, self->file, 5 * UNIT);
+	famfs_shrink(srv, self->file, NEAR);
+	self->file->size = NEAR;
+	famfs_fail(srv, FUSE_GET_FMAP, FAMFS_ANY, -EIO, 1);
+	famfs_release(srv);
+	EXPECT_EQ(0, famfs_job_result(&cut));
+	EXPECT_EQ(NEAR, famfs_size_of(self->fd));
 
 	/* A page of the old map is pinned. */
 	err = famfs_push_file(srv, self->dev, self->file);

@@ -20,7 +20,7 @@
 FIXTURE(famfs_trunc)
 {
 	struct famfs_env env;
-	struct famfs_file *file;
+	struct famfs_file *file, *plain;
 	int dev;			/* for notifications past the server */
 	int fd;				/* of "f", LEN long, as is known */
 	char *map;
@@ -35,6 +35,7 @@ FIXTURE_SETUP(famfs_trunc)
 		SKIP(return, "%s", why);
 	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
 	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
+	self->plain = &srv->st->files[famfs_add_data(srv, "plain", "old", 3)];
 	self->dev = dup(srv->fd);
 	ASSERT_LE(0, self->dev);
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
@@ -184,36 +185,97 @@ TEST_F(famfs_trunc, G5_truncating_open_cuts_first)
 	expect_cut(_metadata, self, 0);
 }
 
-/* To the kernel the file is new; the server has it, and has truncated it. */
-static void truncate_by_create(struct __test_metadata *const _metadata,
-			       FIXTURE_DATA(famfs_trunc) * self, int want)
+static void forget_name(struct __test_metadata *const _metadata,
+			FIXTURE_DATA(famfs_trunc) * self, const char *name)
 {
 	struct fuse_notify_inval_entry_out out = {
-		.parent = FUSE_ROOT_ID, .namelen = 1 };
+		.parent = FUSE_ROOT_ID, .namelen = strlen(name) };
+
+	EXPECT_EQ(0, famfs_notify(&self->env.srv, FUSE_NOTIFY_INVAL_ENTRY,
+				  &out, sizeof(out), name, strlen(name) + 1));
+}
+
+/* To the kernel the file is new; the server has it. */
+static void truncate_by_create(struct __test_metadata *const _metadata,
+			       FIXTURE_DATA(famfs_trunc) * self)
+{
 	int fd;
 
 	ASSERT_EQ(1, pwrite(self->fd, "x", 1, LEN - 1));
-	EXPECT_EQ(0, famfs_notify(&self->env.srv, FUSE_NOTIFY_INVAL_ENTRY,
-				  &out, sizeof(out), "f", 2));
+	forget_name(_metadata, self, "f");
 	self->file->exists = false;
-	famfs_shrink(&self->env.srv, self->file, 0);
-	self->file->size = 0;
-	fd = famfs_open(&self->env, "f", O_CREAT | O_TRUNC | O_RDWR);
+	fd = ASSERT_OPEN("f", O_CREAT | O_TRUNC | O_RDWR);
 	EXPECT_COUNT(1, FUSE_CREATE);
-	EXPECT_EQ(want, fd < 0 ? fd : 0);
-	if (fd >= 0)
-		close(fd);
+	EXPECT_EQ(0, famfs_size_of(fd));
+	EXPECT_EQ(0, self->file->size);
+	close(fd);
 }
 
 TEST_F(famfs_trunc, G1_create_truncates)
 {
 	/* A size that the server has not been told goes as well. */
 	ASSERT_EQ(1, pwrite(self->fd, "x", 1, LEN));
-	truncate_by_create(_metadata, self, 0);
+	truncate_by_create(_metadata, self);
 	expect_cut(_metadata, self, 0);
 	famfs_rules_clear(&self->env.srv);
 	EXPECT_EQ(1, pwrite(self->fd, "y", 1, 3 * UNIT));
 	EXPECT_TRUE(famfs_zeros(self->fd, 0, 3 * UNIT));
+}
+
+/* The kernel knows an empty file; what the server has is another matter. */
+TEST_F(famfs_trunc, G1_create_truncates_what_another_host_has_appended)
+{
+	struct famfs_server *srv = &self->env.srv;
+
+	ASSERT_EQ(0, ftruncate(self->fd, 0));
+	ASSERT_EQ(0, famfs_grow(srv, self->file, 2 * UNIT));
+	self->file->size = 2 * UNIT;
+	forget_name(_metadata, self, "f");
+	self->file->exists = false;
+	close(ASSERT_OPEN("f", O_CREAT | O_TRUNC | O_RDWR));
+	EXPECT_EQ(0, self->file->size);
+	EXPECT_EQ(0, famfs_size_of(self->fd));
+}
+
+static bool create_without_fsetid(struct famfs_env *env)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/f", env->dir);
+	return !famfs_drop_cap(CAP_FSETID) &&
+	       open(path, O_CREAT | O_TRUNC | O_RDWR, 06755) >= 0;
+}
+
+TEST_F(famfs_trunc, I2_create_that_truncates_strips_privileges)
+{
+	struct stat st;
+
+	/* The server takes the mode from the request. */
+	forget_name(_metadata, self, "f");
+	self->file->exists = false;
+	EXPECT_CHILD(!create_without_fsetid(&self->env));
+	ASSERT_EQ(0, fstat(self->fd, &st));
+	EXPECT_EQ(0, st.st_size);
+	EXPECT_EQ(0755, st.st_mode & 07777);
+}
+
+/* The kernel does not know of which kind it is. */
+TEST_F(famfs_trunc, G1_create_truncates_an_ordinary_file)
+{
+	int fd = ASSERT_OPEN("plain", O_RDWR);
+	int again;
+
+	forget_name(_metadata, self, "plain");
+	self->plain->exists = false;
+	again = ASSERT_OPEN("plain", O_CREAT | O_TRUNC | O_RDWR);
+	EXPECT_COUNT(1, FUSE_CREATE);
+	EXPECT_EQ(0, self->plain->size);
+	EXPECT_EQ(0, famfs_size_of(again));
+	EXPECT_EQ(0, famfs_size_of(fd));
+	EXPECT_EQ(2, pwrite(again, "hi", 2, 0));
+	close(again);
+	close(fd);
+	EXPECT_EQ(2, self->plain->size);
 }
 
 TEST_F(famfs_trunc, G5_no_map_after_create_truncates)
@@ -224,7 +286,7 @@ TEST_F(famfs_trunc, G5_no_map_after_create_truncates)
 	if (self->env.srv.st->manner == FAMFS_ONETRIP)
 		self->env.srv.st->manner = FAMFS_OLD;
 	famfs_fail(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, -EIO, 1);
-	truncate_by_create(_metadata, self, -EIO);
+	truncate_by_create(_metadata, self);
 	EXPECT_EQ(0, pread(self->fd, &c, 1, 5 * UNIT));
 	expect_cut(_metadata, self, 0);
 }

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Whoever drops the last reference to a file does not wait for the server.
+ *
+ * What was wrong here: the last close() of a file that had been written to
+ * through a mapping told the server the times, and waited.  A kernel thread
+ * that closes files for everybody stood still with the server; a server that
+ * was sent a file through a socket, and dropped it, waited for itself; one file
+ * whose size was not answered kept the flusher from all others of the mount.
+ */
+#include <poll.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/statvfs.h>
+#include <sys/un.h>
+
+#include "famfs_task.h"
+#include "famfs_test.h"
+
+#define PAGE	4096UL
+#define UNIT	(64 * 1024UL)
+#define BASE	(4 * MiB)
+#define UNITS	96
+#define LEN	(3 * UNIT)
+#define EXPIRE	"/proc/sys/vm/dirty_expire_centisecs"
+#define PERIOD	"/proc/sys/vm/dirty_writeback_centisecs"
+
+/* In the server: a socket, and what it does at its next request. */
+static int inbox = -1;
+static struct {
+	bool reads_inbox;	/* STATFS */
+	bool stops;		/* UNLINK, when it has been answered */
+} *ctl;
+
+static struct sockaddr_un inbox_name(void)
+{
+	/* Abstract, so that the file system is not needed. */
+	return (struct sockaddr_un) { .sun_family = AF_UNIX,
+				      .sun_path = "\0famfs_close" };
+}
+
+static int open_inbox(void)
+{
+	struct sockaddr_un name = inbox_name();
+
+	inbox = socket(AF_UNIX, SOCK_DGRAM, 0);
+	return bind(inbox, (void *)&name, sizeof(name));
+}
+
+static bool watch(const struct famfs_req *req)
+{
+	char c;
+
+	/* There is no place for files, so these are closed. */
+	if (ctl->reads_inbox && req->ih->opcode == FUSE_STATFS)
+		(void)!read(inbox, &c, 1);
+	if (!ctl->stops || req->ih->opcode != FUSE_UNLINK)
+		return false;
+	ctl->stops = false;
+	famfs_handle(req);
+	raise(SIGSTOP);
+	return true;
+}
+
+/* A message with @nr open files in it. */
+static int send_files(int sock, struct sockaddr_un *name, const int *fds,
+		      int nr)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(2 * sizeof(int))];
+	} u = {};
+	char c = 0;
+	struct iovec iov = { &c, 1 };
+	struct msghdr msg = {
+		.msg_name = name, .msg_namelen = name ? sizeof(*name) : 0,
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &u, .msg_controllen = CMSG_SPACE(nr * sizeof(int)),
+	};
+
+	u.head.cmsg_level = SOL_SOCKET;
+	u.head.cmsg_type = SCM_RIGHTS;
+	u.head.cmsg_len = CMSG_LEN(nr * sizeof(int));
+	memcpy(CMSG_DATA(&u.head), fds, nr * sizeof(int));
+	return sendmsg(sock, &msg, 0) == 1 ? 0 : -errno;
+}
+
+FIXTURE(famfs_close)
+{
+	struct famfs_env env;
+	struct famfs_file *file, *other;
+	char *map;
+	int fd;
+};
+
+FIXTURE_SETUP(famfs_close)
+{
+	const char *why = famfs_env_init(&self->env, 1);
+	struct famfs_server *srv = &self->env.srv;
+
+	if (why)
+		SKIP(return, "%s", why);
+	ctl = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)ctl);
+	srv->watch = watch;
+	srv->prepare = open_inbox;
+	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
+	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
+	self->other = &srv->st->files[famfs_add_growing(srv, "other", 1)];
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	self->fd = ASSERT_OPEN("f", O_RDWR);
+	ASSERT_EQ(1, pwrite(self->fd, "x", 1, LEN - 1));
+	ASSERT_EQ(0, fsync(self->fd));
+	self->map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 self->fd, 0);
+	ASSERT_NE(MAP_FAILED, self->map);
+	famfs_counts_reset(srv);
+}
+
+FIXTURE_TEARDOWN(famfs_close)
+{
+	close(self->fd);
+	EXPECT_EQ(0, famfs_umount(&self->env));
+	FAMFS_TEARDOWN();
+}
+
+/* From now on the file is open only where it has been sent to, and dirty. */
+static void leave_dirty(FIXTURE_DATA(famfs_close) * self)
+{
+	close(self->fd);
+	self->fd = -1;
+	/* The times of the write are later than those that are told. */
+	usleep(20000);
+	famfs_dirty(self->map);
+	munmap(self->map, PAGE);
+}
+
+/* Files in a socket that nobody can read are closed by a kernel thread. */
+static int discard(int fd, int *sv)
+{
+	int fds[2] = { fd };
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, sv))
+		return -errno;
+	fds[1] = sv[1];
+	return send_files(sv[0], NULL, fds, 2);
+}
+
+static void discard_now(const int *sv)
+{
+	close(sv[1]);
+	close(sv[0]);
+}
+
+/* Does the kernel thread close what is discarded? */
+static bool discards(void)
+{
+	struct pollfd p = { .events = POLLIN };
+	int pipes[2], sv[2];
+	bool closed;
+
+	if (pipe(pipes) || discard(pipes[1], sv))
+		return false;
+	close(pipes[1]);
+	discard_now(sv);
+	p.fd = pipes[0];
+	closed = poll(&p, 1, 5000) == 1;
+	close(pipes[0]);
+	return closed;
+}
+
+TEST_F(famfs_close, X5_stopped_server_keeps_no_kernel_thread_from_closing)
+{
+	struct famfs_server *srv = &self->env.srv;
+	int sv[2];
+
+	ASSERT_EQ(0, discard(self->fd, sv));
+	leave_dirty(self);
+	ASSERT_TRUE(discards());
+	famfs_counts_reset(srv);
+	ASSERT_EQ(0, famfs_server_signal(srv, SIGSTOP));
+	discard_now(sv);
+	usleep(500000);
+	EXPECT_TRUE(discards());
+	ASSERT_EQ(0, famfs_server_signal(srv, SIGCONT));
+	EXPECT_EQ(0, famfs_wait_handles(srv, 0));
+	/* The times have been told before. */
+	EXPECT_COUNT(1, FUSE_SETATTR);
+	EXPECT_TRUE(discards());
+}
+
+static long do_statfs(struct famfs_job *job)
+{
+	struct statvfs st;
+
+	return statvfs(job->env->dir, &st) ? -errno : 0;
+}
+
+TEST_F(famfs_close, X5_server_drops_the_last_reference)
+{
+	struct famfs_job job = { .run = do_statfs, .env = &self->env };
+	struct sockaddr_un name = inbox_name();
+	int sock = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	ASSERT_EQ(0, send_files(sock, &name, &self->fd, 1));
+	close(sock);
+	leave_dirty(self);
+	famfs_counts_reset(&self->env.srv);
+	ctl->reads_inbox = true;
+	ASSERT_EQ(0, famfs_job_start(&job));
+	EXPECT_TRUE(famfs_job_done(&job, 5000)) {
+		famfs_server_signal(&self->env.srv, SIGKILL);
+		famfs_job_result(&job);
+	}
+	EXPECT_EQ(0, job.result);
+	EXPECT_EQ(0, famfs_wait_handles(&self->env.srv, 0));
+	EXPECT_COUNT(1, FUSE_SETATTR);
+}
+
+static void unlink_and_exit(struct famfs_env *env)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/f", env->dir);
+	_exit(unlink(path));
+}
+
+/* Nobody has the file open, and the task that changed its times is gone. */
+TEST_F(famfs_close, G3_times_of_a_closed_file_are_told_after_a_kill)
+{
+	struct famfs_server *srv = &self->env.srv;
+	int status;
+	pid_t pid;
+
+	munmap(self->map, PAGE);
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_EQ(0, famfs_wait_handles(srv, 0));
+	famfs_counts_reset(srv);
+	ctl->stops = true;
+	pid = fork();
+	if (!pid)
+		unlink_and_exit(&self->env);
+	usleep(500000);
+	EXPECT_FALSE(ctl->stops);
+	EXPECT_COUNT(0, FUSE_SETATTR);
+	kill(pid, SIGKILL);
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+	famfs_drop_caches();
+	ASSERT_EQ(0, famfs_server_signal(srv, SIGCONT));
+	EXPECT_EQ(0, famfs_evict(&self->env, 0));
+	EXPECT_COUNT(1, FUSE_SETATTR);
+}
+
+/* Puts what is in a file of /proc/sys into @old, and @text there. */
+static int exchange(const char *path, const char *text, char *old, size_t len)
+{
+	int fd = open(path, O_RDWR);
+	ssize_t n = read(fd, old, len - 1);
+
+	close(fd);
+	if (n <= 0)
+		return -EIO;
+	old[n] = 0;
+	return famfs_write_text(path, text);
+}
+
+TEST_F(famfs_close, G3_flusher_goes_on_with_other_files)
+{
+	struct famfs_server *srv = &self->env.srv;
+	int other = ASSERT_OPEN("other", O_RDWR);
+	char expire[32], period[32];
+	int i;
+
+	ASSERT_EQ(0, exchange(EXPIRE, "10", expire, sizeof(expire)));
+	ASSERT_EQ(0, exchange(PERIOD, "10", period, sizeof(period)));
+	famfs_hold(srv, FUSE_SETATTR, FAMFS_INO(self->file - srv->st->files));
+	EXPECT_EQ(1, pwrite(self->fd, "y", 1, LEN));
+	EXPECT_EQ(0, famfs_wait_held(srv, 1));
+	EXPECT_EQ(1, pwrite(other, "y", 1, LEN));
+	for (i = 0; i < 500 && self->other->size != LEN + 1; i++)
+		usleep(10000);
+	EXPECT_EQ(LEN + 1, self->other->size);
+	EXPECT_EQ(LEN, self->file->size);
+	famfs_release(srv);
+	famfs_write_text(EXPIRE, expire);
+	famfs_write_text(PERIOD, period);
+	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_EQ(LEN + 1, self->file->size);
+	close(other);
+	munmap(self->map, PAGE);
+}
+
+/* The older of two sizes could reach the server last. */
+TEST_F(famfs_close, G3_fsync_waits_for_a_size_that_is_on_its_way)
+{
+	struct famfs_server *srv = &self->env.srv;
+	struct famfs_job sync_fd = { .run = famfs_job_fsync, .fd = self->fd };
+
+	famfs_hold(srv, FUSE_SETATTR, FAMFS_ANY);
+	EXPECT_EQ(1, pwrite(self->fd, "y", 1, LEN));
+	/* Has the flusher begin. */
+	sync();
+	EXPECT_EQ(0, famfs_wait_held(srv, 1));
+	EXPECT_EQ(1, pwrite(self->fd, "y", 1, LEN + 1));
+	ASSERT_EQ(0, famfs_job_start(&sync_fd));
+	EXPECT_FALSE(famfs_job_done(&sync_fd, 500));
+	EXPECT_COUNT(1, FUSE_SETATTR);
+	famfs_release(srv);
+	EXPECT_EQ(0, famfs_job_result(&sync_fd));
+	EXPECT_COUNT(2, FUSE_SETATTR);
+	EXPECT_EQ(LEN + 2, self->file->size);
+	munmap(self->map, PAGE);
+}
+
+TEST_HARNESS_MAIN
