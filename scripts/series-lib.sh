@@ -47,6 +47,7 @@ series_open()
 	SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/series.XXXXXX")
 	trap 'rm -rf "$SCRATCH"' EXIT
 	series_list
+	series_parts
 }
 
 series_git()
@@ -69,6 +70,32 @@ series_list()
 		last=$number
 		PATCHES+=("$dir")
 	done
+}
+
+# series_parts: PARTS, what is posted by itself, and ENDS, how many of PATCHES
+# there are up to the end of each. The file `parts` has a line for each part: its
+# name and the number of its last patch. Without it there is one, of no name.
+series_parts()
+{
+	local name number i before=0
+
+	PARTS=() ENDS=()
+	if [ ! -e "$SERIES/parts" ]; then
+		PARTS=('') ENDS=(${#PATCHES[@]})
+		return
+	fi
+	while read -r name number; do
+		for i in "${!PATCHES[@]}"; do
+			[[ ${PATCHES[i]} != "$number"-* ]] || break
+		done
+		[[ ${PATCHES[i]} == "$number"-* && $i -ge $before ]] ||
+			die "series/$KIND/parts: $name does not end after those before it" \
+			    "Each line has a name and the number of a patch, in order."
+		before=$((i + 1))
+		PARTS+=("$name") ENDS+=("$before")
+	done < <(sed 's/#.*//; /^[[:space:]]*$/d' "$SERIES/parts")
+	[ $before = ${#PATCHES[@]} ] ||
+		die "series/$KIND/parts: ${PATCHES[before]} is in no part"
 }
 
 # series_find NN|NN-slug: AT, the place in PATCHES.

@@ -215,6 +215,24 @@ fresh
 echo 'Signed-off-by: A <a@example.org>' >> "$CHECKOUT/series/linux/01-first/message"
 refuses "a signed patch" 'whoever posts signs' series.sh
 
+# Parts.
+fresh
+printf 'a 01\nb 02\n' > "$CHECKOUT/series/linux/parts"
+refuses "parts without a cover letter" 'cover.a is missing' series.sh
+cp "$CHECKOUT/series/linux/cover" "$CHECKOUT/series/linux/cover.a"
+cp "$CHECKOUT/series/linux/cover" "$CHECKOUT/series/linux/cover.b"
+passes "a series in parts is made" series.sh
+holds "each with what it needs in its letter" \
+	grep -q '^Base: Linux 7.3.4 with a$' "$CHECKOUT/build/series/linux/b/0000-cover-letter.patch"
+holds "and with its own patches" \
+	test -e "$CHECKOUT/build/series/linux/b/0001-test-02-second.patch"
+printf 'b 02\na 01\n' > "$CHECKOUT/series/linux/parts"
+refuses "parts out of order" 'a does not end after those before it' series.sh
+printf 'a 01\nb 03\n' > "$CHECKOUT/series/linux/parts"
+refuses "a part without its patch" 'b does not end' series.sh
+printf 'a 01\n' > "$CHECKOUT/series/linux/parts"
+refuses "a patch in no part" '02-second is in no part' series.sh
+
 # The way back.
 fresh
 run apply.sh

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Makes the patches that can be posted, build/series/<tree>/*.patch with a cover
-# letter, and proves that they are right: hooks apply with no fuzz and no
-# offset, `git am` on a fresh base gives the same tree and messages, a second
-# run gives the same bytes, nothing tells of this machine.
+# Makes the patches that can be posted, build/series/<tree>/<part>/*.patch with a
+# cover letter for each part, and proves that they are right: hooks apply with no
+# fuzz and no offset, `git am` of all parts, one after the other, on a fresh base
+# gives the same trees and messages, a second run gives the same bytes, nothing
+# tells of this machine.
 #
 # Usage: scripts/series.sh linux|libfuse
 
@@ -26,13 +27,13 @@ base_version()
 	esac
 }
 
-# fill_cover FILE: the texts that git leaves open. The base is named by its
-# release: the id of our own base commit means nothing to anyone.
+# fill_cover FILE COVER BASE: the texts that git leaves open. The base is named by
+# its release: the id of our own base commit means nothing to anyone.
 fill_cover()
 {
 	# By the environment and with index(): a text is no pattern, and has
 	# no escapes.
-	cover=$SERIES/cover base=$(base_version) awk '
+	cover=$2 base=$3 awk '
 	BEGIN {
 		cover = ENVIRON["cover"]
 		base = ENVIRON["base"]
@@ -54,23 +55,49 @@ fill_cover()
 	mv "$1.new" "$1"
 }
 
-format()
+# part_end I: the last commit of a part, or the base before the first.
+part_end()
 {
-	[ -s "$SERIES/cover" ] || die "series/$KIND/cover is missing" \
+	if [ "$1" -lt 0 ]; then
+		series_git rev-parse 'base^{commit}'
+	else
+		echo "${COMMITS[ENDS[$1] - 1]}"
+	fi
+}
+
+# format_part I DIR
+format_part()
+{
+	local name=${PARTS[$1]} base
+	local cover=cover${name:+.$name}
+
+	[ -s "$SERIES/$cover" ] || die "series/$KIND/$cover is missing" \
 		"A subject, an empty line, then the text of the cover letter."
-	mkdir -p "$1"
+	base=$(base_version)
+	[ "$1" = 0 ] || base+=" with ${PARTS[*]:0:$1}"
+	mkdir -p "$2"
 	# A fixed --abbrev: git's own grows with the number of objects.
 	series_git format-patch --quiet --zero-commit --signature='' --numbered \
 		--cover-letter --abbrev=12 --no-renames --diff-algorithm=myers \
-		--src-prefix=a/ --dst-prefix=b/ -o "$1" "base..$TIP"
-	fill_cover "$1/0000-cover-letter.patch"
+		--src-prefix=a/ --dst-prefix=b/ -o "$2" \
+		"$(part_end $(($1 - 1)))..$(part_end "$1")"
+	fill_cover "$2/0000-cover-letter.patch" "$SERIES/$cover" "$base"
+}
+
+format()
+{
+	local i
+
+	for i in "${!PARTS[@]}"; do
+		format_part "$i" "$1/${PARTS[i]}"
+	done
 }
 
 # check_am DIR: in a repository of its own that borrows the objects of the base,
 # with only the touched files checked out.
 check_am()
 {
-	local repo=$SCRATCH/am show='%B%n%an %ae %aI'
+	local repo=$SCRATCH/am show='%B%n%an %ae %aI' i end
 
 	rm -rf "$repo"
 	mkdir "$repo"
@@ -84,15 +111,19 @@ check_am()
 	tree_git "$repo" reset -q --hard "$(series_git rev-parse 'base^{commit}')"
 	tree_git "$repo" tag base
 
-	tree_git "$repo" am -q --empty=drop "$1"/*.patch > "$SCRATCH/log" 2>&1 || {
-		cat "$SCRATCH/log" >&2
-		die "git am fails on a fresh base"
-	}
-	[ "$(tree_git "$repo" rev-parse 'HEAD^{tree}')" = \
-	  "$(series_git rev-parse "$TIP^{tree}")" ] || {
-		tree_git "$repo" diff --stat "$TIP" HEAD >&2
-		die "git am gives another tree than the series"
-	}
+	for i in "${!PARTS[@]}"; do
+		end=$(part_end "$i")
+		tree_git "$repo" am -q --empty=drop "$1/${PARTS[i]}"/*.patch \
+			> "$SCRATCH/log" 2>&1 || {
+			cat "$SCRATCH/log" >&2
+			die "git am fails on a fresh base"
+		}
+		[ "$(tree_git "$repo" rev-parse 'HEAD^{tree}')" = \
+		  "$(series_git rev-parse "$end^{tree}")" ] || {
+			tree_git "$repo" diff --stat "$end" HEAD >&2
+			die "git am gives another tree than the series"
+		}
+	done
 	diff <(series_git log --format="$show" "base..$TIP") \
 	     <(tree_git "$repo" log --format="$show" base..HEAD) >&2 ||
 		die "git am changes a message: is there a line with --- alone, or brackets in a subject?"
@@ -107,9 +138,9 @@ check_private()
 	regex=$("$TOP/scripts/check/private-regex.sh")
 	! {
 		cd "$1"
-		grep -n '^+' ./*.patch
+		grep -rn '^+' --include='*.patch' .
 		cd "$SERIES"
-		grep -n '' cover ./*/message
+		grep -n '' cover* ./*/message
 	} | sed 's,/tmp/[A-Za-z0-9_.%-]*XXXXXX,,g' |
 	    grep -E "$regex|/""tmp/" >&2 ||
 		die "the lines above name a place of this machine or a package registry"
@@ -119,10 +150,13 @@ check_private()
 # existing code the series touches.
 table()
 {
-	local i
+	local i part=0
 
 	printf '\n%-4s %5s %6s %6s  %s\n' patch files added gone subject
 	for i in "${!PATCHES[@]}"; do
+		[ "$i" -lt "${ENDS[part]}" ] || part=$((part + 1))
+		[ "$i" != $((part ? ENDS[part - 1] : 0)) ] ||
+			[ -z "${PARTS[part]}" ] || echo "${PARTS[part]}:"
 		series_git diff-tree -r --no-commit-id --no-renames --numstat "${COMMITS[i]}" |
 		n=${PATCHES[i]%%-*} subject=$(head -n 1 "$SERIES/${PATCHES[i]}/message") awk '
 		{ files++; added += $1; gone += $2 }
@@ -162,7 +196,7 @@ diff -r "$SCRATCH/out" "$SCRATCH/again" >&2 || die "two runs differ"
 check_private "$SCRATCH/out"
 
 mkdir -p "$out"
-cp "$SCRATCH/out"/*.patch "$out/"
+cp -r "$SCRATCH/out"/. "$out/"
 table
 
 # Last, for the patches are good as far as they go.
