@@ -173,6 +173,29 @@ libfuse()
 	account guest/libfuse "$dir" "$code"
 }
 
+# Tests of the commands and the server, in tools/famfs/test/guest.
+SERVER_TESTS=(mount)
+
+# famfs BACKEND: those that are wanted.
+famfs()
+{
+	local dir=$out/famfs code=0 name list=()
+
+	for name in "${SERVER_TESTS[@]}"; do
+		! wanted "famfs-$name" || list+=("$name")
+	done
+	[ ${#list[@]} -gt 0 ] || return 0
+	"$TOP/scripts/userspace.sh" famfs_build
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	"$TOP/scripts/guest.sh" -b "$1" -c "$variant" -t 1800 -w "$dir" \
+		-o "$dir/guest" -- env ${full:+FULL=1} \
+		bash "$TOP/scripts/guest/famfs.sh" "$dir" \
+		"$BUILD/tools/checked/famfs" "${list[@]}" \
+		> "$dir/results" || code=$?
+	account guest/famfs "$dir" "$code"
+}
+
 # here NAME COMMAND...: a test of its own that runs on this machine.
 here()
 {
@@ -202,6 +225,7 @@ for backend in "${backends[@]}"; do
 	in_guest "$backend"
 done
 libfuse "${backends[0]}"
+famfs "${backends[0]}"
 while read -r name; do
 	here "$name" "$TOP/scripts/userspace.sh" "$name"
 done < <("$TOP/scripts/userspace.sh" --list)

@@ -25,7 +25,8 @@ TESTS=(famfs_build famfs_format famfs_mutants_list famfs_library
 
 make_tools()
 {
-	make -s -C "$TOP/tools/famfs" -j "$JOBS" O="$TOOLS" "$@"
+	make -s -C "$TOP/tools/famfs" -j "$JOBS" O="$TOOLS" FUSE="$LIBFUSE" \
+		FUSE_BUILD="$FAMFS_CACHE/o/libfuse-static" "$@"
 }
 
 # Each mutant has one place in the library: a comparison or access without a
@@ -66,6 +67,9 @@ case $1 in
 	printf '%s\n' "${TESTS[@]}" ;;
 famfs_build)
 	"$TOP/scripts/packages.sh"
+	"$TOP/scripts/base.sh" libfuse
+	"$TOP/scripts/apply.sh" libfuse
+	"$TOP/scripts/libfuse.sh" static
 	make_tools tests ;;
 famfs_format)
 	"$TOOLS/test/test_format" "$TOP/tools/famfs/FORMAT" "$FIXTURES" ;;
