@@ -174,7 +174,7 @@ libfuse()
 }
 
 # Tests of the commands and the server, in tools/famfs/test/guest.
-SERVER_TESTS=(mount)
+SERVER_TESTS=(mount names space bad kill)
 
 # famfs BACKEND: those that are wanted.
 famfs()

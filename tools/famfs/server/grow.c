@@ -56,6 +56,9 @@ static int grow_map(struct server *server, uint64_t ino, uint64_t reach)
 	/* Where it fails, the kernel asks for the map after the reply. */
 	if (!err)
 		maps_push(server, ino);
+	/* The kernel takes no attributes with a map: how much it has is one. */
+	if (!err)
+		maps_is_known(server, ino);
 	server_unlock(server, ino);
 	return err;
 }
