@@ -24,6 +24,8 @@ PACKAGES=(
 	libblkid-dev uuid-dev libjson-c-dev zlib1g-dev libbsd-dev libcmocka-dev
 	# their manual pages
 	scdoc mandoc
+	# make deb
+	dpkg-dev binutils
 	# the guest
 	qemu-system-x86 busybox-static cpio
 	# devices, tools and file systems used inside the guest

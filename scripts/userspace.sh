@@ -45,8 +45,10 @@ manuals()
 {
 	local page
 
+	# What scdoc itself makes of headings is no mistake.
 	for page in "$TOOLS"/man/*; do
-		mandoc -T lint -W warning "$page" || return
+		mandoc -T lint -W warning "$page" |
+			grep -v 'skipping paragraph macro' && return 1
 	done
 	for page in $("$TOOLS/famfs" --help | sed -nE 's/^  ([a-z]+) .*/\1/p'); do
 		grep -q "^.*fB$page.*fR" "$TOOLS/man/famfs.8" ||

@@ -68,10 +68,15 @@ bool device_name(const char *path, char *name, size_t room)
 bool device_check(const char *path)
 {
 	char name[64], driver[64], next[200];
+	struct stat st;
 
-	/* A plain file, or nothing: opening it tells. */
-	if (!device_name(path, name, sizeof(name)))
-		return true;
+	if (!device_name(path, name, sizeof(name))) {
+		/* A plain file, or nothing: opening it tells. */
+		if (stat(path, &st) || !S_ISCHR(st.st_mode))
+			return true;
+		cmd_fail_errno(path, -ENOTBLK);
+		return false;
+	}
 	device_driver(name, driver, sizeof(driver));
 	if (!strcmp(driver, "fsdev_dax"))
 		return true;

@@ -110,6 +110,10 @@ int maps_push(struct server *server, uint64_t ino)
 	if (fmap)
 		err = fuse_lowlevel_notify_fmap(server->session, ino, fmap);
 	fuse_fmap_destroy(fmap);
+	if (err == -EEXIST)
+		fuse_log(FUSE_LOG_ERR, "famfs: %s: inode %llu has space that another one has; Next: famfs umount %s, then fsck.famfs %s\n",
+			 server->device, (unsigned long long)ino,
+			 server->mountpoint, server->device);
 	return err;
 }
 

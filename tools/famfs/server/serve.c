@@ -26,7 +26,8 @@
 #include "serve.h"
 #include "server.h"
 
-#define SERVE_THREADS	8
+/* Some may wait for space while others let go of it. */
+#define SERVE_THREADS	16
 
 /* Between two looks whether a superblock has gone. */
 #define SERVE_GUARD_US	10000

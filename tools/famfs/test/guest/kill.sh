@@ -109,7 +109,7 @@ for ((round = 0; round < rounds; round++)); do
 	[ "$(wc -l < "$work/journal")" -gt 20 ] ||
 		echo "# Expected: more than $(wc -l < "$work/journal") steps"
 done
-rm -rf $mnt/*
+rm -rf "${mnt:?}"/*
 total=$(field total)
 check "all space comes back" eventually free_is "$total"
 check "umount and fsck at the end" sh -c "umount $mnt && fsck.famfs $dev"

@@ -69,10 +69,10 @@ same()
 	result $? "$1"
 }
 
-# fresh [OPTION...]: a new file system, mounted.
+# fresh: a new file system, mounted.
 fresh()
 {
-	mkfs.famfs -q -f --dead "$@" "$dev" && mount -t famfs "$dev" $mnt
+	mkfs.famfs -q -f --dead "$dev" && mount -t famfs "$dev" $mnt
 }
 
 # again: unmounts, checks, and mounts.

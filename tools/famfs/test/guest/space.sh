@@ -115,7 +115,7 @@ for i in 1 2 3 4 5 6; do
 done
 same "rm and cp in turn on a full device" $failed 0
 check "famfs status says when space is short" \
-	sh -c "head -c $((before / 100 * 99)) /dev/zero > $mnt/all; famfs status $mnt; [ \$? = 1 ]"
+	sh -c "head -c $((before * 99 / 100)) /dev/zero > $mnt/all; famfs status $mnt; [ \$? = 1 ]"
 rm $mnt/all $mnt/empty
 check "all of it comes back" eventually free_is "$before"
 check "umount" umount $mnt
