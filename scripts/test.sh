@@ -183,6 +183,31 @@ libfuse()
 	account guest/libfuse "$dir" "$code"
 }
 
+# Tests of the commands and the server, in tools/famfs/test/guest.
+# package, which ends with nothing installed, is the last.
+SERVER_TESTS=(mount names space bad kill package)
+
+# famfs BACKEND: those that are wanted.
+famfs()
+{
+	local dir=$out/famfs code=0 name deb= list=()
+
+	for name in "${SERVER_TESTS[@]}"; do
+		! wanted "famfs-$name" || list+=("$name")
+	done
+	[ ${#list[@]} -gt 0 ] || return 0
+	"$TOP/scripts/userspace.sh" famfs_build
+	! wanted famfs-package || deb=$("$TOP/scripts/deb.sh")
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	"$TOP/scripts/guest.sh" -b "$1" -c "$variant" -t 1800 -w "$dir" \
+		-o "$dir/guest" -- env ${full:+FULL=1} ${deb:+FAMFS_DEB="$deb"} \
+		bash "$TOP/scripts/guest/famfs.sh" "$dir" \
+		"$BUILD/tools/checked/famfs" "${list[@]}" \
+		> "$dir/results" || code=$?
+	account guest/famfs "$dir" "$code"
+}
+
 # here NAME COMMAND...: a test of its own that runs on this machine.
 here()
 {
@@ -212,6 +237,7 @@ for backend in "${backends[@]}"; do
 	in_guest "$backend"
 done
 libfuse "${backends[0]}"
+famfs "${backends[0]}"
 while read -r name; do
 	here "$name" "$TOP/scripts/userspace.sh" "$name"
 done < <("$TOP/scripts/userspace.sh" --list)
