@@ -50,9 +50,10 @@ static struct fuse_fmap *maps_compose(struct server *server, uint64_t ino,
 		free(list);
 		return NULL;
 	}
-	fmap = fuse_fmap_create(attr.attr.size, FUSE_LL_FMAP_GROW);
+	fmap = fuse_fmap_create(attr.attr.size,
+				FUSE_LL_FMAP_GROW | FUSE_LL_FMAP_BACKING_IDS);
 	for (uint32_t i = 0; i < count; i++)
-		fuse_fmap_add_extent(fmap, SERVER_DEVICE, list[i].offset,
+		fuse_fmap_add_extent(fmap, server->backing_id, list[i].offset,
 				     list[i].bytes);
 	free(list);
 	return fmap;
@@ -73,13 +74,6 @@ static void maps_get_fmap(fuse_req_t req, fuse_ino_t ino, size_t size)
 		server_reply_err(req, err);
 	server_unlock(server, ino);
 	fuse_fmap_destroy(fmap);
-}
-
-/* The device has been registered before the first request. */
-static void maps_get_daxdev(fuse_req_t req, int index)
-{
-	(void)index;
-	fuse_reply_err(req, ENODEV);
 }
 
 int maps_reply_create(fuse_req_t req, const struct volume_attr *attr,
@@ -153,16 +147,19 @@ void maps_prune(struct server *server, const uint64_t *inos, uint32_t count)
 int maps_register(struct server *server)
 {
 	int fd = open(server->device, O_RDWR | O_CLOEXEC);
-	int err = fd < 0 ? -errno :
-		  fuse_session_daxdev_open(server->session, fd, SERVER_DEVICE);
+	int id = fd < 0 ? -errno :
+		 fuse_session_backing_open(server->session, fd,
+					   FUSE_BACKING_DAX);
 
 	if (fd >= 0)
 		close(fd);
-	return err;
+	if (id < 0)
+		return id;
+	server->backing_id = id;
+	return 0;
 }
 
 void maps_operations(struct fuse_lowlevel_ops *ops)
 {
 	ops->get_fmap = maps_get_fmap;
-	ops->get_daxdev = maps_get_daxdev;
 }

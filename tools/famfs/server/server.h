@@ -27,9 +27,6 @@
 /* The owner's entries and attributes stay until they change: in seconds. */
 #define SERVER_TIMEOUT	1e9
 
-/* The index that maps call the device by. */
-#define SERVER_DEVICE	0u
-
 struct queue;
 
 /**
@@ -41,6 +38,7 @@ struct queue;
  * @locks: inodes' own locks, see server_lock()
  * @queue: inodes that the kernel may have to let go of
  * @refused: why the kernel gives no maps, where it does not
+ * @backing_id: what maps call the device
  * @ending: nobody is served any more
  */
 struct server {
@@ -52,6 +50,7 @@ struct server {
 	pthread_mutex_t locks[SERVER_LOCKS];
 	struct queue *queue;
 	const char *refused;
+	int backing_id;
 	volatile bool ending;
 };
 
