@@ -211,12 +211,17 @@ static bool after_death(struct crash *c, const struct crash_op *op)
 }
 
 /* Returns false if something is wrong. */
-static bool run_op(struct crash *c, const struct crash_op *op)
+static bool run_op(struct crash *c, const struct crash_op *given)
 {
+	struct crash_op well = *given;
+	const struct crash_op *op = &well;
 	struct crash_task *t = &c->sh->task;
 	__u64 least = 0;
 	bool done;
 
+	/* A size that is refused when the map is gone is lost. */
+	if (well.how == HOW_FAIL && crash_loses(c, well.file))
+		well.how = HOW_WELL;
 	c->id++;
 	if (op->file < CRASH_FILES) {
 		crash_allow(c, op);
