@@ -344,6 +344,7 @@ int famfs_mmap(struct file *file, struct vm_area_struct *vma);
 
 /* famfs_sync.c */
 int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
+int famfs_file_flush(struct file *file);
 struct dax_device *famfs_map_alive(const struct famfs_map *map);
 void famfs_flush(struct address_space *mapping, struct dax_device *dax_dev);
 extern const struct address_space_operations famfs_aops;

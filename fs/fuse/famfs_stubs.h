@@ -170,7 +170,7 @@ static inline long famfs_fallocate(struct file *file, int mode, loff_t offset,
 	return -EOPNOTSUPP;
 }
 
-static inline int famfs_size_flush(struct inode *inode, loff_t size)
+static inline int famfs_file_flush(struct file *file)
 {
 	return 0;
 }

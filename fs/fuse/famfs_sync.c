@@ -114,6 +114,24 @@ out:
 	return err ?: wb_err;
 }
 
+/**
+ * famfs_file_flush() - see to it that what was written is told, at close()
+ * @file: a file of any kind
+ *
+ * Context: As famfs_size_flush().
+ * Return: as famfs_size_flush(), or the error of bytes lost or refused that
+ * fsync() of this file has not returned.
+ */
+int famfs_file_flush(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+	int err = famfs_size_flush(inode, i_size_read(inode));
+
+	if (err || !fuse_is_famfs(inode))
+		return err;
+	return filemap_check_wb_err(inode->i_mapping, file->f_wb_err);
+}
+
 const struct address_space_operations famfs_aops = {
 	.writepages	= famfs_writepages,
 	.direct_IO	= noop_direct_IO,

@@ -145,6 +145,7 @@ bool crash_end(struct crash *c);
 const char *crash_op_text(const struct crash_op *op);
 
 /* famfs_crash_judge.c: what the contract says to it. */
+bool crash_may_lose(const struct crash *c, const struct crash_op *op);
 void crash_allow(struct crash *c, const struct crash_op *op);
 __u64 crash_judge(struct crash *c, const struct crash_op *op, bool done);
 void crash_adopt(struct crash *c, const struct crash_op *op, __u64 least,

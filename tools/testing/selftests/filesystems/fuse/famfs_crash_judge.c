@@ -38,6 +38,32 @@ static __u64 target_of(const struct crash_op *op)
 	}
 }
 
+/* Does all of the file stay where it is, whatever is done with the rest? */
+static bool only_resizes(const struct crash *c, const struct crash_op *op)
+{
+	__u64 size = c->sh->model[op->file].size;
+
+	return (op->kind == OP_CUT || op->kind == OP_CUT_NAME) &&
+	       op->pos >= size && c->st->files[op->file].size == size;
+}
+
+/* Could bytes be lost that are not told, or are being written? */
+bool crash_may_lose(const struct crash *c, const struct crash_op *op)
+{
+	if (crash_loses(c, op->file))
+		return true;
+	switch (op->meanwhile) {
+	case OP_TRADE:
+		return !only_resizes(c, op);
+	case OP_MOVE:
+	case OP_REVOKE:
+		/* What it pushes then has the size that it knows. */
+		return c->st->files[op->file].pushes;
+	default:
+		return false;
+	}
+}
+
 /* As large as the file may be said to be meanwhile. */
 void crash_allow(struct crash *c, const struct crash_op *op)
 {
@@ -76,6 +102,7 @@ static void judge_success(struct crash *c, const struct crash_op *op)
 			deny(c, op, "truncate takes a page that is pinned");
 		model_resize(m, to);
 		m->promised = to;
+		m->stale = false;
 		return;
 	}
 	if (op->kind == OP_SYNC || op->kind == OP_CLOSE) {
@@ -87,8 +114,10 @@ static void judge_success(struct crash *c, const struct crash_op *op)
 	if ((op->kind == OP_FALLOC || op->kind == OP_KEEP) &&
 	    memory < op->pos + op->len)
 		deny(c, op, "fallocate is not in effect");
-	if (op->kind == OP_FALLOC && to > m->size)
+	if (op->kind == OP_FALLOC && to > m->size) {
 		m->size = to;
+		m->stale = false;
+	}
 }
 
 /* An error that nobody has caused. */
@@ -132,8 +161,12 @@ __u64 crash_judge(struct crash *c, const struct crash_op *op, bool done)
 		n = result > 0 ? result : 0;
 		model_set(m, op->pos, op->pos + n, c->id);
 		model_may(m, op->pos + n, op->pos + op->len, c->id);
-		if (n && op->pos + n > m->size)
+		if (n && op->pos + n > m->size) {
 			m->size = op->pos + n;
+			m->stale = false;
+		}
+		if (n < op->len)
+			m->stale = true;
 		if (n == op->len && !c->dead)
 			m->most = m->size;
 		return m->size;
@@ -145,6 +178,7 @@ __u64 crash_judge(struct crash *c, const struct crash_op *op, bool done)
 		return m->size;
 	}
 	least = m->size;
+	m->stale = true;
 	if (cuts(op->kind) && to < least) {
 		least = to;
 		if (m->promised > to)

@@ -131,6 +131,7 @@ void model_resize(struct famfs_model *m, __u64 size)
 void model_hide(struct famfs_model *m, __u64 size)
 {
 	model_may(m, size, m->size, 0);
+	m->stale = true;
 	m->size = size;
 	if (m->promised > size)
 		m->promised = size;

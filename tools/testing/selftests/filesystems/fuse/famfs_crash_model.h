@@ -27,6 +27,7 @@ struct famfs_model {
 	bool lossy;			/* the server refused to be told */
 	bool revoked;			/* perhaps: there may be no map */
 	bool loose;			/* the size may have gone down */
+	bool stale;			/* bytes may be left behind the end */
 	__u32 n;
 	struct model_span span[MODEL_SPANS];
 };

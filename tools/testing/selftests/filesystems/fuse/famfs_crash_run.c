@@ -48,15 +48,6 @@ static void signal_server(struct crash *c, int sig)
 		kill(c->env->srv.pid, sig);
 }
 
-/* Does all of the file stay where it is, whatever is done with the rest? */
-static bool only_resizes(const struct crash *c, const struct crash_op *op)
-{
-	__u64 size = c->sh->model[op->file].size;
-
-	return (op->kind == OP_CUT || op->kind == OP_CUT_NAME) &&
-	       op->pos >= size && c->st->files[op->file].size == size;
-}
-
 /* The server has stopped at the request.  Returns false if the task is gone. */
 static bool stopped(struct crash *c, const struct crash_op *op)
 {
@@ -76,8 +67,7 @@ static bool stopped(struct crash *c, const struct crash_op *op)
 		break;
 	case HOW_MEANWHILE:
 		/* Where bytes would be lost nobody could say which ones. */
-		if (crash_loses(c, op->file) ||
-		    (op->meanwhile == OP_TRADE && !only_resizes(c, op)))
+		if (crash_may_lose(c, op))
 			break;
 		/* It asks for the map with the ordinary inode locked. */
 		c->locked = op->kind == OP_CUT_NAME;
@@ -221,12 +211,17 @@ static bool after_death(struct crash *c, const struct crash_op *op)
 }
 
 /* Returns false if something is wrong. */
-static bool run_op(struct crash *c, const struct crash_op *op)
+static bool run_op(struct crash *c, const struct crash_op *given)
 {
+	struct crash_op well = *given;
+	const struct crash_op *op = &well;
 	struct crash_task *t = &c->sh->task;
 	__u64 least = 0;
 	bool done;
 
+	/* A size that is refused when the map is gone is lost. */
+	if (well.how == HOW_FAIL && crash_loses(c, well.file))
+		well.how = HOW_WELL;
 	c->id++;
 	if (op->file < CRASH_FILES) {
 		crash_allow(c, op);

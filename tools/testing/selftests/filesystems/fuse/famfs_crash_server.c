@@ -55,6 +55,7 @@ static void lose(struct crash *c, int file, __u64 size)
 		return;
 	m->loose = true;
 	m->lossy = true;
+	m->stale = true;
 	model_may(m, size, m->size, 0);
 }
 
@@ -352,6 +353,8 @@ int crash_pin(struct crash *c, int file, __u64 pos)
 /* Nothing is left of what the kernel knew. */
 static void forget(struct famfs_model *m, __u64 size)
 {
+	if (size != m->size)
+		m->stale = true;
 	model_resize(m, size);
 	m->promised = size;
 	m->lossy = false;

@@ -151,7 +151,17 @@ static bool copy_page(char *to, int fd, __u64 pos)
 	return copied;
 }
 
-/* A mapping shows the rest of the last page: not what was there before. */
+static bool is_zero(const char *p, size_t len)
+{
+	while (len && !*p)
+		p++, len--;
+	return !len;
+}
+
+/*
+ * A mapping shows the rest of the last page: zeros, or what the file had there
+ * when something went wrong, but not what was there before.
+ */
 static void check_rest(struct crash *c, int fd, int file, __u64 size)
 {
 	const struct famfs_file *f = &c->st->files[file];
@@ -159,6 +169,10 @@ static void check_rest(struct crash *c, int fd, int file, __u64 size)
 
 	if (size % PAGE == 0 || !copy_page(buf, fd, page))
 		return;
+	if (!c->sh->model[file].stale &&
+	    !is_zero(buf + size % PAGE, PAGE - size % PAGE))
+		crash_wrong(c, "%s has %llu bytes, and more behind them",
+			    name_of(file), size);
 	for (; at < page + PAGE; at += 64) {
 		__u64 place = famfs_place(&c->env->srv, f, at);
 

@@ -6,7 +6,8 @@
  * told again, so that bytes were lost; one of two fsync() relied on the other
  * one's failure; an answer counted that a new map had overtaken; nobody else
  * learnt of a size that the server refused; a size that was not told was kept
- * over memory with something else in it.
+ * over memory with something else in it; close() did not say that bytes were
+ * lost.
  */
 #include "famfs_task.h"
 #include "famfs_test.h"
@@ -220,9 +221,13 @@ TEST_F(famfs_untold, G3_server_refuses_every_size)
 	EXPECT_EQ(0, famfs_evict(&self->env, 0));
 }
 
-/* The same size, and something else in the memory behind the known one. */
+/*
+ * The same size, and something else in the memory behind the known one: what
+ * is lost fails the fsync() or close() of each open file, once.
+ */
 TEST_F(famfs_untold, G2_untold_size_over_other_memory)
 {
+	int fd = ASSERT_OPEN("f", O_RDWR);
 	struct famfs_msg m;
 
 	EXPECT_EQ(0, ftruncate(self->fd, UNIT));
@@ -234,6 +239,7 @@ TEST_F(famfs_untold, G2_untold_size_over_other_memory)
 	famfs_msg_header(&m)->flags = FUSE_FMAP_GROW;
 	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &m));
 	EXPECT_SIZE(UNIT);
+	EXPECT_ERRNO(EIO, close(fd));
 	EXPECT_ERRNO(EIO, fsync(self->fd));
 	EXPECT_EQ(0, fsync(self->fd));
 	famfs_msg_exit(&m);
