@@ -11,7 +11,8 @@ help:
 	@echo '              TRANSPORT=fuse|clone|uring, FULL=1 choose'
 	@echo 'make check    static gates over the series and the scripts; FULL=1: all of them'
 	@echo 'make tools    mkfs.famfs, fsck.famfs and famfs, in build/tools'
-	@echo 'make series   build/series/linux/*/*.patch and build/series/libfuse/*.patch'
+	@echo 'make series   build/series/linux/*/*.patch and build/series/libfuse/*.patch;'
+	@echo "              POSTER='Name <address>' signs them"
 	@echo 'make bench    instructions of reads, writes, faults and opens beside ext4 and xfs'
 	@echo 'make cost     instructions that FUSE servers without maps pay for the option'
 	@echo 'make shell    an interactive guest with mapped files mounted'
