@@ -13,7 +13,8 @@ help:
 	@echo 'make tools    mkfs.famfs, mount.famfs, fsck.famfs and famfs, in build/tools'
 	@echo 'make install  installs them, with manual pages; DESTDIR= says where'
 	@echo 'make deb      a Debian package of them, in build/deb'
-	@echo 'make series   build/series/linux/*/*.patch and build/series/libfuse/*.patch'
+	@echo 'make series   build/series/linux/*/*.patch and build/series/libfuse/*.patch;'
+	@echo "              POSTER='Name <address>' signs them"
 	@echo 'make bench    instructions of reads, writes, faults and opens beside ext4 and xfs'
 	@echo 'make cost     instructions that FUSE servers without maps pay for the option'
 	@echo 'make shell    an interactive guest with mapped files mounted'

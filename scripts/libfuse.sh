@@ -28,6 +28,7 @@ declare -A TARGETS=(
 	[plain]=$LIBRARY
 	[static]=lib/libfuse3.a
 	[asan]="$LIBRARY util/fusermount3 example/printcap example/fmap_ll
+		example/fmap_grow_ll
 		test/test_fmap test/test_fmap_wire test/test_fmap_parts
 		test/test_famfs_names test/test_fmap_mount
 		test/test_fmap_device"

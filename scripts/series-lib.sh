@@ -23,6 +23,9 @@ export GIT_CEILING_DIRECTORIES=${TMPDIR:-/tmp}
 # Patch K is dated K minutes after this, so that no order depends on the clock.
 SERIES_EPOCH=1767225600
 
+# Stands in MAINTAINERS until somebody posts the series.
+POSTER_PLACE='Whoever Posts This <poster@example.org>'
+
 # How a hook is written: as stable as a diff can be. The index lines go, else
 # an edit in one patch would change the diffs of all later ones.
 SERIES_DIFF=(-p --no-color --no-ext-diff --no-textconv --no-renames
@@ -156,16 +159,21 @@ import_file()
 	printf '\n'
 }
 
-# import_commit NUMBER MESSAGE-FILE
+# import_commit NUMBER MESSAGE-FILE: by whoever posts the series, if that is known.
 import_commit()
 {
-	local who='famfs <famfs@localhost>' when
+	local who=${POSTER:-famfs <famfs@localhost>} when message=$2
 
+	if [ -n "${POSTER:-}" ]; then
+		message=$SCRATCH/signed
+		git interpret-trailers --trailer "Signed-off-by: $POSTER" < "$2" \
+			> "$message"
+	fi
 	when="$((SERIES_EPOCH + $1 * 60)) +0000"
 	printf 'commit refs/famfs/made\nmark :%s\n' "$1"
 	printf 'author %s %s\ncommitter %s %s\n' "$who" "$when" "$who" "$when"
-	printf 'data %s\n' "$(stat -c %s "$2")"
-	cat "$2"
+	printf 'data %s\n' "$(stat -c %s "$message")"
+	cat "$message"
 	printf '\n'
 	[ "$1" != 1 ] || printf 'from %s\n' "$(series_git rev-parse 'base^{commit}')"
 }
@@ -233,7 +241,18 @@ add_hook()
 		die "$1: hook.diff does not apply" "$(grep ^error: "$SCRATCH/log")" \
 		    "Mend the diff by hand, then run $REFRESH --all."
 	[ -n "${SERIES_ALLOW_OFFSET:-}" ] || check_offsets "$1"
+	fill_poster "$2/MAINTAINERS"
 	echo "$paths"
+}
+
+# fill_poster FILE: who maintains what the series adds.
+fill_poster()
+{
+	local text
+
+	[ -n "${POSTER:-}" ] && [ -e "$1" ] || return 0
+	text=$(cat "$1"; echo .)
+	printf '%s' "${text//"$POSTER_PLACE"/"$POSTER"}" | sed '$d' > "$1"
 }
 
 # check_offsets PATCH: of what the last git apply said.

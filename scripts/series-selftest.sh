@@ -215,6 +215,15 @@ fresh
 echo 'Signed-off-by: A <a@example.org>' >> "$CHECKOUT/series/linux/01-first/message"
 refuses "a signed patch" 'whoever posts signs' series.sh
 
+# Whoever posts.
+fresh
+POSTER='Ada Lee <ada@example.org>' passes "a series is signed" series.sh
+holds "by the poster" \
+	grep -q '^Signed-off-by: Ada Lee <ada@example.org>$' "$CHECKOUT"/build/series/linux/0001-*.patch
+holds "who is the author" \
+	grep -q '^From: Ada Lee <ada@example.org>$' "$CHECKOUT"/build/series/linux/0002-*.patch
+POSTER='Ada Lee' refuses "a poster without an address" 'no name with an address' series.sh
+
 # Parts.
 fresh
 printf 'a 01\nb 02\n' > "$CHECKOUT/series/linux/parts"

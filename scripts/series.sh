@@ -8,6 +8,9 @@
 # tells of this machine.
 #
 # Usage: scripts/series.sh linux|libfuse
+#
+# POSTER='Name <address>' makes them as that person posts them: signed, and with
+# the person in MAINTAINERS.
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -174,6 +177,8 @@ table()
 }
 
 [ $# -eq 1 ] || usage
+[[ ${POSTER:-A <a@b>} =~ ^[^\<\>]+\ \<[^\<\>\ ]+@[^\<\>\ ]+\>$ ]] ||
+	die "POSTER='$POSTER' is no name with an address" "As in POSTER='Ada Lee <ada@example.org>'"
 series_open "$1"
 out=$BUILD/series/$KIND
 # Whatever fails below, no stale patches stay.

@@ -9,6 +9,7 @@
  */
 
 #include "fuse_config.h"
+#include "fuse_i.h"
 #include "fuse_log.h"
 #include "fuse_lowlevel.h"
 #include "fuse_kernel.h"
@@ -40,6 +41,9 @@ struct fuse_fmap {
 
 	/* The first thing that was wrong, as a negative errno */
 	int error;
+
+	/* The same, if it was the flags */
+	int flags_error;
 };
 
 /* Stands for all maps for which there was no memory; never written */
@@ -101,6 +105,8 @@ static int fmap_append_item(struct fuse_fmap *fmap, uint32_t ext_type,
 static int check_range(const struct fuse_fmap *fmap,
 		       const struct fuse_dax_range *range)
 {
+	if (range->reserved)
+		return fmap_refuse(-EINVAL, "reserved field is not zero");
 	if (range->len == 0)
 		return fmap_refuse(-EINVAL, "range of no bytes");
 	if ((range->offset | range->len) & fmap->page_mask)
@@ -255,16 +261,13 @@ struct fuse_fmap *fuse_fmap_create(uint64_t file_size, unsigned int flags)
 	fmap->page_mask = (uint64_t)sysconf(_SC_PAGESIZE) - 1;
 	hdr->file_type = FUSE_FMAP_FILE_REG;
 	hdr->version = FUSE_FMAP_VERSION;
-	hdr->size = sizeof(*hdr);
-	hdr->file_size = file_size;
 	if (flags & FUSE_LL_FMAP_GROW)
 		hdr->flags |= FUSE_FMAP_GROW;
 	if (flags & FUSE_LL_FMAP_BACKING_IDS)
 		hdr->flags |= FUSE_FMAP_BACKING_IDS;
 	if (flags & ~(FUSE_LL_FMAP_GROW | FUSE_LL_FMAP_BACKING_IDS))
-		fmap->error = fmap_refuse(-EINVAL, "unknown flags");
-	else if (file_size > INT64_MAX)
-		fmap->error = fmap_refuse(-EOVERFLOW, "size of no file");
+		fmap->flags_error = fmap_refuse(-EINVAL, "unknown flags");
+	fuse_fmap_reset(fmap, file_size);
 	return fmap;
 }
 
@@ -274,6 +277,31 @@ void fuse_fmap_destroy(struct fuse_fmap *fmap)
 		return;
 	free(fmap->hdr);
 	free(fmap);
+}
+
+void fuse_fmap_reset(struct fuse_fmap *fmap, uint64_t file_size)
+{
+	if (fmap == &fmap_without_memory)
+		return;
+	fmap->size = sizeof(*fmap->hdr);
+	fmap->hdr->size = fmap->size;
+	fmap->hdr->ext_type = FUSE_FMAP_EXT_SIMPLE;
+	fmap->hdr->nextents = 0;
+	fmap->mapped = 0;
+	fmap->ends_in_page = false;
+	fmap->error = fmap->flags_error;
+	fuse_fmap_set_size(fmap, file_size);
+}
+
+int fuse_fmap_set_size(struct fuse_fmap *fmap, uint64_t file_size)
+{
+	if (fmap->error)
+		return fmap->error;
+	if (file_size > INT64_MAX)
+		fmap->error = fmap_refuse(-EOVERFLOW, "size of no file");
+	else
+		fmap->hdr->file_size = file_size;
+	return fmap->error;
 }
 
 int fuse_fmap_add_extent(struct fuse_fmap *fmap, uint32_t devindex,
@@ -300,13 +328,22 @@ int fuse_fmap_add_stripe(struct fuse_fmap *fmap, uint64_t nbytes,
 	return fmap->error;
 }
 
-int fuse_fmap_message(const struct fuse_fmap *fmap, const void **msg,
-		      size_t *size)
+int fuse_fmap_check(const struct fuse_fmap *fmap)
 {
 	if (fmap->error)
 		return fmap->error;
 	if (fmap->hdr->file_size > fmap->mapped)
 		return fmap_refuse(-EINVAL, "less mapped than the file has");
+	return 0;
+}
+
+int fuse_fmap_message(const struct fuse_fmap *fmap, const void **msg,
+		      size_t *size)
+{
+	int err = fuse_fmap_check(fmap);
+
+	if (err)
+		return err;
 	*msg = fmap->hdr;
 	*size = fmap->size;
 	return 0;

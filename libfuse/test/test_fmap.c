@@ -11,7 +11,7 @@
 
 #define FUSE_USE_VERSION FUSE_MAKE_VERSION(3, 18)
 
-#include "fuse_lowlevel.h"
+#include "fuse_i.h"
 #include "fuse_kernel.h"
 
 #include <err.h>
@@ -217,6 +217,67 @@ static void test_bad_maps(void)
 	fuse_fmap_destroy(NULL);
 }
 
+/* Room for what may come, as the kernel's structures have it */
+static void test_reserved(void)
+{
+	const struct fuse_dax_range range = { .len = page, .reserved = 1 };
+	struct fuse_fmap *fmap = create(page);
+
+	CHECK(fuse_fmap_add_stripe(fmap, page, page, &range, 1) == -EINVAL);
+	fuse_fmap_destroy(fmap);
+}
+
+/* A map that is kept while its file grows and shrinks */
+static void test_set_size(void)
+{
+	struct fuse_fmap *fmap = fuse_fmap_create(0, FUSE_LL_FMAP_GROW);
+	size_t size;
+
+	CHECK(fuse_fmap_check(fmap) == 0);
+	CHECK(fuse_fmap_add_extent(fmap, 0, 0, page) == 0);
+	CHECK(fuse_fmap_set_size(fmap, page) == 0);
+	CHECK(message(fmap, &size)->file_size == page);
+	/* A mistake in the order, which is none once the extent is there */
+	CHECK(fuse_fmap_set_size(fmap, page + 1) == 0);
+	CHECK(fuse_fmap_check(fmap) == -EINVAL);
+	CHECK(fuse_fmap_add_extent(fmap, 0, page, page) == 0);
+	CHECK(message(fmap, &size)->file_size == page + 1);
+	CHECK(fuse_fmap_set_size(fmap, UINT64_MAX) == -EOVERFLOW);
+	CHECK(fuse_fmap_set_size(fmap, 0) == -EOVERFLOW);
+	CHECK(fuse_fmap_check(fmap) == -EOVERFLOW);
+	fuse_fmap_destroy(fmap);
+}
+
+/* Nothing is left of what was, but the flags */
+static void test_reset(void)
+{
+	struct fuse_fmap *fmap = fuse_fmap_create(3, FUSE_LL_FMAP_GROW);
+	const struct fuse_dax_range range = { .len = page };
+	const struct fuse_fmap_extent *ext;
+	size_t size;
+
+	CHECK(fuse_fmap_add_stripe(fmap, 3, page, &range, 1) == 0);
+	CHECK(fuse_fmap_add_extent(fmap, 0, 0, page) == -EINVAL);
+	fuse_fmap_reset(fmap, 2 * page);
+	CHECK(fuse_fmap_check(fmap) == -EINVAL);
+	CHECK(fuse_fmap_add_extent(fmap, 1, page, 2 * page) == 0);
+	CHECK(message(fmap, &size)->flags == FUSE_FMAP_GROW);
+	CHECK(message(fmap, &size)->nextents == 1);
+	CHECK(message(fmap, &size)->file_size == 2 * page);
+	CHECK(size == sizeof(struct fuse_fmap_header) + sizeof(*ext));
+	ext = (const void *)(message(fmap, &size) + 1);
+	CHECK(ext->devindex == 1 && ext->reserved == 0);
+	fuse_fmap_reset(fmap, UINT64_MAX);
+	CHECK(fuse_fmap_check(fmap) == -EOVERFLOW);
+	fuse_fmap_destroy(fmap);
+
+	/* What is wrong with the flags is so still */
+	fmap = fuse_fmap_create(0, ~0U);
+	fuse_fmap_reset(fmap, 0);
+	CHECK(fuse_fmap_check(fmap) == -EINVAL);
+	fuse_fmap_destroy(fmap);
+}
+
 /* A file that may grow has room before it has bytes */
 static void test_flags(void)
 {
@@ -270,6 +331,9 @@ int main(void)
 	test_bad_ranges();
 	test_bad_stripes();
 	test_bad_maps();
+	test_reserved();
+	test_set_size();
+	test_reset();
 	test_flags();
 	test_many();
 	return 0;

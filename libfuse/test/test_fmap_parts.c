@@ -11,6 +11,7 @@
  */
 
 #include "fmap_wire.h"
+#include "fuse_i.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,7 @@
 
 static const struct fuse_fmap *map;
 static int result;
+static bool by_hand;
 
 /* What the kernel has put together, and what is wrong on its way */
 static struct {
@@ -48,9 +50,15 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 
 static void op_get_fmap(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
+	const void *msg;
+
 	(void)ino;
-	(void)size;
-	result = fuse_reply_fmap(req, map);
+	if (!by_hand) {
+		result = fuse_reply_fmap(req, map);
+		return;
+	}
+	CHECK_EQ(fuse_fmap_message(map, &msg, &size), 0);
+	result = fuse_reply_buf(req, msg, size);
 }
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -204,6 +212,18 @@ static void test_reply(void)
 	CHECK_EQ(got.refused, 1);
 	CHECK(got_all(fmap));
 	CHECK_EQ(wire_sent.size, sizeof(struct fuse_fmap_header));
+	wire_end(se);
+
+	/* Who opens the file must not wait for ever for what is built by hand */
+	se = start(flags, 0);
+	got.reply_max = REPLY_MAX;
+	by_hand = true;
+	wire_get_fmap(se, INO, 0);
+	by_hand = false;
+	CHECK_EQ(result, -E2BIG);
+	CHECK_EQ(got.refused, 1);
+	CHECK_EQ(wire_sent.out.error, -E2BIG);
+	CHECK_EQ(wire_sent.size, 0);
 	wire_end(se);
 
 	/* An open goes without it, and get_fmap follows */

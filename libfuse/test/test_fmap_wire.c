@@ -293,6 +293,9 @@ static void test_no_memory(void)
 		CHECK_EQ(wire_sent.out.error, -ENOMEM);
 		CHECK_EQ(result, -ENOMEM);
 		CHECK_EQ(fuse_fmap_add_extent(fmap, 0, 0, pages(1)), -ENOMEM);
+		fuse_fmap_reset(fmap, 0);
+		/* Only what there was memory for can begin anew */
+		CHECK_EQ(fuse_fmap_check(fmap), n < 2 ? -ENOMEM : 0);
 		fuse_fmap_destroy(fmap);
 	}
 	wire_end(se);

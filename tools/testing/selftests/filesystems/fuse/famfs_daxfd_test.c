@@ -183,22 +183,6 @@ TEST_F(famfs_daxfd, D4_descriptors_of_other_things)
 	EXPECT_LT(0, famfs_dax_open(self->dev, self->rw));
 }
 
-/* One with the numbers of the dax device, but not of its kind. */
-TEST_F(famfs_daxfd, D4_block_device)
-{
-	const char *const paths[] = { "/dev/loop0", "/dev/ram0", "/dev/pmem0",
-				      "/dev/vda", "/dev/sda", "/dev/pmem1" };
-	int fd = -1;
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(paths) && fd < 0; i++)
-		fd = open(paths[i], O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		SKIP(return, "need a block device");
-	EXPECT_EQ(-ENODEV, famfs_dax_open(self->dev, fd));
-	close(fd);
-}
-
 static int without_rawio(int dev, int rw, int id)
 {
 	if (famfs_drop_cap(CAP_SYS_RAWIO))
