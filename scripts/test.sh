@@ -185,7 +185,7 @@ libfuse()
 
 # Tests of the commands and the server, in tools/famfs/test/guest.
 # package, which ends with nothing installed, is the last.
-SERVER_TESTS=(mount names space bad kill package)
+SERVER_TESTS=(mount names space bad fsx kill package)
 
 # famfs BACKEND: those that are wanted.
 famfs()
@@ -201,7 +201,8 @@ famfs()
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	"$TOP/scripts/guest.sh" -b "$1" -c "$variant" -t 1800 -w "$dir" \
-		-o "$dir/guest" -- env ${full:+FULL=1} ${deb:+FAMFS_DEB="$deb"} \
+		-o "$dir/guest" -- env FAMFS_GUEST="$BUILD/tools/guest" \
+		${full:+FULL=1} ${deb:+FAMFS_DEB="$deb"} \
 		bash "$TOP/scripts/guest/famfs.sh" "$dir" \
 		"$BUILD/tools/checked/famfs" "${list[@]}" \
 		> "$dir/results" || code=$?

@@ -8,7 +8,7 @@
 
 rounds=6
 [ -z "${FULL:-}" ] || rounds=40
-plan $((rounds * 4 + 2))
+plan $((rounds * 4 + 7))
 
 # Writes numbered files, and notes each step when it has returned.
 cat > "$work/load.py" <<'P'
@@ -109,6 +109,18 @@ for ((round = 0; round < rounds; round++)); do
 	[ "$(wc -l < "$work/journal")" -gt 20 ] ||
 		echo "# Expected: more than $(wc -l < "$work/journal") steps"
 done
+
+head -c 3M /dev/urandom > "$work/3M"
+cp "$work/3M" $mnt/open
+exec 4<> $mnt/open
+kill -9 "$(field pid)"
+check "without a server, what is open is read" sh -c "cmp $work/3M - <&4"
+check "and written" sh -c "head -c 4096 $work/3M >&4"
+refuses "it is not mounted twice" 32 'has the device' mount.famfs "$dev" $mnt
+exec 4<&-
+check "it is unmounted" umount $mnt
+check "and mounted" mount -t famfs "$dev" $mnt
+
 rm -rf "${mnt:?}"/*
 total=$(field total)
 check "all space comes back" eventually free_is "$total"

@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-plan 24
+plan 28
 
 check "mkfs on a device" mkfs.famfs -f -L first "$dev"
 check "fsck finds it clean" fsck.famfs "$dev"
@@ -45,3 +45,13 @@ check "all space is free" eventually free_is "$before"
 check "df says so" test "$(df --output=used $mnt | tail -n 1)" -eq 0
 check "famfs umount" famfs umount $mnt
 check "fsck finds it clean at the end" fsck.famfs "$dev"
+
+check "mount -o ro" mount -t famfs -o ro "$dev" $mnt
+check "takes no file" sh -c "! touch $mnt/file 2> $work/err && grep -q Read-only $work/err"
+umount $mnt
+# As a boot does: the device is bound to another driver, and in fstab.
+famfs unbind -q "$dev"
+echo "$dev $mnt famfs fsdev,nofail,x-test 0 0" >> /etc/fstab
+check "mount -a, with fsdev in fstab" mount -a -t famfs
+check "mounted" sh -c "findmnt -t fuse.famfs $mnt && umount $mnt"
+sed -i /x-test/d /etc/fstab
