@@ -10,7 +10,9 @@ help:
 	@echo '              BACKEND=hmem|hmem-multi|hmem-large|pmem|nvdimm|cxl, VARIANT=debug,'
 	@echo '              TRANSPORT=fuse|clone|uring, FULL=1 choose'
 	@echo 'make check    static gates over the series and the scripts; FULL=1: all of them'
-	@echo 'make tools    mkfs.famfs, fsck.famfs and famfs, in build/tools'
+	@echo 'make tools    mkfs.famfs, mount.famfs, fsck.famfs and famfs, in build/tools'
+	@echo 'make install  installs them, with manual pages; DESTDIR= says where'
+	@echo 'make deb      a Debian package of them, in build/deb'
 	@echo 'make series   build/series/linux/*/*.patch and build/series/libfuse/*.patch;'
 	@echo "              POSTER='Name <address>' signs them"
 	@echo 'make bench    instructions of reads, writes, faults and opens beside ext4 and xfs'
@@ -27,6 +29,12 @@ demo test check bench cost shell:
 tools:
 	@scripts/userspace.sh famfs_build
 
+install:
+	@scripts/userspace.sh install
+
+deb:
+	@scripts/deb.sh
+
 series:
 	@scripts/packages.sh
 	@scripts/base.sh linux
@@ -37,4 +45,4 @@ series:
 clean:
 	rm -rf build
 
-.PHONY: help demo test check bench cost series tools shell clean
+.PHONY: help demo test check bench cost series tools install deb shell clean

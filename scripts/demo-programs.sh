@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Builds the demo's programs into build/demo, against the headers that
-# scripts/selftests.sh has made.
+# Builds what the demo needs into build/demo: the commands, installed in root/,
+# and its own program against the headers that scripts/selftests.sh has made.
 #
 # Usage: scripts/demo-programs.sh
 
@@ -12,3 +12,5 @@ set -euo pipefail
 mkdir -p "$BUILD/demo"
 make -s -C "$TOP/tools/famfs/demo" OUT="$BUILD/demo" \
 	HEADERS="$FAMFS_CACHE/o/headers/usr/include"
+rm -rf "$BUILD/demo/root"
+DESTDIR=$BUILD/demo/root "$TOP/scripts/userspace.sh" install

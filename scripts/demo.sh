@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The demo: a kernel with the series, a guest with a dax device, a FUSE server,
-# and files that are read, written and mapped without it. Whatever is missing
-# is made first.
+# The demo: a kernel with the series, a guest with a dax device, and a file
+# system on it that is made, mounted, used, checked and compared with the raw
+# memory. Whatever is missing is made first.
 #
 # Usage: scripts/demo.sh
 #

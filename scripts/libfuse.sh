@@ -7,6 +7,7 @@
 #
 #   base     the base without the series: programs to run with a newer library
 #   plain    with the series: that library
+#   static   the same, to be linked into the tools of tools/famfs
 #   asan     the tests of maps, with AddressSanitizer and
 #            UndefinedBehaviorSanitizer
 #
@@ -25,6 +26,7 @@ declare -A TARGETS=(
 		example/hello example/passthrough_ll test/test_abi
 		test/test_write_cache"
 	[plain]=$LIBRARY
+	[static]=lib/libfuse3.a
 	[asan]="$LIBRARY util/fusermount3 example/printcap example/fmap_ll
 		example/fmap_grow_ll
 		test/test_fmap test/test_fmap_wire test/test_fmap_parts
@@ -53,6 +55,10 @@ build()
 	local options=(-Dwerror=true)
 
 	[ "$name" != base ] || source=$(base_source)
+	# Requests of a server that dies must not die with a ring.
+	[ "$name" != static ] ||
+		options+=(-Ddefault_library=static -Denable-io-uring=false
+			  -Dutils=false -Dexamples=false -Dtests=false)
 	# The second option lets a library leave the sanitizer's symbols open.
 	[ "$name" != asan ] ||
 		options+=("-Db_sanitize=address,undefined" -Db_lundef=false)

@@ -22,6 +22,10 @@ PACKAGES=(
 	meson ninja-build pkg-config liburing-dev libnuma-dev
 	# the tools of tools/famfs and their tests
 	libblkid-dev uuid-dev libjson-c-dev zlib1g-dev libbsd-dev libcmocka-dev
+	# their manual pages
+	scdoc mandoc
+	# make deb
+	dpkg-dev binutils
 	# the guest
 	qemu-system-x86 busybox-static cpio
 	# devices, tools and file systems used inside the guest

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# An interactive guest on this terminal, with files on a dax device mounted at
-# /tmp/famfs. Leave it with exit, or Ctrl-a x.
+# An interactive guest on this terminal, with the commands installed and a famfs
+# file system mounted at /mnt/famfs. Leave it with exit, or Ctrl-a x.
 #
 # Usage: scripts/shell.sh [OPTION OF guest.sh]...
 #
@@ -15,12 +15,23 @@ set -euo pipefail
 "$TOP/scripts/selftests.sh"
 "$TOP/scripts/demo-programs.sh"
 
-# The server ends with its standard input.
+# The first device is formatted and mounted; another one is left to try.
 # shellcheck disable=SC2016 # the guest expands it
-start='mkdir -p /tmp/famfs
-sleep infinity | '$BUILD'/demo/serve /tmp/famfs "${FAMFS_DAXDEVS%% *}" one:4194304 two:67108864 > /dev/null &
-until mountpoint -q /tmp/famfs; do sleep 0.1; done
-ls -l /tmp/famfs'
+start='cp -a '$BUILD'/demo/root/. /
+set -- $FAMFS_DAXDEVS
+mkfs.famfs -q -f -L shell $1 && mkdir -p /mnt/famfs &&
+mount -t famfs famfs:shell /mnt/famfs
+cat <<TEXT
+
+$1 is mounted at /mnt/famfs; ${2:-no other device} is free. Some things to try:
+
+    df -h /mnt/famfs; famfs status
+    cp -a /usr/include/linux /mnt/famfs && famfs map /mnt/famfs/linux/*.h
+    dd if=/dev/zero of=/mnt/famfs/big bs=1M count=256 && famfs map -q /mnt/famfs/big
+    umount /mnt/famfs && fsck.famfs $1 && famfs dump $1 | head
+    mkfs.famfs -L second ${2:-$1} && mount -t famfs famfs:second /mnt/famfs
+
+TEXT'
 
 exec "$TOP/scripts/guest.sh" -i "$@" -- /bin/sh -c \
 	"${FAMFS_SHELL_START:-$start}; exec bash -i || exec sh -i"

@@ -16,6 +16,8 @@
 #                   opens); without it all programs in the old manner, and some
 #                   in the others
 #   VARIANT=debug   with KASAN, lockdep, kmemleak and more
+#   FAMFS_SEED=N    the histories of crashes from there on, FAMFS_HISTORIES=N as
+#                   many: to run one again that has failed
 #   FULL=1          all backends, all programs over each transport and in each
 #                   manner, and longer fuzzing
 #
@@ -30,7 +32,7 @@ pattern=${T:-.}
 out=$BUILD/test
 # For all programs of a backend, in seconds. Each has a limit of its own.
 guest_limit=3000
-[ "$variant/$full" = default/ ] || guest_limit=12000
+[ "$variant/$full" = default/ ] || guest_limit=18000
 passed=0 failed=0 skipped=0
 
 # count NAME PASSED FAILED SKIPPED SECONDS: one program's results.
@@ -122,6 +124,13 @@ programs()
 	done
 }
 
+# What histories of crashes go by, as famfs_crash_test.c says, if anybody has
+# said so.
+histories=()
+for name in FAMFS_{SEED,HISTORIES,SECONDS,FAILURES,SCRIPT,EVERY,LOG}; do
+	[ -z "${!name:-}" ] || histories+=("$name=${!name}")
+done
+
 # in_guest BACKEND: KUnit and kselftests on one backend.
 in_guest()
 {
@@ -134,7 +143,8 @@ in_guest()
 	mkdir -p "$dir"
 	"$TOP/scripts/guest.sh" -b "$backend" -c "$variant" -t "$guest_limit" \
 		-w "$dir" -o "$dir/guest" -- \
-		env ${full:+FAMFS_FULL=1} bash "$TOP/scripts/guest/tests.sh" "$dir" "${kunit[@]}" "${list[@]}" \
+		env ${full:+FAMFS_FULL=1} "${histories[@]}" \
+		bash "$TOP/scripts/guest/tests.sh" "$dir" "${kunit[@]}" "${list[@]}" \
 		> "$dir/results" || code=$?
 	account "guest/$backend" "$dir" "$code"
 }
@@ -173,6 +183,31 @@ libfuse()
 	account guest/libfuse "$dir" "$code"
 }
 
+# Tests of the commands and the server, in tools/famfs/test/guest.
+# package, which ends with nothing installed, is the last.
+SERVER_TESTS=(mount names space bad kill package)
+
+# famfs BACKEND: those that are wanted.
+famfs()
+{
+	local dir=$out/famfs code=0 name deb= list=()
+
+	for name in "${SERVER_TESTS[@]}"; do
+		! wanted "famfs-$name" || list+=("$name")
+	done
+	[ ${#list[@]} -gt 0 ] || return 0
+	"$TOP/scripts/userspace.sh" famfs_build
+	! wanted famfs-package || deb=$("$TOP/scripts/deb.sh")
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	"$TOP/scripts/guest.sh" -b "$1" -c "$variant" -t 1800 -w "$dir" \
+		-o "$dir/guest" -- env ${full:+FULL=1} ${deb:+FAMFS_DEB="$deb"} \
+		bash "$TOP/scripts/guest/famfs.sh" "$dir" \
+		"$BUILD/tools/checked/famfs" "${list[@]}" \
+		> "$dir/results" || code=$?
+	account guest/famfs "$dir" "$code"
+}
+
 # here NAME COMMAND...: a test of its own that runs on this machine.
 here()
 {
@@ -202,6 +237,7 @@ for backend in "${backends[@]}"; do
 	in_guest "$backend"
 done
 libfuse "${backends[0]}"
+famfs "${backends[0]}"
 while read -r name; do
 	here "$name" "$TOP/scripts/userspace.sh" "$name"
 done < <("$TOP/scripts/userspace.sh" --list)

@@ -6,6 +6,8 @@
 #
 # Usage: scripts/userspace.sh --list    names the tests
 #        scripts/userspace.sh TEST
+#        scripts/userspace.sh install   builds the commands and installs them;
+#                                       DESTDIR= and PREFIX= say where
 #
 # With FULL=1 there are more histories, a million files, and libFuzzer for
 # FUZZ_SECONDS (60). Media made by other tools are read where FAMFS_FIXTURES,
@@ -21,11 +23,37 @@ FIXTURES=${FAMFS_FIXTURES:-$TOP/../shared/fixtures/famfs-media}
 # In this order: what builds comes first.
 TESTS=(famfs_build famfs_format famfs_mutants_list famfs_library
        famfs_library_asan famfs_histories famfs_histories_asan famfs_mutants
-       famfs_threads famfs_scale famfs_commands famfs_fuzz)
+       famfs_threads famfs_scale famfs_commands famfs_manuals famfs_fuzz)
 
 make_tools()
 {
-	make -s -C "$TOP/tools/famfs" -j "$JOBS" O="$TOOLS" "$@"
+	make -s -C "$TOP/tools/famfs" -j "$JOBS" O="$TOOLS" FUSE="$LIBFUSE" \
+		FUSE_BUILD="$FAMFS_CACHE/o/libfuse-static" "$@"
+}
+
+# ready: what the commands are built with.
+ready()
+{
+	"$TOP/scripts/packages.sh"
+	"$TOP/scripts/base.sh" libfuse
+	"$TOP/scripts/apply.sh" libfuse
+	"$TOP/scripts/libfuse.sh" static
+}
+
+# Manual pages without mistakes, which say what --help says.
+manuals()
+{
+	local page
+
+	# What scdoc itself makes of headings is no mistake.
+	for page in "$TOOLS"/man/*; do
+		mandoc -T lint -W warning "$page" |
+			grep -v 'skipping paragraph macro' && return 1
+	done
+	for page in $("$TOOLS/famfs" --help | sed -nE 's/^  ([a-z]+) .*/\1/p'); do
+		grep -q "^.*fB$page.*fR" "$TOOLS/man/famfs.8" ||
+			{ echo "famfs(8) has no $page"; return 1; }
+	done
 }
 
 # Each mutant has one place in the library: a comparison or access without a
@@ -65,8 +93,13 @@ case $1 in
 --list)
 	printf '%s\n' "${TESTS[@]}" ;;
 famfs_build)
-	"$TOP/scripts/packages.sh"
+	ready
 	make_tools tests ;;
+install)
+	ready
+	make_tools install DESTDIR="${DESTDIR:-}" ${PREFIX:+PREFIX="$PREFIX"} ;;
+famfs_manuals)
+	manuals ;;
 famfs_format)
 	"$TOOLS/test/test_format" "$TOP/tools/famfs/FORMAT" "$FIXTURES" ;;
 famfs_mutants_list)

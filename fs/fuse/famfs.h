@@ -377,12 +377,14 @@ bool famfs_size_untold(const struct inode *inode);
 u32 famfs_size_to_tell(const struct inode *inode, u64 *size, u32 *seq);
 void famfs_size_told(struct inode *inode, u32 valid, u64 size, u32 seq,
 		     int err);
+int famfs_size_wait_sent(struct inode *inode);
 int famfs_size_flush(struct inode *inode, loff_t size);
 int famfs_size_settle(struct inode *inode);
 
 /* famfs_keep.c */
 void famfs_keep_work(struct work_struct *work);
 void famfs_keep_answered(struct inode *inode);
+bool famfs_inode_unwritten(struct inode *inode);
 void famfs_inode_keep(struct inode *inode);
 void famfs_file_release(struct inode *inode, struct fuse_file *ff);
 

@@ -233,7 +233,7 @@ int famfs_setattr(struct inode *inode, struct iattr *attr)
  * @inode: a mapped inode
  *
  * The size is the map's, or has moved here.  The times are ours until the
- * server has been told.
+ * server has answered to them.
  *
  * Return: STATX_* bits.
  */
@@ -241,7 +241,7 @@ u32 famfs_cache_mask(struct inode *inode)
 {
 	u32 mask = STATX_SIZE;
 
-	if (inode_state_read_once(inode) & (I_DIRTY_INODE | I_DIRTY_TIME))
+	if (famfs_inode_unwritten(inode))
 		mask |= STATX_MTIME | STATX_CTIME;
 	return mask;
 }

@@ -44,16 +44,20 @@ static bool famfs_inode_pinned(struct inode *inode)
 	       dax_layout_busy_page(mapping);
 }
 
-/*
- * The server has yet to be told the size or the times, or to answer.  Whoever
- * holds I_SYNC may make the inode dirty again.
+/**
+ * famfs_inode_unwritten() - does the kernel know times or a size better?
+ * @inode: a file that is mapped
+ *
+ * Context: Takes i_lock: a request is marked as sent under I_SYNC, and the inode
+ * is made dirty again before the mark goes, so there is no moment in between.
+ * Return: true if the server has yet to be told, or to answer.
  */
-static bool famfs_inode_unwritten(struct inode *inode)
+bool famfs_inode_unwritten(struct inode *inode)
 {
-	/* Pairs with famfs_keep_answered(). */
-	if (test_bit_acquire(FUSE_I_SIZE_SENT, &get_fuse_inode(inode)->state))
-		return true;
-	return inode_state_read_once(inode) & (I_DIRTY_INODE | I_SYNC);
+	guard(spinlock)(&inode->i_lock);
+	return test_bit(FUSE_I_SIZE_SENT, &get_fuse_inode(inode)->state) ||
+	       (inode_state_read(inode) &
+		(I_DIRTY_INODE | I_DIRTY_TIME | I_SYNC));
 }
 
 static void famfs_kept_free(struct famfs_kept *kept)
@@ -193,7 +197,9 @@ void famfs_file_release(struct inode *inode, struct fuse_file *ff)
 	if (!fuse_is_famfs(inode))
 		return;
 	filemap_write_and_wait(inode->i_mapping);
-	if (famfs_size_untold(inode))
+	/* Lazy times as well: nobody else would tell them. */
+	if (famfs_size_untold(inode) ||
+	    (inode_state_read_once(inode) & I_DIRTY_TIME))
 		mark_inode_dirty_sync(inode);
 	write_inode_now(inode, 0);
 	if (famfs_inode_unwritten(inode) ||

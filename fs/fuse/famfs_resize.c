@@ -81,7 +81,7 @@ static int famfs_prepare_up(struct inode *inode, struct file *file,
 }
 
 /**
- * famfs_resize_begin() - before the server is asked to change a size
+ * famfs_resize_begin() - before the server is asked to change attributes
  * @inode: an inode of any kind
  * @attr: the change, after famfs_setattr()
  * @file: the file whose size is changed, or NULL where it is not open
@@ -98,8 +98,11 @@ int famfs_resize_begin(struct inode *inode, struct iattr *attr,
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	int err;
 
-	if (!famfs_resizes(inode, attr))
+	if (!fuse_is_famfs(inode))
 		return 0;
+	/* What is on its way would undo what the user sets. */
+	if (!famfs_resizes(inode, attr))
+		return famfs_size_wait_sent(inode);
 	err = famfs_size_settle(inode);
 	if (err)
 		return err;
@@ -249,12 +252,17 @@ int famfs_create_truncate(struct mnt_idmap *idmap, struct file *file,
 		return 0;
 	if (file->f_mode & FMODE_WRITE)
 		attr.ia_valid |= ATTR_FILE;
-	if (inode_lock_killable(inode))
-		return -EINTR;
-	err = setattr_should_drop_suidgid(idmap, inode);
+	err = get_write_access(inode);
 	if (err)
-		attr.ia_valid |= err | ATTR_FORCE;
-	err = notify_change(idmap, file_dentry(file), &attr, NULL);
-	inode_unlock(inode);
+		return err;
+	err = inode_lock_killable(inode);
+	if (!err) {
+		err = file_remove_privs(file);
+		if (!err)
+			err = notify_change(idmap, file_dentry(file), &attr,
+					    NULL);
+		inode_unlock(inode);
+	}
+	put_write_access(inode);
 	return err;
 }

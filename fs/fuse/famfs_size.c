@@ -86,7 +86,7 @@ static void famfs_size_set_known(struct inode *inode, u64 size, u32 seq)
 }
 
 /**
- * famfs_size_told() - take the answer to a size that was told
+ * famfs_size_told() - take the answer to times, and a size, that were told
  * @inode: an inode of any kind
  * @valid: FATTR_* bits of the request
  * @size: the size in it
@@ -98,6 +98,14 @@ static void famfs_size_set_known(struct inode *inode, u64 size, u32 seq)
 void famfs_size_told(struct inode *inode, u32 valid, u64 size, u32 seq,
 		     int err)
 {
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	if (!fuse_is_famfs(inode))
+		return;
+	/* Replies to GETATTR from before have times from before. */
+	scoped_guard(spinlock, &fi->lock)
+		fi->attr_version =
+			atomic64_inc_return(&get_fuse_conn(inode)->attr_version);
 	if (!(valid & FATTR_SIZE))
 		return;
 	if (!err)
@@ -113,7 +121,14 @@ static bool famfs_size_is_known(const struct inode *inode, loff_t size)
 	       READ_ONCE(get_fuse_inode(inode)->famfs_server_size) >= size;
 }
 
-static int famfs_size_wait_sent(struct inode *inode)
+/**
+ * famfs_size_wait_sent() - wait for the answer to what is on its way
+ * @inode: a file that is mapped
+ *
+ * Context: Waits for the server, killably.
+ * Return: 0 or -EINTR.
+ */
+int famfs_size_wait_sent(struct inode *inode)
 {
 	return wait_on_bit(&get_fuse_inode(inode)->state, FUSE_I_SIZE_SENT,
 			   TASK_KILLABLE) ? -EINTR : 0;

@@ -6,6 +6,8 @@
 #define FAMFS_CMD_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "fault.h"
 #include "media.h"
@@ -15,6 +17,14 @@
 int cmd_mkfs(int argc, char **argv);
 int cmd_fsck(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
+int cmd_mount(int argc, char **argv);
+int cmd_umount(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_map(int argc, char **argv);
+int cmd_flush(int argc, char **argv);
+int cmd_compact(int argc, char **argv);
+int cmd_bind(int argc, char **argv);
+int cmd_unbind(int argc, char **argv);
 
 extern bool cmd_quiet;
 extern unsigned int cmd_verbose;
@@ -32,7 +42,7 @@ void cmd_fail_errno(const char *object, int err);
 /* What a medium's finding means, and what to do about it. */
 void cmd_fail_fault(const char *device, int err, const struct fault *fault);
 
-/* Opens the one argument that is left, or says why not. NULL: said. */
+/* Opens a source: a path, famfs:UUID or famfs:LABEL. NULL: said why not. */
 struct media *cmd_open(const char *device, int flags);
 
 /* Yes on a terminal? Without one: no. */

@@ -14,14 +14,23 @@ static const struct command {
 } commands[] = {
 	{ "mkfs", "mkfs.famfs", "make a file system", cmd_mkfs },
 	{ "fsck", "fsck.famfs", "check a file system, and mend it", cmd_fsck },
+	{ "mount", "mount.famfs", "mount a file system", cmd_mount },
+	{ "umount", "umount.fuse.famfs", "unmount it, and wait for the end",
+	  cmd_umount },
+	{ "status", NULL, "show what is mounted, and how it is", cmd_status },
+	{ "map", NULL, "show where a file lies", cmd_map },
+	{ "flush", NULL, "drop what caches have of a file", cmd_flush },
 	{ "dump", NULL, "list names and where files lie", cmd_dump },
+	{ "compact", NULL, "begin the log anew", cmd_compact },
+	{ "bind", NULL, "give a device to fsdev_dax", cmd_bind },
+	{ "unbind", NULL, "give it back to device_dax", cmd_unbind },
 };
 
 #define COMMANDS	(sizeof(commands) / sizeof(*commands))
 
 static int usage(FILE *to, int status)
 {
-	fprintf(to, "Usage: famfs COMMAND [OPTION...] DEVICE\n\n");
+	fprintf(to, "Usage: famfs COMMAND [OPTION...] ARGUMENT...\n\n");
 	for (unsigned int i = 0; i < COMMANDS; i++)
 		fprintf(to, "  %-8s %s\n", commands[i].name,
 			commands[i].about);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "device.h"
 
 bool cmd_quiet;
 unsigned int cmd_verbose;
@@ -91,11 +93,16 @@ void cmd_fail_fault(const char *device, int err, const struct fault *fault)
 			 fault->text, fault->where);
 }
 
-struct media *cmd_open(const char *device, int flags)
+struct media *cmd_open(const char *source, int flags)
 {
+	char device[PATH_MAX];
 	struct media *media;
-	int err = media_open(device, flags, &media);
+	int err;
 
+	if (!device_find(source, device, sizeof(device)) ||
+	    !device_check(device))
+		return NULL;
+	err = media_open(device, flags, &media);
 	if (!err)
 		return media;
 	cmd_fail_errno(device, err);

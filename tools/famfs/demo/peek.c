@@ -56,7 +56,7 @@ static unsigned long huge_kib(const char *addr, unsigned long len)
 
 int main(int argc, char **argv)
 {
-	unsigned long off = 0, size, done, len;
+	unsigned long off = 0, skip = 0, size, done, len;
 	struct stat st;
 	char *map;
 	int fd;
@@ -74,12 +74,14 @@ int main(int argc, char **argv)
 		size = strtoul(argv[3], NULL, 0);
 	}
 	/* device_dax maps nothing smaller than its alignment. */
-	len = argc == 4 ? (size + ALIGN - 1) / ALIGN * ALIGN : size;
+	skip = off % ALIGN;
+	off -= skip;
+	len = argc == 4 ? (skip + size + ALIGN - 1) / ALIGN * ALIGN : size;
 	map = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, off);
 	if (map == MAP_FAILED)
 		return fail("cannot map", argv[1]);
 	for (done = 0; done < size; ) {
-		ssize_t n = write(STDOUT_FILENO, map + done, size - done);
+		ssize_t n = write(STDOUT_FILENO, map + skip + done, size - done);
 
 		if (n < 0)
 			return fail("cannot write what I see in", argv[1]);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "bytes.h"
 #include "volume_internal.h"
 
 /* Takes the lock for reading, and finds an inode. */
@@ -232,6 +233,32 @@ int volume_each_waiting(struct volume *volume,
 		waiting.seq = wait->seq;
 		waiting.bytes = wait->bytes;
 		stop = each(context, &waiting);
+	}
+	return view_finish(volume, stop);
+}
+
+bool volume_is_ahead(const struct volume *volume,
+		     const struct volume_attr *attr)
+{
+	return S_ISREG(attr->attr.mode) &&
+	       attr->mapped > round_up64(attr->attr.size, volume->super.unit);
+}
+
+int volume_each_ahead(struct volume *volume,
+		      int (*each)(void *context,
+				  const struct volume_attr *attr),
+		      void *context)
+{
+	struct volume_attr attr;
+	struct inode *inode;
+	int stop = 0;
+
+	pthread_rwlock_rdlock(&volume->lock);
+	for (inode = inode_first(&volume->model); inode && !stop;
+	     inode = inode_next(inode)) {
+		volume_fill(volume, inode, &attr);
+		if (inode_is_regular(inode) && volume_is_ahead(volume, &attr))
+			stop = each(context, &attr);
 	}
 	return view_finish(volume, stop);
 }

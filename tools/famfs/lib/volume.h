@@ -236,6 +236,16 @@ int volume_each_waiting(struct volume *volume,
 				    const struct volume_waiting *waiting),
 			void *context);
 
+/* Is more mapped than the file's size needs? */
+bool volume_is_ahead(const struct volume *volume,
+		     const struct volume_attr *attr);
+
+/* Calls @each for all files of which that is so, until it returns other than 0. */
+int volume_each_ahead(struct volume *volume,
+		      int (*each)(void *context,
+				  const struct volume_attr *attr),
+		      void *context);
+
 /* The seq of the last record. */
 uint64_t volume_seq(struct volume *volume);
 

@@ -5,8 +5,8 @@
  * What was wrong here: the last close() of a file that had been written to
  * through a mapping told the server the times, and waited.  A kernel thread
  * that closes files for everybody stood still with the server; a server that
- * was sent a file through a socket, and dropped it, waited for itself; one file
- * whose size was not answered kept the flusher from all others of the mount.
+ * was sent a file through a socket, and dropped it, waited for itself; what a
+ * killed task left undone was lost, or made an inode dirty that was evicted.
  */
 #include <poll.h>
 #include <stddef.h>
@@ -22,8 +22,6 @@
 #define BASE	(4 * MiB)
 #define UNITS	96
 #define LEN	(3 * UNIT)
-#define EXPIRE	"/proc/sys/vm/dirty_expire_centisecs"
-#define PERIOD	"/proc/sys/vm/dirty_writeback_centisecs"
 
 /* In the server: a socket, and what it does at its next request. */
 static int inbox = -1;
@@ -88,7 +86,7 @@ static int send_files(int sock, struct sockaddr_un *name, const int *fds,
 FIXTURE(famfs_close)
 {
 	struct famfs_env env;
-	struct famfs_file *file, *other;
+	struct famfs_file *file;
 	char *map;
 	int fd;
 };
@@ -107,7 +105,6 @@ FIXTURE_SETUP(famfs_close)
 	srv->prepare = open_inbox;
 	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
 	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
-	self->other = &srv->st->files[famfs_add_growing(srv, "other", 1)];
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	self->fd = ASSERT_OPEN("f", O_RDWR);
 	ASSERT_EQ(1, pwrite(self->fd, "x", 1, LEN - 1));
@@ -121,6 +118,8 @@ FIXTURE_SETUP(famfs_close)
 FIXTURE_TEARDOWN(famfs_close)
 {
 	close(self->fd);
+	/* The device is busy for as long as an inode is kept. */
+	EXPECT_EQ(0, famfs_evict(&self->env, 0));
 	EXPECT_EQ(0, famfs_umount(&self->env));
 	FAMFS_TEARDOWN();
 }
@@ -254,65 +253,17 @@ TEST_F(famfs_close, G3_times_of_a_closed_file_are_told_after_a_kill)
 	EXPECT_COUNT(1, FUSE_SETATTR);
 }
 
-/* Puts what is in a file of /proc/sys into @old, and @text there. */
-static int exchange(const char *path, const char *text, char *old, size_t len)
-{
-	int fd = open(path, O_RDWR);
-	ssize_t n = read(fd, old, len - 1);
-
-	close(fd);
-	if (n <= 0)
-		return -EIO;
-	old[n] = 0;
-	return famfs_write_text(path, text);
-}
-
-TEST_F(famfs_close, G3_flusher_goes_on_with_other_files)
+/* Lazy times are told by whoever evicts an inode, and FUSE has no such. */
+TEST_F(famfs_close, I2_lazy_times_are_told)
 {
 	struct famfs_server *srv = &self->env.srv;
-	int other = ASSERT_OPEN("other", O_RDWR);
-	char expire[32], period[32];
-	int i;
 
-	ASSERT_EQ(0, exchange(EXPIRE, "10", expire, sizeof(expire)));
-	ASSERT_EQ(0, exchange(PERIOD, "10", period, sizeof(period)));
-	famfs_hold(srv, FUSE_SETATTR, FAMFS_INO(self->file - srv->st->files));
-	EXPECT_EQ(1, pwrite(self->fd, "y", 1, LEN));
-	EXPECT_EQ(0, famfs_wait_held(srv, 1));
-	EXPECT_EQ(1, pwrite(other, "y", 1, LEN));
-	for (i = 0; i < 500 && self->other->size != LEN + 1; i++)
-		usleep(10000);
-	EXPECT_EQ(LEN + 1, self->other->size);
-	EXPECT_EQ(LEN, self->file->size);
-	famfs_release(srv);
-	famfs_write_text(EXPIRE, expire);
-	famfs_write_text(PERIOD, period);
-	EXPECT_EQ(0, fsync(self->fd));
-	EXPECT_EQ(LEN + 1, self->file->size);
-	close(other);
-	munmap(self->map, PAGE);
-}
-
-/* The older of two sizes could reach the server last. */
-TEST_F(famfs_close, G3_fsync_waits_for_a_size_that_is_on_its_way)
-{
-	struct famfs_server *srv = &self->env.srv;
-	struct famfs_job sync_fd = { .run = famfs_job_fsync, .fd = self->fd };
-
-	famfs_hold(srv, FUSE_SETATTR, FAMFS_ANY);
-	EXPECT_EQ(1, pwrite(self->fd, "y", 1, LEN));
-	/* Has the flusher begin. */
-	sync();
-	EXPECT_EQ(0, famfs_wait_held(srv, 1));
-	EXPECT_EQ(1, pwrite(self->fd, "y", 1, LEN + 1));
-	ASSERT_EQ(0, famfs_job_start(&sync_fd));
-	EXPECT_FALSE(famfs_job_done(&sync_fd, 500));
-	EXPECT_COUNT(1, FUSE_SETATTR);
-	famfs_release(srv);
-	EXPECT_EQ(0, famfs_job_result(&sync_fd));
-	EXPECT_COUNT(2, FUSE_SETATTR);
-	EXPECT_EQ(LEN + 2, self->file->size);
-	munmap(self->map, PAGE);
+	ASSERT_EQ(0, mount(NULL, self->env.dir, NULL,
+			   MS_REMOUNT | MS_LAZYTIME, NULL));
+	leave_dirty(self);
+	EXPECT_EQ(0, famfs_wait_handles(srv, 0));
+	EXPECT_EQ(FATTR_MTIME, srv->st->setattr_valid & FATTR_MTIME);
+	EXPECT_EQ(0, famfs_evict(&self->env, 0));
 }
 
 TEST_HARNESS_MAIN

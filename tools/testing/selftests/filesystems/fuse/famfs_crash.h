@@ -83,6 +83,7 @@ struct crash_shared {
 	enum crash_how how;		/* what the server is to do ... */
 	__u32 at, seen;			/* ... at which request */
 	int error;
+	bool late;			/* sizes that nobody waits for wait */
 	__u8 owner[FAMFS_MAX_UNITS];	/* as far as the memory is settled */
 	bool heir;			/* takes what others give back */
 	char wrong[512];		/* the first thing that was */
@@ -100,7 +101,7 @@ struct crash {
 	char ctl[64];			/* where fusectl is mounted */
 	unsigned int minor;		/* of the mount */
 	bool dead;			/* the connection is */
-	bool loose;			/* sizes may have gone down meanwhile */
+	bool locked;			/* a file that may have no map yet */
 	bool stuck;			/* a task that SIGKILL does not end */
 	int pin_file;			/* of which a page is pinned, or -1 */
 	__u64 pin_pos;
@@ -151,6 +152,9 @@ void crash_adopt(struct crash *c, const struct crash_op *op, __u64 least,
 
 /* famfs_crash_server.c: what a server does by itself, and its end. */
 void crash_serve(struct crash *c, enum crash_kind kind, int file, __u64 pos);
+bool crash_pinned(const struct crash *c, int file, __u64 pos);
+bool crash_loses(const struct crash *c, int file);
+void crash_set_late(struct crash *c, bool late);
 int crash_pin(struct crash *c, int file, __u64 pos);
 void crash_unpin(struct crash *c);
 int crash_mount(struct crash *c);

@@ -104,7 +104,7 @@ static const unsigned char weight[OP_KINDS] = {
 	[OP_CUT] = 12, [OP_CUT_NAME] = 8, [OP_OPEN_TRUNC] = 3, [OP_DUP] = 2,
 	[OP_FALLOC] = 5, [OP_KEEP] = 5, [OP_SYNC] = 9, [OP_CLOSE] = 9,
 	[OP_CHECK] = 4, [OP_HEIR] = 2, [OP_PUSH] = 2, [OP_AHEAD] = 3,
-	[OP_MOVE] = 4, [OP_REVOKE] = 4, [OP_TRADE] = 3, [OP_PIN] = 4,
+	[OP_MOVE] = 4, [OP_REVOKE] = 4, [OP_TRADE] = 3, [OP_PIN] = 7,
 	[OP_UNPIN] = 1, [OP_EVICT] = 3, [OP_REMOUNT] = 2, [OP_KILL] = 2,
 };
 
@@ -126,14 +126,16 @@ static void random_plan(__u64 *r, struct crash_op *op)
 	static const int errors[] = { EIO, ENOSPC, EROFS, EINTR, ENOMEM,
 				      EACCES };
 	static const enum crash_kind server[] = { OP_PUSH, OP_AHEAD, OP_MOVE,
-						  OP_REVOKE };
+						  OP_REVOKE, OP_TRADE };
 
 	if (op->kind > OP_SYNC || random_of(r) % 3)
 		return;
 	op->how = 1 + random_of(r) % (HOW_HOWS - 1);
-	op->at = 1 + random_of(r) % 4;
+	/* These take no more than two or three requests. */
+	op->at = 1 + random_of(r) % (op->kind == OP_SYNC ||
+				     op->kind == OP_CLOSE ? 2 : 4);
 	op->error = -errors[random_of(r) % 6];
-	op->meanwhile = server[random_of(r) % 4];
+	op->meanwhile = server[random_of(r) % 5];
 	if (op->how == HOW_STEP)
 		op->at = random_of(r) % 5;
 }
@@ -249,6 +251,14 @@ const struct script scripts[] = {
 	  { DO(OP_WRITE, 0, 5000), DO(OP_SYNC, 0, 0),
 	    DO(OP_WRITE, 3 * U, 5000) },
 	  DO(OP_CLOSE, 0, 0) },
+	{ "close, then evicted", false,
+	  { DO(OP_WRITE, 0, 5000), DO(OP_SYNC, 0, 0),
+	    DO(OP_WRITE, 3 * U, 5000) },
+	  DO(OP_CLOSE, 0, 1) },
+	{ "close, then truncate down", false,
+	  { DO(OP_WRITE, 0, 5000), DO(OP_SYNC, 0, 0),
+	    DO(OP_WRITE, 3 * U, 5000) },
+	  DO(OP_CLOSE, 0, 0), DO(OP_CUT, 100, 0) },
 	{ "truncate down", false,
 	  { DO(OP_WRITE, 0, 9 * U), DO(OP_SYNC, 0, 0) },
 	  DO(OP_CUT, 2 * U + 100, 0) },
@@ -307,6 +317,8 @@ bool script_run(struct crash *c, const struct script *s,
 	if (right)
 		right = crash_do(c, &op);
 	*requests = c->requests;
+	if (right && s->after.kind != OP_OPEN)
+		right = crash_do(c, &s->after);
 	if (right)
 		grow_again(c);
 	return crash_end(c);

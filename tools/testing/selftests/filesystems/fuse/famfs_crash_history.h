@@ -21,7 +21,7 @@ struct script {
 	const char *name;
 	bool large;
 	struct crash_op before[4];	/* up to the first OP_OPEN */
-	struct crash_op op;
+	struct crash_op op, after;
 };
 
 extern const struct script scripts[];

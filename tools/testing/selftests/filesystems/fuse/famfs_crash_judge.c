@@ -72,6 +72,8 @@ static void judge_success(struct crash *c, const struct crash_op *op)
 			return;
 		if (f->size != to)
 			deny(c, op, "truncate is not in effect");
+		if (crash_pinned(c, op->file, to))
+			deny(c, op, "truncate takes a page that is pinned");
 		model_resize(m, to);
 		m->promised = to;
 		return;
@@ -102,7 +104,7 @@ static void blame(struct crash *c, const struct crash_op *op)
 	if (c->dead || (tells && m->lossy))
 		return;
 	/* Behind an end that has come down there is nothing to store to. */
-	if (c->loose && op->kind == OP_STORE && result == -EFAULT &&
+	if (m->loose && op->kind == OP_STORE && result == -EFAULT &&
 	    op->pos + op->len > (__u64)c->sh->task.size)
 		return;
 	if (result < 0)
@@ -124,6 +126,8 @@ __u64 crash_judge(struct crash *c, const struct crash_op *op, bool done)
 
 	if (done)
 		blame(c, op);
+	if (result > 0 && writes(op->kind) && op->how == HOW_WELL)
+		m->revoked = false;
 	if (writes(op->kind)) {
 		n = result > 0 ? result : 0;
 		model_set(m, op->pos, op->pos + n, c->id);
@@ -155,20 +159,22 @@ void crash_adopt(struct crash *c, const struct crash_op *op, __u64 least,
 {
 	struct famfs_model *m = &c->sh->model[op->file];
 	const struct famfs_file *f = &c->st->files[op->file];
-	__u64 most;
 
-	if (c->loose && least > f->size)
+	if (m->loose && least > f->size)
 		least = f->size;
-	c->loose = false;
+	m->loose = false;
 	if (size < least || size > m->most)
 		crash_wrong(c, "%s shows %llu bytes, not %llu to %llu", f->name,
 			    size, least, m->most);
 	if (!c->dead && f->size > size)
 		crash_wrong(c, "%s shows %llu bytes, and the server believes in %llu",
 			    f->name, size, f->size);
-	most = m->most;
-	model_resize(m, size);
-	/* What died with the connection may have been done by the server. */
+	/*
+	 * What died with the connection may have been done by the server, or
+	 * not: it may still have the bytes that are not seen here any more.
+	 */
 	if (c->dead)
-		m->most = most;
+		model_hide(m, size);
+	else
+		model_resize(m, size);
 }

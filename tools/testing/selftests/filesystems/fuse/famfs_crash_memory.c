@@ -358,6 +358,18 @@ static bool go_wrong(const struct famfs_req *req)
 	}
 }
 
+/* A size that no task waits for may be overtaken by what comes after it. */
+static bool is_late(const struct famfs_req *req)
+{
+	const struct fuse_setattr_in *in = req->in;
+	const struct crash_shared *sh = watching->sh;
+
+	return sh->late && req->ih->opcode == FUSE_SETATTR &&
+	       (in->valid & FATTR_SIZE) &&
+	       (pid_t)req->ih->pid != sh->task.pid &&
+	       (pid_t)req->ih->pid != sh->pinner.pid;
+}
+
 /* What the server does first, and mostly instead, with each request. */
 static bool watch(const struct famfs_req *req)
 {
@@ -365,7 +377,7 @@ static bool watch(const struct famfs_req *req)
 	struct crash_shared *sh = watching->sh;
 	__u64 file = req->ih->nodeid - FAMFS_INO(0);
 
-	if (!counted(req))
+	if (!counted(req) || is_late(req))
 		return false;
 	sh->seen++;
 	if (req->ih->opcode == FUSE_SETATTR && file < CRASH_FILES &&

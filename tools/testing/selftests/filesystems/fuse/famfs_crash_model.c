@@ -127,6 +127,15 @@ void model_resize(struct famfs_model *m, __u64 size)
 	change(m, size, MODEL_END, 0, true);
 }
 
+/* This host shows a smaller file; what another one will see is open. */
+void model_hide(struct famfs_model *m, __u64 size)
+{
+	model_may(m, size, m->size, 0);
+	m->size = size;
+	if (m->promised > size)
+		m->promised = size;
+}
+
 static __u64 word(__u32 id, __u64 n)
 {
 	__u64 w = (n + 1) * 0xd6e8feb86659fd93ULL;

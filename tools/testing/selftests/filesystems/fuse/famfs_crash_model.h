@@ -25,6 +25,8 @@ struct famfs_model {
 	__u64 promised;			/* as far as fsync and close promised */
 	__u64 most;			/* the largest that may be told */
 	bool lossy;			/* the server refused to be told */
+	bool revoked;			/* perhaps: there may be no map */
+	bool loose;			/* the size may have gone down */
 	__u32 n;
 	struct model_span span[MODEL_SPANS];
 };
@@ -33,6 +35,7 @@ void model_init(struct famfs_model *m);
 void model_set(struct famfs_model *m, __u64 start, __u64 end, __u32 id);
 void model_may(struct famfs_model *m, __u64 start, __u64 end, __u32 id);
 void model_resize(struct famfs_model *m, __u64 size);
+void model_hide(struct famfs_model *m, __u64 size);
 void model_fill(__u32 id, __u64 pos, void *buf, size_t len);
 size_t model_match(const struct famfs_model *m, __u64 pos, const void *buf,
 		   size_t len);

@@ -26,6 +26,9 @@
 /* How long an operation may wait for a pinned page before that is let go. */
 #define PIN_MS		30
 
+/* How long it may wait for the size that has been left to a work item. */
+#define LATE_MS		100
+
 static __u64 now_us(void)
 {
 	struct timespec ts;
@@ -43,6 +46,15 @@ static void signal_server(struct crash *c, int sig)
 {
 	if (c->env->srv.pid)
 		kill(c->env->srv.pid, sig);
+}
+
+/* Does all of the file stay where it is, whatever is done with the rest? */
+static bool only_resizes(const struct crash *c, const struct crash_op *op)
+{
+	__u64 size = c->sh->model[op->file].size;
+
+	return (op->kind == OP_CUT || op->kind == OP_CUT_NAME) &&
+	       op->pos >= size && c->st->files[op->file].size == size;
 }
 
 /* The server has stopped at the request.  Returns false if the task is gone. */
@@ -63,7 +75,14 @@ static bool stopped(struct crash *c, const struct crash_op *op)
 		crash_abort(c);
 		break;
 	case HOW_MEANWHILE:
+		/* Where bytes would be lost nobody could say which ones. */
+		if (crash_loses(c, op->file) ||
+		    (op->meanwhile == OP_TRADE && !only_resizes(c, op)))
+			break;
+		/* It asks for the map with the ordinary inode locked. */
+		c->locked = op->kind == OP_CUT_NAME;
 		crash_serve(c, op->meanwhile, op->file, op->pos + op->at);
+		c->locked = false;
 		break;
 	default:
 		break;
@@ -85,6 +104,21 @@ static bool look_at_server(struct crash *c, const struct crash_op *op)
 	srv->pid = 0;
 	crash_server_lost(c);
 	return true;
+}
+
+/* A server that is to die does so, also where the task was quicker. */
+static void wait_death(struct crash *c, const struct crash_op *op)
+{
+	int i;
+
+	if (op->how != HOW_BEFORE && op->how != HOW_DONE &&
+	    op->how != HOW_ANSWERED)
+		return;
+	for (i = 0; i < 1000 && c->env->srv.pid &&
+	     __atomic_load_n(&c->sh->seen, __ATOMIC_SEQ_CST) >= op->at; i++) {
+		look_at_server(c, op);
+		usleep(c->env->srv.pid ? 1000 : 0);
+	}
 }
 
 /* Is the moment there at which the task is to be killed by itself? */
@@ -115,6 +149,8 @@ static bool wait_op(struct crash *c, const struct crash_op *op)
 		ms = (now_us() - begun) / 1000;
 		if (c->pin_file >= 0 && ms > PIN_MS)
 			crash_unpin(c);
+		if (ms > LATE_MS)
+			crash_set_late(c, false);
 		if (ms > HANG_MS) {
 			crash_wrong(c, "it does not end");
 			return !crash_task_kill(c, t);
@@ -147,6 +183,12 @@ static void start_again(struct crash *c, const struct crash_op *op,
 
 	if (crash_task_start(c, t)) {
 		crash_wrong(c, "no task");
+		return;
+	}
+	/* Nobody has the file open: what it has to tell is not forgotten. */
+	if ((op->kind == OP_CLOSE || op->kind == OP_SYNC) && op->len % 2) {
+		crash_set_late(c, false);
+		crash_evict(c);
 		return;
 	}
 	arm(c, &stat);
@@ -194,9 +236,12 @@ static bool run_op(struct crash *c, const struct crash_op *op)
 	arm(c, op);
 	crash_task_post(c, t, op);
 	done = wait_op(c, op);
-	c->requests = c->sh->seen;
-	c->sh->how = HOW_WELL;
+	__atomic_store_n(&c->sh->how, HOW_WELL, __ATOMIC_SEQ_CST);
+	c->requests = __atomic_load_n(&c->sh->seen, __ATOMIC_SEQ_CST);
+	wait_death(c, op);
 	signal_server(c, SIGCONT);
+	if (op->kind != OP_STAT)
+		crash_set_late(c, !done && op->how == HOW_QUEUED && !c->dead);
 	if (c->log)
 		fprintf(c->log, "   %s %ld, size %lld, %u requests%s\n",
 			done ? "result" : "killed", done ? t->result : 0,
@@ -234,6 +279,7 @@ static bool close_all(struct crash *c)
 {
 	struct crash_op op = { .kind = OP_CLOSE };
 
+	crash_set_late(c, false);
 	for (op.file = 0; op.file < CRASH_FILES; op.file++)
 		for (op.slot = 0; op.slot < CRASH_SLOTS; op.slot++)
 			if (!run_op(c, &op))
@@ -245,6 +291,18 @@ static bool kill_idle(struct crash *c, const struct crash_op *op)
 {
 	crash_task_kill(c, &c->sh->task);
 	start_again(c, op, c->sh->model[op->file].size);
+	return !c->sh->wrong[0];
+}
+
+/* What the file has lost by that is known at once. */
+static bool serve(struct crash *c, const struct crash_op *op)
+{
+	const struct crash_op stat = { .kind = OP_STAT, .file = op->file,
+				       .slot = op->slot };
+
+	crash_serve(c, op->kind, op->file, op->pos);
+	if (!c->sh->wrong[0] && c->sh->model[op->file].loose)
+		return run_op(c, &stat);
 	return !c->sh->wrong[0];
 }
 
@@ -271,10 +329,8 @@ static bool run_any(struct crash *c, const struct crash_op *op)
 	default:
 		break;
 	}
-	if (op->kind > OP_LAST_TASK) {
-		crash_serve(c, op->kind, op->file, op->pos);
-		return !c->sh->wrong[0];
-	}
+	if (op->kind > OP_LAST_TASK)
+		return serve(c, op);
 	return run_op(c, op);
 }
 
@@ -310,6 +366,7 @@ int crash_begin(struct crash *c, __u64 unit, __u32 units, bool heir)
 {
 	int file, err;
 
+	famfs_rules_clear(&c->env->srv);
 	famfs_pool_init(&c->env->srv, 0, 4 * MiB, unit, units);
 	err = crash_memory_reset(c);
 	if (err)
@@ -319,7 +376,6 @@ int crash_begin(struct crash *c, __u64 unit, __u32 units, bool heir)
 	c->sh->heir = heir;
 	c->id = 0;
 	c->pin_file = -1;
-	c->loose = false;
 	add_files(c);
 	crash_memory_settle(c);
 	for (file = 0; file < CRASH_FILES; file++)

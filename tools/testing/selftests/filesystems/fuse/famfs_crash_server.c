@@ -21,23 +21,65 @@ static struct famfs_file *file_of(struct crash *c, int file)
 	return &c->st->files[file];
 }
 
+/* What is pinned from there on stays the file's until it is let go. */
+bool crash_pinned(const struct crash *c, int file, __u64 pos)
+{
+	return c->pin_file == file && c->pin_pos >= pos;
+}
+
 /* Pages that are pinned are a good reason, and so is a file nobody knows. */
 static bool pushed(struct crash *c, int file, int err)
 {
-	if (err && err != -ENOENT && !(err == -EBUSY && c->pin_file == file))
+	if (err == -EBUSY && (c->pin_file == file || c->locked))
+		return false;
+	if (err && err != -ENOENT)
 		crash_wrong(c, "a map of file %d is refused: %d", file, err);
 	return !err || err == -ENOENT;
 }
 
+/* Does the file lose what the server has not been told, with a new map? */
+bool crash_loses(const struct crash *c, int file)
+{
+	const struct famfs_model *m = &c->sh->model[file];
+
+	return file < CRASH_FILES && m->revoked &&
+	       c->st->files[file].size < m->size;
+}
+
+/* Bytes that the server has not been told go with the memory they are in. */
+static void lose(struct crash *c, int file, __u64 size)
+{
+	struct famfs_model *m = &c->sh->model[file];
+
+	if (size >= m->size)
+		return;
+	m->loose = true;
+	m->lossy = true;
+	model_may(m, size, m->size, 0);
+}
+
 static bool push(struct crash *c, int file)
 {
-	return pushed(c, file, famfs_push_file(&c->env->srv, c->dev,
-					       file_of(c, file)));
+	struct famfs_file *f = file_of(c, file);
+	int err = famfs_push_file(&c->env->srv, c->dev, f);
+
+	if (!err && file < CRASH_FILES) {
+		if (crash_loses(c, file))
+			lose(c, file, f->size);
+		c->sh->model[file].revoked = false;
+	}
+	return pushed(c, file, err);
 }
 
 static bool revoke_map(struct crash *c, int file)
 {
-	return pushed(c, file, famfs_revoke(c->dev, file));
+	int err = famfs_revoke(c->dev, file);
+
+	if (!err && file < CRASH_FILES)
+		c->sh->model[file].revoked = true;
+	if (!err && crash_pinned(c, file, 0))
+		crash_wrong(c, "a map is revoked while a page is pinned");
+	return pushed(c, file, err);
 }
 
 static void change_owner(struct crash *c, __u32 unit, int file)
@@ -45,6 +87,37 @@ static void change_owner(struct crash *c, __u32 unit, int file)
 	c->st->pool.owner[unit] = file + 1;
 	c->sh->owner[unit] = file + 1;
 	crash_unit_use(c, unit);
+}
+
+static void swap_unit(struct crash *c, int file, __u32 i, int to)
+{
+	struct famfs_file *f = file_of(c, file);
+
+	memcpy(crash_memory_unit(c, to), crash_memory_unit(c, f->unit[i]),
+	       c->st->pool.unit);
+	change_owner(c, to, file);
+	f->unit[i] = to;
+}
+
+/* Moves a unit's bytes while nobody uses the file, all of which is told. */
+static void move_told(struct crash *c, int file, __u32 i)
+{
+	struct famfs_file *f = file_of(c, file);
+	__u32 old = f->unit[i];
+	int to = crash_unit_take(c);
+
+	if (to < 0)
+		return;
+	swap_unit(c, file, i, to);
+	if (push(c, file)) {
+		if (crash_pinned(c, file, i * c->st->pool.unit))
+			crash_wrong(c, "a page has moved that is pinned");
+	} else {
+		f->unit[i] = old;
+		old = to;
+	}
+	c->st->pool.owner[old] = 0;
+	crash_memory_settle(c);
 }
 
 /* Moves a unit's bytes while nobody on this host reaches them. */
@@ -56,10 +129,7 @@ static void move_unit(struct crash *c, int file, __u64 pos)
 
 	if (to < 0 || !revoke_map(c, file))
 		return;
-	memcpy(crash_memory_unit(c, to), crash_memory_unit(c, old),
-	       c->st->pool.unit);
-	change_owner(c, to, file);
-	f->unit[i] = to;
+	swap_unit(c, file, i, to);
 	c->st->pool.owner[old] = 0;
 	crash_memory_settle(c);
 	/* A push now would say that there is nothing behind the size we know. */
@@ -85,7 +155,9 @@ static void trade_units(struct crash *c, int file)
 		for (i = from; i < f->units; i++)
 			if (f->unit[i] != old.unit[i])
 				c->st->pool.owner[old.unit[i]] = 0;
-		c->loose = true;
+		if (i > from && crash_pinned(c, file, from * unit))
+			crash_wrong(c, "a page has moved that is pinned");
+		lose(c, file, f->size > from * unit ? f->size : from * unit);
 	} else {
 		for (i = from; i < f->units; i++)
 			if (f->unit[i] != old.unit[i])
@@ -111,7 +183,11 @@ void crash_serve(struct crash *c, enum crash_kind kind, int file, __u64 pos)
 		push(c, file);
 		return;
 	case OP_MOVE:
-		move_unit(c, file, pos);
+		if (c->sh->how == HOW_WELL && !c->sh->late &&
+		    f->size == c->sh->model[file].size && pos % 4)
+			move_told(c, file, pos / c->st->pool.unit % f->units);
+		else
+			move_unit(c, file, pos);
 		return;
 	case OP_REVOKE:
 		revoke_map(c, file);
@@ -122,6 +198,20 @@ void crash_serve(struct crash *c, enum crash_kind kind, int file, __u64 pos)
 	default:
 		return;
 	}
+}
+
+/* Has the server keep, or not any more, what a killed task has left. */
+void crash_set_late(struct crash *c, bool late)
+{
+	struct famfs_server *srv = &c->env->srv;
+
+	if (c->sh->late == late)
+		return;
+	c->sh->late = late;
+	if (late)
+		famfs_hold(srv, FUSE_SETATTR, FAMFS_ANY);
+	else
+		famfs_release_op(srv, FUSE_SETATTR);
 }
 
 /* Waits until this mount has the device. */
@@ -190,11 +280,14 @@ void crash_abort(struct crash *c)
 }
 
 /* Is it gone before so many ms have passed? */
-static bool gone(pid_t pid, int ms)
+static bool gone(struct crash *c, pid_t pid, int ms, bool served)
 {
 	while (waitpid(pid, NULL, WNOHANG) != pid) {
 		if (!ms--)
 			return false;
+		/* It may be about to stop because of what was before. */
+		if (served && c->env->srv.pid)
+			kill(c->env->srv.pid, SIGCONT);
 		usleep(1000);
 	}
 	return true;
@@ -211,15 +304,15 @@ bool crash_task_kill(struct crash *c, struct crash_task *t)
 	if (!t->pid)
 		return true;
 	kill(t->pid, SIGKILL);
-	died = gone(t->pid, 300);
+	died = gone(c, t->pid, 50, false);
 	if (c->env->srv.pid)
 		kill(c->env->srv.pid, SIGCONT);
 	if (!died)
-		died = gone(t->pid, 10000);
+		died = gone(c, t->pid, 10000, true);
 	if (!died) {
 		crash_wrong(c, "a task that was killed does not end");
 		crash_abort(c);
-		died = gone(t->pid, 3000);
+		died = gone(c, t->pid, 3000, true);
 	}
 	c->stuck |= !died;
 	t->pid = 0;
@@ -243,14 +336,27 @@ int crash_pin(struct crash *c, int file, __u64 pos)
 	if (err)
 		return err;
 	c->pin_file = file;
-	c->pin_pos = pos;
+	c->pin_pos = pos & ~4095ULL;
 	crash_task_post(c, t, &op);
 	for (i = 0; i < 5000; i++) {
 		if (__atomic_load_n(&t->state, __ATOMIC_SEQ_CST) == TASK_DONE)
-			return t->result;
+			break;
 		usleep(500);
 	}
-	return -ETIMEDOUT;
+	err = i < 5000 ? t->result : -ETIMEDOUT;
+	if (err)
+		crash_unpin(c);
+	return err;
+}
+
+/* Nothing is left of what the kernel knew. */
+static void forget(struct famfs_model *m, __u64 size)
+{
+	model_resize(m, size);
+	m->promised = size;
+	m->lossy = false;
+	m->revoked = false;
+	m->loose = false;
 }
 
 /* The file as the next host finds it, and has the server make it. */
@@ -266,9 +372,7 @@ static void recover(struct crash *c, int file)
 		crash_wrong(c, "%s has %llu bytes, and had never more than %llu",
 			    f->name, f->size, m->most);
 	crash_memory_check(c, file);
-	model_resize(m, f->size);
-	m->promised = f->size;
-	m->lossy = false;
+	forget(m, f->size);
 	famfs_shrink(&c->env->srv, f, f->size);
 	crash_memory_settle(c);
 }
@@ -330,9 +434,7 @@ bool crash_evict(struct crash *c)
 		if (f->size < (m->lossy ? m->promised : m->size))
 			crash_wrong(c, "%s is forgotten with %llu bytes of %llu",
 				    f->name, f->size, m->size);
-		model_resize(m, f->size);
-		m->promised = f->size;
-		m->lossy = false;
+		forget(m, f->size);
 	}
 	return !c->sh->wrong[0];
 }

@@ -134,7 +134,44 @@ static long cut_name(struct crash *c, const struct crash_op *op)
 	return result_of(truncate(path, op->pos));
 }
 
-/* Compares the whole file, by read() and some of it by a mapping. */
+static bool copy_page(char *to, int fd, __u64 pos)
+{
+	char *map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, pos);
+	bool copied = false;
+
+	if (map == MAP_FAILED)
+		return false;
+	signal(SIGBUS, on_bus);
+	if (!sigsetjmp(bus, 1)) {
+		memcpy(to, map, PAGE);
+		copied = true;
+	}
+	signal(SIGBUS, SIG_DFL);
+	munmap(map, PAGE);
+	return copied;
+}
+
+/* A mapping shows the rest of the last page: not what was there before. */
+static void check_rest(struct crash *c, int fd, int file, __u64 size)
+{
+	const struct famfs_file *f = &c->st->files[file];
+	__u64 at = (size + 63) / 64 * 64, page = size & ~(PAGE - 1);
+
+	if (size % PAGE == 0 || !copy_page(buf, fd, page))
+		return;
+	for (; at < page + PAGE; at += 64) {
+		__u64 place = famfs_place(&c->env->srv, f, at);
+
+		if (place == ~0ULL ||
+		    !crash_is_pattern(c, place, buf + at - page, 8))
+			continue;
+		crash_wrong(c, "%s has %llu bytes, and shows old ones at %llu",
+			    name_of(file), size, at);
+		return;
+	}
+}
+
+/* Compares the whole file by read(), and what is behind it by a mapping. */
 static long check(struct crash *c, int fd, const struct crash_op *op)
 {
 	const struct famfs_model *m = &c->sh->model[op->file];
@@ -155,7 +192,10 @@ static long check(struct crash *c, int fd, const struct crash_op *op)
 			return -EBADMSG;
 		}
 	}
-	return n < 0 ? -errno : 0;
+	if (n < 0)
+		return -errno;
+	check_rest(c, fd, op->file, pos);
+	return 0;
 }
 
 /* The heir's bytes are those of the places that it has. */

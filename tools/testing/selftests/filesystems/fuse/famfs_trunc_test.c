@@ -278,6 +278,17 @@ TEST_F(famfs_trunc, G1_create_truncates_an_ordinary_file)
 	EXPECT_EQ(2, self->plain->size);
 }
 
+/* That there is no SETATTR does not say that there is no CREATE. */
+TEST_F(famfs_trunc, X3_create_whose_truncation_is_not_implemented)
+{
+	self->plain->exists = false;
+	famfs_fail(&self->env.srv, FUSE_SETATTR,
+		   FAMFS_INO(self->plain - self->env.srv.st->files), -ENOSYS,
+		   -1);
+	EXPECT_OPEN_FAILS(EIO, "plain", O_CREAT | O_TRUNC | O_RDWR);
+	EXPECT_COUNT(0, FUSE_MKNOD);
+}
+
 TEST_F(famfs_trunc, G5_no_map_after_create_truncates)
 {
 	char c;

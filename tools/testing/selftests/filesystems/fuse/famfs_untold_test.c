@@ -4,8 +4,9 @@
  *
  * What was wrong here: a size was told once, and if that was killed it was not
  * told again, so that bytes were lost; one of two fsync() relied on the other
- * one's failure; nobody else learnt of a size that the server refused; a size
- * that was not told was kept over memory with something else in it.
+ * one's failure; an answer counted that a new map had overtaken; nobody else
+ * learnt of a size that the server refused; a size that was not told was kept
+ * over memory with something else in it.
  */
 #include "famfs_task.h"
 #include "famfs_test.h"
@@ -23,6 +24,23 @@ FIXTURE(famfs_untold)
 	int fd;				/* of "f", FAR long, which is not told */
 };
 
+/* How many sizes the server forgets; it shares this. */
+static int *forgets;
+
+/* A size is answered, but a map without it is pushed before that. */
+static bool forget_size(const struct famfs_req *req)
+{
+	const struct fuse_attr_out out = {};
+	struct famfs_server *srv = req->srv;
+
+	if (req->ih->opcode != FUSE_SETATTR || !*forgets)
+		return false;
+	--*forgets;
+	famfs_push_file(srv, srv->fd, famfs_file_of(req));
+	famfs_reply(req, 0, &out, sizeof(out));
+	return true;
+}
+
 FIXTURE_SETUP(famfs_untold)
 {
 	const char *why = famfs_env_init(&self->env, 1);
@@ -32,6 +50,10 @@ FIXTURE_SETUP(famfs_untold)
 		SKIP(return, "%s", why);
 	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
 	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
+	forgets = mmap(NULL, sizeof(*forgets), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, forgets);
+	srv->watch = forget_size;
 	self->dev = dup(srv->fd);
 	ASSERT_LE(0, self->dev);
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
@@ -163,6 +185,20 @@ TEST_F(famfs_untold, G3_one_of_two_fsyncs_fails)
 		}
 	}
 	EXPECT_LT(0, failed);
+}
+
+/*
+ * A map that comes while a size is on its way says what the server has after
+ * it: however often that happens, such an answer is not enough for fsync().
+ */
+TEST_F(famfs_untold, G3_answers_from_before_a_push_do_not_count)
+{
+	*forgets = 2;
+	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_EQ(0, *forgets);
+	EXPECT_EQ(3, famfs_count(&self->env.srv, FUSE_SETATTR));
+	EXPECT_EQ(FAR, self->file->size);
+	EXPECT_SIZE(FAR);
 }
 
 /* No is an answer: whoever asks gets it, and nobody else has to wait. */

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Talking to the servers that are running on this host.
+ */
+
+#include "ask.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "serve.h"
+
+static int ask_connect(const char *uuid)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path),
+		 CONTROL_FOLDER "/%s", uuid);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+		int err = -errno;
+
+		close(fd);
+		/* The socket of a server that has died. */
+		return err == -ECONNREFUSED ? -ENOENT : err;
+	}
+	return fd;
+}
+
+int ask_uuid(const char *uuid, const char *word, struct answer *answer)
+{
+	int fd = ask_connect(uuid);
+	size_t used = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	snprintf(answer->uuid, sizeof(answer->uuid), "%s", uuid);
+	if (dprintf(fd, "%s\n", word) < 0) {
+		close(fd);
+		return -EIO;
+	}
+	while ((n = read(fd, answer->text + used,
+			 sizeof(answer->text) - 1 - used)) > 0)
+		used += (size_t)n;
+	answer->text[used] = '\0';
+	close(fd);
+	/* It ended meanwhile. */
+	return used ? 0 : -ENOENT;
+}
+
+const char *ask_value(const struct answer *answer, const char *word)
+{
+	static char values[16][PATH_MAX];
+	static unsigned int next;
+	char *value = values[next++ % 16];
+	size_t bytes = strlen(word);
+	const char *line = answer->text;
+
+	*value = '\0';
+	while (*line) {
+		size_t length = strcspn(line, "\n");
+
+		if (length > bytes && !strncmp(line, word, bytes) &&
+		    line[bytes] == ' ') {
+			snprintf(value, PATH_MAX, "%.*s",
+				 (int)(length - bytes - 1), line + bytes + 1);
+			break;
+		}
+		line += length + (line[length] == '\n');
+	}
+	return value;
+}
+
+static bool ask_is(const struct answer *answer, const char *wanted)
+{
+	static const char *const words[] = { "mountpoint", "device", "source",
+					     "uuid", "label" };
+	char path[PATH_MAX];
+
+	if (!wanted)
+		return true;
+	if (!realpath(wanted, path))
+		snprintf(path, sizeof(path), "%s", wanted);
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		const char *value = ask_value(answer, words[i]);
+
+		if (*value && (!strcmp(value, wanted) || !strcmp(value, path)))
+			return true;
+	}
+	return false;
+}
+
+int ask_status(const char *wanted,
+	       void (*each)(void *context, const struct answer *answer),
+	       void *context)
+{
+	DIR *folder = opendir(CONTROL_FOLDER);
+	struct dirent *entry;
+	struct answer answer;
+	int count = 0;
+
+	while (folder && (entry = readdir(folder))) {
+		if (entry->d_name[0] == '.' ||
+		    ask_uuid(entry->d_name, "status", &answer) ||
+		    !ask_is(&answer, wanted))
+			continue;
+		count++;
+		each(context, &answer);
+	}
+	if (folder)
+		closedir(folder);
+	return count;
+}

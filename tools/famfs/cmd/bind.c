@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * famfs bind and unbind: a dax device goes from one driver to another, and
+ * back to the one that it had where that fails.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "device.h"
+
+#define DAX_DRIVERS	"/sys/bus/dax/drivers"
+
+/* How long a node may take to appear, in tenths of a second. */
+#define BIND_NODE_TENTHS	30
+
+/* 0 or -errno. */
+static int bind_write(const char *driver, const char *file, const char *name)
+{
+	char path[PATH_MAX];
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), DAX_DRIVERS "/%s/%s", driver, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, name, strlen(name)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* The driver may be a module. */
+static bool bind_has_driver(const char *driver)
+{
+	char path[PATH_MAX];
+	int status;
+	pid_t child;
+
+	snprintf(path, sizeof(path), DAX_DRIVERS "/%s", driver);
+	if (!access(path, F_OK))
+		return true;
+	child = fork();
+	if (!child) {
+		execlp("modprobe", "modprobe", "-q", driver, (char *)NULL);
+		_exit(1);
+	}
+	if (child > 0)
+		waitpid(child, &status, 0);
+	return !access(path, F_OK);
+}
+
+static int bind_give(const char *name, const char *driver)
+{
+	char now[64];
+	int err;
+
+	/* fsdev_dax takes only what it is told of; new_id also attaches. */
+	if (!strcmp(driver, "fsdev_dax"))
+		err = bind_write(driver, "new_id", name);
+	else
+		err = bind_write(driver, "bind", name);
+	device_driver(name, now, sizeof(now));
+	if (!strcmp(now, driver))
+		return 0;
+	return err ? err : -ENODEV;
+}
+
+static void bind_take(const char *name, const char *driver)
+{
+	bind_write(driver, "unbind", name);
+	if (!strcmp(driver, "fsdev_dax"))
+		bind_write(driver, "remove_id", name);
+}
+
+static void bind_wait_for_node(const char *name)
+{
+	char node[80];
+
+	snprintf(node, sizeof(node), "/dev/%s", name);
+	for (int i = 0; i < BIND_NODE_TENTHS && access(node, F_OK); i++)
+		usleep(100000);
+}
+
+static int bind_refused(const char *path, const char *name, const char *driver,
+			int err)
+{
+	char next[200];
+
+	snprintf(next, sizeof(next), "dmesg | grep %s   says more", name);
+	cmd_fail(path, err == -EACCES || err == -EPERM ? "run it as root" : next,
+		 "%s does not take it: %s", driver, strerror(-err));
+	return 1;
+}
+
+int device_bind(const char *path, const char *driver)
+{
+	char name[64], old[64], next[200];
+	int err;
+
+	if (!device_name(path, name, sizeof(name))) {
+		cmd_fail(path, "daxctl list   shows which devices there are",
+			 "it is no dax device");
+		return 1;
+	}
+	device_driver(name, old, sizeof(old));
+	if (!strcmp(old, driver))
+		return 0;
+	if (!strcmp(old, "kmem")) {
+		snprintf(next, sizeof(next), "daxctl reconfigure-device -f -m devdax %s   takes it offline",
+			 name);
+		cmd_fail(path, next, "it is System RAM, and in use as such");
+		return 1;
+	}
+	if (!bind_has_driver(driver)) {
+		cmd_fail(driver, "boot a kernel with CONFIG_DEV_DAX_FSDEV",
+			 "the kernel has no such driver");
+		return 1;
+	}
+	if (old[0])
+		bind_take(name, old);
+	err = bind_give(name, driver);
+	if (!err) {
+		bind_wait_for_node(name);
+		return 0;
+	}
+	if (old[0])
+		bind_give(name, old);
+	return bind_refused(path, name, driver, err);
+}
+
+/* Whoever has it mounted would lose it under their hands. */
+static bool bind_is_free(const char *path)
+{
+	char name[64], driver[64], node[80];
+	int fd;
+
+	if (!device_name(path, name, sizeof(name)))
+		return true;
+	device_driver(name, driver, sizeof(driver));
+	if (strcmp(driver, "fsdev_dax"))
+		return true;
+	snprintf(node, sizeof(node), "/dev/%s", name);
+	fd = open(node, O_RDWR | O_EXCL | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 || errno != EBUSY)
+		return true;
+	cmd_fail(path, "findmnt -t fuse.famfs   shows it; famfs umount DIR ends it",
+		 "it is mounted, or a program has it");
+	return false;
+}
+
+static int bind_main(int argc, char **argv, const char *help, const char *driver)
+{
+	static const struct option options[] = {
+		{ "quiet", no_argument, NULL, 'q' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "qh", options, NULL)) >= 0) {
+		if (option == 'h') {
+			fputs(help, stdout);
+			return 0;
+		}
+		if (option == '?')
+			return 2;
+		cmd_quiet |= option == 'q';
+	}
+	if (optind != argc - 1) {
+		cmd_fail(argv[0], "famfs bind --help",
+			 "one device must be named");
+		return 2;
+	}
+	if (!bind_is_free(argv[optind]) || device_bind(argv[optind], driver))
+		return 1;
+	cmd_say("%s: bound to %s", argv[optind], driver);
+	return 0;
+}
+
+int cmd_bind(int argc, char **argv)
+{
+	return bind_main(argc, argv,
+		"Usage: famfs bind [OPTION...] DEVICE\n"
+		"\n"
+		"Gives a dax device to the driver fsdev_dax, which file systems need. That\n"
+		"lasts until the next boot; the mount option fsdev does it each time.\n"
+		"\n"
+		"  -q, --quiet    say nothing but errors\n"
+		"  -h, --help\n", "fsdev_dax");
+}
+
+int cmd_unbind(int argc, char **argv)
+{
+	return bind_main(argc, argv,
+		"Usage: famfs unbind [OPTION...] DEVICE\n"
+		"\n"
+		"Gives a dax device back to the driver device_dax. What is on it stays.\n"
+		"\n"
+		"  -q, --quiet    say nothing but errors\n"
+		"  -h, --help\n", "device_dax");
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * famfs compact: a new snapshot, and the log begins anew. It happens by itself
+ * when the log is full.
+ */
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <uuid/uuid.h>
+
+#include "ask.h"
+#include "cmd.h"
+
+static const char compact_help[] =
+	"Usage: famfs compact [OPTION...] DIRECTORY|DEVICE\n"
+	"\n"
+	"Writes a snapshot and begins the log anew, which happens by itself when the\n"
+	"log is full. The file system may be mounted here.\n"
+	"\n"
+	"  -q, --quiet    say nothing but errors\n"
+	"  -h, --help\n";
+
+static void compact_note(void *context, const struct answer *answer)
+{
+	*(struct answer *)context = *answer;
+}
+
+static int compact_mounted(const char *what, const struct answer *status)
+{
+	struct answer answer;
+	const char *result = "the server has ended";
+
+	if (!ask_uuid(status->uuid, "compact", &answer))
+		result = ask_value(&answer, "result");
+	if (!strcmp(result, "done")) {
+		cmd_say("%s: compacted", what);
+		return 0;
+	}
+	cmd_fail(what, "famfs status", "%s", result);
+	return 1;
+}
+
+/* Whoever takes it over writes a snapshot. */
+static int compact_device(const char *device)
+{
+	struct volume_options options = { .how = VOLUME_OWN };
+	struct fault fault = { 0 };
+	struct volume *volume;
+	struct media *media;
+	struct timespec now;
+	uuid_t nonce;
+	int err = host_self_read(&options.self);
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	options.now = now.tv_sec * 1000000000ll + now.tv_nsec;
+	uuid_generate(nonce);
+	memcpy(&options.nonce, nonce, sizeof(options.nonce));
+	media = cmd_open(device, MEDIA_WRITE | MEDIA_EXCLUSIVE);
+	if (!media)
+		return 1;
+	if (!err)
+		err = volume_open(&volume, media, &options, &fault);
+	if (err) {
+		cmd_fail_fault(device, err, &fault);
+	} else {
+		err = volume_leave(volume);
+		if (err)
+			cmd_fail_errno(device, err);
+		else
+			cmd_say("%s: compacted", device);
+		volume_close(volume);
+	}
+	media_close(media);
+	return err ? 1 : 0;
+}
+
+int cmd_compact(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "quiet", no_argument, NULL, 'q' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	struct answer answer;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "qh", options, NULL)) >= 0) {
+		if (option == 'h') {
+			fputs(compact_help, stdout);
+			return 0;
+		}
+		if (option == '?')
+			return 2;
+		cmd_quiet |= option == 'q';
+	}
+	if (optind != argc - 1) {
+		cmd_fail("famfs compact", "famfs compact --help",
+			 "one device or directory must be named");
+		return 2;
+	}
+	if (ask_status(argv[optind], compact_note, &answer))
+		return compact_mounted(argv[optind], &answer);
+	return compact_device(argv[optind]);
+}

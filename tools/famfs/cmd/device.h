@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Dax devices as sysfs shows them.
+ */
+#ifndef FAMFS_DEVICE_H
+#define FAMFS_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What goes before a uuid or a label in place of a device. */
+#define DEVICE_PREFIX	"famfs:"
+
+/* The name on the dax bus, daxX.Y, of a node or of what would be one. */
+bool device_name(const char *path, char *name, size_t room);
+
+/* The driver that has it, "" for none. False: there is no such device. */
+bool device_driver(const char *name, char *driver, size_t room);
+
+/* Gives it to @driver. 0, or 1: what was wrong has been said. */
+int device_bind(const char *path, const char *driver);
+
+/* False: it is a dax device that fsdev_dax does not have; that has been said. */
+bool device_check(const char *path);
+
+/* The node of a source: a path, famfs:UUID or famfs:LABEL. False: said. */
+bool device_find(const char *source, char *path, size_t room);
+
+#endif

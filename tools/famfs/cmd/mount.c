@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mount.famfs: mounts, as mount(8) calls it and as people do.
+ *
+ * The server is a child, and goes on in the background when it says that it is
+ * ready; before that, what is wrong is its exit status.
+ */
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ask.h"
+#include "cmd.h"
+#include "device.h"
+#include "serve.h"
+
+/* As mount(8) knows them. */
+enum { MOUNT_USAGE = 1, MOUNT_FAILED = 32 };
+
+static const char mount_help[] =
+	"Usage: famfs mount [OPTION...] SOURCE DIRECTORY\n"
+	"       mount -t famfs [-o OPTIONS] SOURCE DIRECTORY\n"
+	"\n"
+	"Mounts a famfs file system. SOURCE is a device, famfs:UUID or famfs:LABEL.\n"
+	"\n"
+	"  -o OPTIONS         separated by commas: ro, nosuid, nodev, noexec, noatime,\n"
+	"                     nodiratime, sync, dirsync and their opposites;\n"
+	"                     fsdev: bind the device to fsdev_dax first\n"
+	"      --foreground   stay, and show what goes on\n"
+	"  -d, --debug        show each request; stay in the foreground\n"
+	"  -h, --help\n";
+
+struct mounting {
+	struct serve serve;
+	char device[PATH_MAX], flags[512];
+	bool bind, fake, sloppy;
+};
+
+/* What libfuse or the kernel do. */
+static const char *const mount_flags[] = {
+	"ro", "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "atime",
+	"noatime", "diratime", "nodiratime", "relatime", "norelatime",
+	"strictatime", "lazytime", "nolazytime", "sync", "async", "dirsync",
+};
+
+/* What only mount(8) and systemd need. */
+static const char *const mount_ignored[] = {
+	"defaults", "auto", "noauto", "nofail", "_netdev", "user", "nouser",
+	"users", "owner", "group", "mand", "nomand", "remount",
+};
+
+static bool mount_is_in(const char *option, const char *const *list,
+			size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!strcmp(option, list[i]))
+			return true;
+	}
+	return false;
+}
+
+#define MOUNT_IS_IN(option, list) \
+	mount_is_in(option, list, sizeof(list) / sizeof(*(list)))
+
+static bool mount_option(struct mounting *mounting, const char *option)
+{
+	size_t used = strlen(mounting->flags);
+
+	if (!strcmp(option, "fsdev")) {
+		mounting->bind = true;
+		return true;
+	}
+	if (!strcmp(option, "remount")) {
+		cmd_fail(option, "umount it, and mount it with the other options",
+			 "famfs cannot be remounted");
+		return false;
+	}
+	if (!*option || !strncmp(option, "x-", 2) ||
+	    !strncmp(option, "comment=", 8) ||
+	    MOUNT_IS_IN(option, mount_ignored))
+		return true;
+	if (!MOUNT_IS_IN(option, mount_flags)) {
+		if (mounting->sloppy)
+			return true;
+		cmd_fail(option, "mount.famfs --help   lists them",
+			 "there is no such option of a mount");
+		return false;
+	}
+	snprintf(mounting->flags + used, sizeof(mounting->flags) - used,
+		 ",%s", option);
+	return true;
+}
+
+static bool mount_options(struct mounting *mounting, char *list)
+{
+	char *option;
+
+	while ((option = strsep(&list, ","))) {
+		if (!mount_option(mounting, option))
+			return false;
+	}
+	return true;
+}
+
+/* Return: 0 to go on, else 1 + the exit status. */
+static int mount_parse(struct mounting *mounting, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "foreground", no_argument, NULL, 'F' },
+		{ "debug", no_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	struct serve *serve = &mounting->serve;
+	int option;
+
+	/* As other file systems are: users' programs expect no less. */
+	strcpy(mounting->flags, "dev,suid");
+	while ((option = getopt_long(argc, argv, "o:t:fsnvdqh", options,
+				     NULL)) >= 0) {
+		if (option == 'h') {
+			fputs(mount_help, stdout);
+			return 1;
+		}
+		if (option == '?' ||
+		    (option == 'o' && !mount_options(mounting, optarg)))
+			return 1 + MOUNT_USAGE;
+		serve->foreground |= option == 'F' || option == 'd';
+		serve->debug |= option == 'd';
+		mounting->fake |= option == 'f';
+		mounting->sloppy |= option == 's';
+		cmd_quiet |= option == 'q';
+	}
+	if (optind != argc - 2) {
+		cmd_fail("mount.famfs", "mount.famfs --help",
+			 "a source and a directory must be named");
+		return 1 + MOUNT_USAGE;
+	}
+	serve->source = argv[optind];
+	serve->mountpoint = realpath(argv[optind + 1], NULL);
+	if (serve->mountpoint)
+		return 0;
+	cmd_fail(argv[optind + 1], "mkdir it", "%s", strerror(errno));
+	return 1 + MOUNT_FAILED;
+}
+
+/* The effective capabilities, and whether root is root, as proc shows them. */
+static bool mount_has_rawio(void)
+{
+	unsigned long long effective = 0;
+	FILE *status = fopen("/proc/self/status", "re");
+	char line[256];
+
+	if (!status)
+		return true;
+	while (fgets(line, sizeof(line), status))
+		sscanf(line, "CapEff: %llx", &effective);
+	fclose(status);
+	return effective >> 17 & 1;
+}
+
+static bool mount_in_first_namespace(void)
+{
+	unsigned int inside = 0, outside = 1, count = 0;
+	FILE *map = fopen("/proc/self/uid_map", "re");
+	int n;
+
+	/* A kernel without user namespaces has no such file. */
+	if (!map)
+		return true;
+	n = fscanf(map, "%u %u %u", &inside, &outside, &count);
+	fclose(map);
+	return n == 3 && !inside && !outside && count == UINT_MAX;
+}
+
+/* What the kernel would refuse later, or without saying why. */
+static bool mount_allowed(const struct serve *serve)
+{
+	struct stat st;
+
+	if (stat(serve->mountpoint, &st) || !S_ISDIR(st.st_mode)) {
+		cmd_fail(serve->mountpoint, "mkdir another one",
+			 "it is no directory");
+		return false;
+	}
+	if (!mount_in_first_namespace()) {
+		cmd_fail(serve->device, "mount it outside of the container",
+			 "mounts of a user namespace get no maps of files");
+		return false;
+	}
+	if (!mount_has_rawio()) {
+		cmd_fail(serve->device, "run it as root, with CAP_SYS_RAWIO",
+			 "whoever mounts it needs the capability CAP_SYS_RAWIO");
+		return false;
+	}
+	if (access("/dev/fuse", R_OK | W_OK)) {
+		cmd_fail("/dev/fuse", errno == ENOENT ? "modprobe fuse" :
+			 "run it as root", "%s", strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+static int mount_wait(pid_t child, int ready)
+{
+	int status;
+	char byte;
+
+	if (read(ready, &byte, 1) == 1)
+		return 0;
+	if (waitpid(child, &status, 0) == child && WIFSIGNALED(status))
+		cmd_fail("mount.famfs", NULL, "the server was killed: %s",
+			 strsignal(WTERMSIG(status)));
+	return MOUNT_FAILED;
+}
+
+static int mount_in_background(struct serve *wanted)
+{
+	int ready[2];
+	pid_t child;
+
+	if (pipe(ready)) {
+		cmd_fail_errno("mount.famfs", -errno);
+		return MOUNT_FAILED;
+	}
+	child = fork();
+	if (child < 0) {
+		cmd_fail_errno("mount.famfs", -errno);
+		return MOUNT_FAILED;
+	}
+	if (child) {
+		close(ready[1]);
+		return mount_wait(child, ready[0]);
+	}
+	close(ready[0]);
+	setsid();
+	wanted->ready = ready[1];
+	exit(serve(wanted) ? MOUNT_FAILED : 0);
+}
+
+struct second {
+	const char *device;
+	char source[PATH_MAX];
+};
+
+static void mount_note(void *context, const struct answer *answer)
+{
+	struct second *second = context;
+
+	if (!strcmp(ask_value(answer, "device"), second->device) &&
+	    !strcmp(ask_value(answer, "state"), "serving"))
+		snprintf(second->source, sizeof(second->source), "%s",
+			 ask_value(answer, "source"));
+}
+
+/* Where is it mounted as a whole, in this namespace? */
+static bool mount_find(const char *source, char *where)
+{
+	FILE *table = fopen("/proc/self/mountinfo", "re");
+	char line[3 * PATH_MAX], root[PATH_MAX], at[PATH_MAX], from[PATH_MAX];
+	const char *rest;
+	bool found = false;
+
+	while (table && !found && fgets(line, sizeof(line), table)) {
+		rest = strstr(line, " - fuse.famfs ");
+		found = rest && sscanf(rest, " - fuse.famfs %4095s", from) == 1 &&
+			!strcmp(from, source) &&
+			sscanf(line, "%*s %*s %*s %4095s %4095s", root, at) == 2 &&
+			!strcmp(root, "/");
+	}
+	if (table)
+		fclose(table);
+	if (found)
+		strcpy(where, at);
+	return found;
+}
+
+/*
+ * A server has it mounted already: one mount point more, as a bind mount.
+ *
+ * Return: 0, an exit status, or -1 where there is none.
+ */
+static int mount_once_more(const struct serve *wanted)
+{
+	struct second second = { .device = wanted->device };
+	char where[PATH_MAX];
+
+	ask_status(wanted->device, mount_note, &second);
+	if (!second.source[0] || !mount_find(second.source, where))
+		return -1;
+	if (!mount(where, wanted->mountpoint, NULL, MS_BIND, NULL))
+		return 0;
+	cmd_fail_errno(wanted->mountpoint, -errno);
+	return MOUNT_FAILED;
+}
+
+int cmd_mount(int argc, char **argv)
+{
+	static struct mounting mounting;
+	struct serve *wanted = &mounting.serve;
+	int status = mount_parse(&mounting, argc, argv);
+
+	if (status)
+		return status - 1;
+	wanted->flags = mounting.flags;
+	wanted->device = mounting.device;
+	wanted->ready = -1;
+	if (mounting.bind && device_bind(wanted->source, "fsdev_dax"))
+		return MOUNT_FAILED;
+	if (!device_find(wanted->source, mounting.device,
+			 sizeof(mounting.device)) ||
+	    !device_check(mounting.device) || !mount_allowed(wanted))
+		return MOUNT_FAILED;
+	status = mounting.fake ? 0 : mount_once_more(wanted);
+	if (status >= 0)
+		return status;
+	if (wanted->foreground)
+		return serve(wanted) ? MOUNT_FAILED : 0;
+	return mount_in_background(wanted);
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Operations on attributes, sizes and extended attributes.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include "server.h"
+
+#define NANOSECONDS	1000000000ll
+
+static void attrs_get(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct volume_attr attr;
+
+	(void)fi;
+	server_reply_attr(req, &attr, volume_getattr(server_of(req)->volume,
+						     ino, &attr));
+}
+
+static int64_t attrs_time(const struct timespec *time)
+{
+	/* Years 1678 to 2261; what lies outside is cut to that. */
+	if (time->tv_sec > INT64_MAX / NANOSECONDS - 1)
+		return INT64_MAX;
+	if (time->tv_sec < INT64_MIN / NANOSECONDS + 1)
+		return INT64_MIN;
+	return time->tv_sec * NANOSECONDS + time->tv_nsec;
+}
+
+/* What is asked for besides the size. */
+static unsigned int attrs_mask(const struct stat *st, int to_set, int64_t now,
+			       struct attr *to)
+{
+	unsigned int mask = 0;
+
+	if (to_set & FUSE_SET_ATTR_MODE)
+		mask |= VOLUME_MODE;
+	if (to_set & FUSE_SET_ATTR_UID)
+		mask |= VOLUME_UID;
+	if (to_set & FUSE_SET_ATTR_GID)
+		mask |= VOLUME_GID;
+	if (to_set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW))
+		mask |= VOLUME_ATIME;
+	if (to_set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW))
+		mask |= VOLUME_MTIME;
+	if (to_set & FUSE_SET_ATTR_CTIME)
+		mask |= VOLUME_CTIME;
+	to->mode = st->st_mode;
+	to->uid = st->st_uid;
+	to->gid = st->st_gid;
+	to->atime = to_set & FUSE_SET_ATTR_ATIME_NOW ?
+		    now : attrs_time(&st->st_atim);
+	to->mtime = to_set & FUSE_SET_ATTR_MTIME_NOW ?
+		    now : attrs_time(&st->st_mtim);
+	to->ctime = attrs_time(&st->st_ctim);
+	return mask;
+}
+
+/*
+ * A size that is only told never takes anything away. The times told with it
+ * go into the same record where it can hold them.
+ */
+static int attrs_tell(struct server *server, uint64_t ino, uint64_t size,
+		      unsigned int *mask, const struct attr *to,
+		      struct volume_attr *attr)
+{
+	unsigned int times = VOLUME_MTIME | VOLUME_CTIME;
+	struct op op = server_op();
+
+	if ((*mask & times) == times && to->mtime == to->ctime) {
+		op.now = to->mtime;
+		*mask &= ~times;
+	}
+	return volume_tell(server->volume, &op, ino, size, attr);
+}
+
+static int attrs_set_locked(struct server *server, uint64_t ino,
+			    const struct stat *st, int to_set,
+			    struct volume_attr *attr)
+{
+	struct op op = server_op();
+	struct attr to;
+	unsigned int mask = attrs_mask(st, to_set, op.now, &to);
+	int err = 0;
+
+	if (to_set & FUSE_SET_ATTR_TRUNCATE)
+		err = volume_truncate(server->volume, &op, ino,
+				      (uint64_t)st->st_size, attr);
+	else if (to_set & FUSE_SET_ATTR_SIZE)
+		err = attrs_tell(server, ino, (uint64_t)st->st_size, &mask,
+				 &to, attr);
+	if (!err && mask)
+		err = volume_setattr(server->volume, &op, ino, mask, &to, attr);
+	else if (!err && !(to_set & FUSE_SET_ATTR_SIZE))
+		err = volume_getattr(server->volume, ino, attr);
+	return err;
+}
+
+/*
+ * What truncate() takes away waits until the kernel has a map without it: it
+ * asks for one, and the queue pushes one, to know when.
+ */
+static void attrs_set(fuse_req_t req, fuse_ino_t ino, struct stat *st,
+		      int to_set, struct fuse_file_info *fi)
+{
+	struct server *server = server_of(req);
+	struct volume_attr attr;
+	int err;
+
+	(void)fi;
+	server_lock(server, ino);
+	err = attrs_set_locked(server, ino, st, to_set, &attr);
+	server_reply_attr(req, &attr, err);
+	server_unlock(server, ino);
+	if (!err && to_set & FUSE_SET_ATTR_TRUNCATE)
+		queue_add(server, ino, false);
+}
+
+/* Access control lists would have to be enforced: there are none. */
+static bool xattrs_allowed(const char *name)
+{
+	return !strncmp(name, "user.", 5) || !strncmp(name, "trusted.", 8) ||
+	       !strncmp(name, "security.", 9);
+}
+
+static void attrs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
+			   const char *value, size_t size, int flags)
+{
+	struct op op = server_op();
+	unsigned int how = 0;
+
+	if (!xattrs_allowed(name)) {
+		fuse_reply_err(req, EOPNOTSUPP);
+		return;
+	}
+	if (flags & XATTR_CREATE)
+		how |= VOLUME_XATTR_CREATE;
+	if (flags & XATTR_REPLACE)
+		how |= VOLUME_XATTR_REPLACE;
+	server_reply_err(req, volume_setxattr(server_of(req)->volume, &op, ino,
+					      name, value, size, how));
+}
+
+static void xattrs_reply(fuse_req_t req, int bytes, const char *buf,
+			 size_t size)
+{
+	if (bytes < 0)
+		server_reply_err(req, bytes);
+	else if (!size)
+		fuse_reply_xattr(req, (size_t)bytes);
+	else
+		fuse_reply_buf(req, buf, (size_t)bytes);
+}
+
+static void attrs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
+			   size_t size)
+{
+	char *buf = size ? malloc(size) : NULL;
+	int bytes = -ENOMEM;
+
+	if (!xattrs_allowed(name))
+		bytes = -EOPNOTSUPP;
+	else if (buf || !size)
+		bytes = volume_getxattr(server_of(req)->volume, ino, name, buf,
+					size);
+	xattrs_reply(req, bytes, buf, size);
+	free(buf);
+}
+
+static void attrs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	char *buf = size ? malloc(size) : NULL;
+	int bytes = -ENOMEM;
+
+	if (buf || !size)
+		bytes = volume_listxattr(server_of(req)->volume, ino, buf,
+					 size);
+	xattrs_reply(req, bytes, buf, size);
+	free(buf);
+}
+
+static void attrs_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	struct op op = server_op();
+
+	if (!xattrs_allowed(name)) {
+		fuse_reply_err(req, EOPNOTSUPP);
+		return;
+	}
+	server_reply_err(req, volume_removexattr(server_of(req)->volume, &op,
+						 ino, name));
+}
+
+void attrs_operations(struct fuse_lowlevel_ops *ops)
+{
+	ops->getattr = attrs_get;
+	ops->setattr = attrs_set;
+	ops->setxattr = attrs_setxattr;
+	ops->getxattr = attrs_getxattr;
+	ops->listxattr = attrs_listxattr;
+	ops->removexattr = attrs_removexattr;
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * All that is said to the kernel about maps: the one file that knows how.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "server.h"
+
+void maps_init(struct server *server, struct fuse_conn_info *conn)
+{
+	if (fuse_set_feature_flag(conn, FUSE_CAP_DAX_FMAP))
+		return;
+	if (conn->proto_major == 7 && conn->proto_minor < 47)
+		server->refused = "the kernel is too old: it speaks a FUSE protocol before 7.47";
+	else
+		server->refused = "the kernel was built without CONFIG_FUSE_FAMFS_DAX, or this mount may not have maps";
+	fuse_session_exit(server->session);
+}
+
+/* NULL: the inode is gone, or no file; the error is in @err. */
+static struct fuse_fmap *maps_compose(struct server *server, uint64_t ino,
+				      int *err)
+{
+	struct volume_extent *list = NULL, *more;
+	uint32_t room = 0, count = 0;
+	struct volume_attr attr;
+	struct fuse_fmap *fmap;
+
+	/* Within the inode's own lock nothing changes in between. */
+	*err = volume_getattr(server->volume, ino, &attr);
+	if (!*err)
+		*err = volume_extents(server->volume, ino, NULL, 0, &count);
+	while (!*err && count > room) {
+		more = realloc(list, count * sizeof(*list));
+		if (!more) {
+			*err = -ENOMEM;
+			break;
+		}
+		list = more;
+		room = count;
+		*err = volume_extents(server->volume, ino, list, room, &count);
+	}
+	if (*err) {
+		free(list);
+		return NULL;
+	}
+	fmap = fuse_fmap_create(attr.attr.size,
+				FUSE_LL_FMAP_GROW | FUSE_LL_FMAP_BACKING_IDS);
+	for (uint32_t i = 0; i < count; i++)
+		fuse_fmap_add_extent(fmap, server->backing_id, list[i].offset,
+				     list[i].bytes);
+	free(list);
+	return fmap;
+}
+
+static void maps_get_fmap(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	struct server *server = server_of(req);
+	struct fuse_fmap *fmap;
+	int err;
+
+	(void)size;
+	server_lock(server, ino);
+	fmap = maps_compose(server, ino, &err);
+	if (fmap)
+		fuse_reply_fmap(req, fmap);
+	else
+		server_reply_err(req, err);
+	server_unlock(server, ino);
+	fuse_fmap_destroy(fmap);
+}
+
+int maps_reply_create(fuse_req_t req, const struct volume_attr *attr,
+		      const struct fuse_file_info *fi)
+{
+	struct server *server = server_of(req);
+	struct fuse_entry_param entry;
+	struct fuse_fmap *fmap;
+	int err;
+
+	server_entry(server, &entry, attr);
+	server_lock(server, attr->ino);
+	fmap = maps_compose(server, attr->ino, &err);
+	if (fmap)
+		err = fuse_reply_create_fmap(req, &entry, fi, fmap);
+	else
+		server_reply_err(req, err);
+	server_unlock(server, attr->ino);
+	fuse_fmap_destroy(fmap);
+	return err;
+}
+
+int maps_push(struct server *server, uint64_t ino)
+{
+	int err;
+	struct fuse_fmap *fmap = maps_compose(server, ino, &err);
+
+	if (fmap)
+		err = fuse_lowlevel_notify_fmap(server->session, ino, fmap);
+	fuse_fmap_destroy(fmap);
+	if (err == -EEXIST)
+		fuse_log(FUSE_LOG_ERR, "famfs: %s: inode %llu has space that another one has; Next: famfs umount %s, then fsck.famfs %s\n",
+			 server->device, (unsigned long long)ino,
+			 server->mountpoint, server->device);
+	return err;
+}
+
+int maps_is_known(struct server *server, uint64_t ino)
+{
+	int err = fuse_lowlevel_notify_inval_inode(server->session, ino, -1, 0);
+
+	if (err == -ENOENT)
+		return 0;
+	return err ? err : 1;
+}
+
+/* The library has no call for this notification yet. */
+void maps_prune(struct server *server, const uint64_t *inos, uint32_t count)
+{
+	struct {
+		uint32_t len;
+		int32_t code;
+		uint64_t unique;
+		uint32_t count, padding;
+		uint64_t spare;
+	} message = { .code = 9, .count = count };
+	struct iovec parts[2] = {
+		{ &message, sizeof(message) },
+		{ (void *)inos, count * sizeof(*inos) },
+	};
+	ssize_t sent;
+
+	if (!count)
+		return;
+	message.len = (uint32_t)(parts[0].iov_len + parts[1].iov_len);
+	/* Where the kernel does not know it, inodes stay until they go. */
+	sent = writev(fuse_session_fd(server->session), parts, 2);
+	(void)sent;
+}
+
+int maps_register(struct server *server)
+{
+	int fd = open(server->device, O_RDWR | O_CLOEXEC);
+	int id = fd < 0 ? -errno :
+		 fuse_session_backing_open(server->session, fd,
+					   FUSE_BACKING_DAX);
+
+	if (fd >= 0)
+		close(fd);
+	if (id < 0)
+		return id;
+	server->backing_id = id;
+	return 0;
+}
+
+void maps_operations(struct fuse_lowlevel_ops *ops)
+{
+	ops->get_fmap = maps_get_fmap;
+}

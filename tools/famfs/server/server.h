@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The server: FUSE requests on one side, a volume on the other.
+ *
+ * No handles: OPEN, OPENDIR, FLUSH and FSYNC are answered with ENOSYS, which the
+ * kernel remembers; what an operation has returned is on the medium, and data
+ * never comes here.
+ *
+ * Lock order: an inode's own lock, then those of the volume, which are taken
+ * and dropped within its functions. The queue's lock is innermost.
+ */
+#ifndef FAMFS_SERVER_H
+#define FAMFS_SERVER_H
+
+#define FUSE_USE_VERSION FUSE_MAKE_VERSION(3, 18)
+
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "volume.h"
+
+/* Inodes share so many locks. */
+#define SERVER_LOCKS	256u
+
+/* The owner's entries and attributes stay until they change: in seconds. */
+#define SERVER_TIMEOUT	1e9
+
+struct queue;
+
+/**
+ * struct server - a mounted file system
+ * @device: path of its node
+ * @source: as it was given
+ * @mountpoint: where it was mounted first
+ * @generation: of all node ids: inode numbers are never used again
+ * @locks: inodes' own locks, see server_lock()
+ * @queue: inodes that the kernel may have to let go of
+ * @refused: why the kernel gives no maps, where it does not
+ * @backing_id: what maps call the device
+ * @ending: nobody is served any more
+ */
+struct server {
+	struct volume *volume;
+	struct fuse_session *session;
+	const char *device, *source, *mountpoint;
+	uint8_t uuid[16];
+	uint64_t generation;
+	pthread_mutex_t locks[SERVER_LOCKS];
+	struct queue *queue;
+	const char *refused;
+	int backing_id;
+	volatile bool ending;
+};
+
+/* Who asks: the time is the one that the kernel gives to files. */
+struct op server_op(void);
+
+static inline struct server *server_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+/*
+ * The inode's own lock. A map is composed and given to the kernel, and a size
+ * taken from it and answered, within it: so no older map or size comes later.
+ */
+static inline pthread_mutex_t *server_lock_of(struct server *server,
+					      uint64_t ino)
+{
+	return &server->locks[ino % SERVER_LOCKS];
+}
+
+void server_lock(struct server *server, uint64_t ino);
+void server_unlock(struct server *server, uint64_t ino);
+
+/* What stat() shows. */
+void server_stat(struct stat *st, const struct volume_attr *attr);
+void server_entry(struct server *server, struct fuse_entry_param *entry,
+		  const struct volume_attr *attr);
+void server_reply_attr(fuse_req_t req, const struct volume_attr *attr, int err);
+/* @err is 0 or -errno, as everywhere here. */
+void server_reply_err(fuse_req_t req, int err);
+
+/* The operations of each file, for the table. */
+void names_operations(struct fuse_lowlevel_ops *ops);
+void attrs_operations(struct fuse_lowlevel_ops *ops);
+void dirs_operations(struct fuse_lowlevel_ops *ops);
+void grow_operations(struct fuse_lowlevel_ops *ops);
+
+/* maps.c: all that is said to the kernel about maps. */
+
+/* INIT: asks for maps, or says why there are none. */
+void maps_init(struct server *server, struct fuse_conn_info *conn);
+void maps_operations(struct fuse_lowlevel_ops *ops);
+
+/* Has the kernel hold the device. 0 or -errno. */
+int maps_register(struct server *server);
+
+/**
+ * maps_reply_create - replies to CREATE and TMPFILE, with the map
+ * @attr: of the new file
+ *
+ * Return: 0, or -errno where the kernel did not get it.
+ */
+int maps_reply_create(fuse_req_t req, const struct volume_attr *attr,
+		      const struct fuse_file_info *fi);
+
+/**
+ * maps_push - gives the kernel the present map of a file that it knows
+ *
+ * Context: within the inode's own lock.
+ *
+ * Return: 0; -ENOENT: the kernel does not know the inode, now; -EBUSY: pages
+ * that leave the file are pinned.
+ */
+int maps_push(struct server *server, uint64_t ino);
+
+/**
+ * maps_is_known - does the kernel have the inode?
+ *
+ * It waits for an eviction under way. Within the inode's own lock a no is a
+ * proof: no map of the inode is on its way, and none is in use.
+ *
+ * Return: 1, 0, or -errno.
+ */
+int maps_is_known(struct server *server, uint64_t ino);
+
+/* Has the kernel drop unused inodes. */
+void maps_prune(struct server *server, const uint64_t *inos, uint32_t count);
+
+/* queue.c: letting go. */
+
+/* 0 or -errno. */
+int queue_start(struct server *server);
+/* Ends the thread; what waits stays for the next mount. */
+void queue_stop(struct server *server);
+
+/**
+ * queue_add - an inode lost its last name, or memory
+ * @soon: the kernel has just forgotten it, or space is short
+ */
+void queue_add(struct server *server, uint64_t ino, bool soon);
+
+/* Everything is tried now. Returns a number that rises when space came back. */
+uint64_t queue_hurry(struct server *server);
+/* Waits for that number to rise, at most @ms. False: it did not. */
+bool queue_wait(struct server *server, uint64_t seen, unsigned int ms);
+/* Inodes in the queue. */
+uint64_t queue_length(struct server *server);
+
+/* Gives back all that waits, and what is mapped ahead: nobody has it. */
+int queue_settle(struct volume *volume);
+
+/* control.c: the socket by which commands talk to the server. */
+int control_start(struct server *server);
+void control_stop(void);
+
+#endif

@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The server is killed at any time under load: what had been answered is there,
+# nothing is there twice, and the file system mounts and is clean.
+
+. "$(dirname "$0")/lib.sh"
+
+rounds=6
+[ -z "${FULL:-}" ] || rounds=40
+plan $((rounds * 4 + 2))
+
+# Writes numbered files, and notes each step when it has returned.
+cat > "$work/load.py" <<'P'
+import os, sys
+root, journal, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
+log = open(journal, "a")
+def done(*what):
+    log.write(" ".join(what) + "\n")
+    log.flush()
+try:
+    for i in range(1000000):
+        name = "%s/r%d-%d" % (root, seed, i)
+        fd = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        done("create", name)
+        os.write(fd, bytes("%d %d\n" % (seed, i), "ascii") * (1 + i * 37 % 900))
+        os.fsync(fd)
+        os.close(fd)
+        done("write", name, str(len("%d %d\n" % (seed, i)) * (1 + i * 37 % 900)))
+        if i % 3 == 1:
+            # From here on until it is done both may be.
+            done("moving", name)
+            os.rename(name, name + ".moved")
+            done("move", name)
+        if i % 3 == 2:
+            done("removing", name)
+            os.unlink(name)
+            done("remove", name)
+        if i % 7 == 0:
+            os.mkdir(name + ".d")
+            done("mkdir", name + ".d")
+except OSError as e:
+    done("end", str(e.errno))
+P
+
+# Compares the journal with what is there.
+cat > "$work/judge.py" <<'P'
+import os, re, sys
+state, bad = {}, 0
+for line in open(sys.argv[1]):
+    word, *rest = line.split()
+    if word == "end":
+        continue
+    if word == "write":
+        state[rest[0]] = ["written", int(rest[1])]
+    elif word == "mkdir":
+        state[rest[0]] = ["directory", 0]
+    elif word == "create":
+        state[rest[0]] = ["created", 0]
+    else:
+        state[rest[0]][0] = word
+def content(path, size):
+    m = re.match(r".*/r(\d+)-(\d+)", path)
+    line = "%s %s\n" % m.groups()
+    with open(path) as f:
+        text = f.read()
+    return len(text) == size and text == line * (size // len(line))
+for path, (word, size) in state.items():
+    here, moved = os.path.exists(path), os.path.exists(path + ".moved")
+    ok = True
+    if word == "written":
+        ok = here and not moved and content(path, size)
+    elif word == "moving":
+        ok = here != moved and content(path if here else path + ".moved", size)
+    elif word == "move":
+        ok = moved and not here and content(path + ".moved", size)
+    elif word == "remove":
+        ok = not here
+    elif word == "removing":
+        ok = not here or content(path, size)
+    elif word == "directory":
+        ok = os.path.isdir(path)
+    elif word == "created":
+        ok = here
+    if not ok:
+        print(path, word, size, "here" if here else "", "moved" if moved else "")
+        bad += 1
+print(len(state), "names,", bad, "wrong")
+sys.exit(bad > 0)
+P
+
+fresh || exit 1
+: > "$work/journal"
+for ((round = 0; round < rounds; round++)); do
+	mkdir $mnt/round$round
+	for worker in 1 2; do
+		python3 "$work/load.py" $mnt/round$round "$work/journal.$worker" \
+			$((round * 10 + worker)) &
+	done
+	sleep $((2 + round % 2)).$((RANDOM % 10))
+	kill -9 "$(field pid)"
+	wait
+	check "round $round: umount of what is left" umount $mnt
+	check "round $round: fsck" fsck.famfs "$dev"
+	check "round $round: mount" mount -t famfs "$dev" $mnt
+	check "round $round: what had returned is there" sh -c "
+		cat $work/journal.* > $work/journal
+		python3 $work/judge.py $work/journal"
+	[ "$(wc -l < "$work/journal")" -gt 20 ] ||
+		echo "# Expected: more than $(wc -l < "$work/journal") steps"
+done
+rm -rf "${mnt:?}"/*
+total=$(field total)
+check "all space comes back" eventually free_is "$total"
+check "umount and fsck at the end" sh -c "umount $mnt && fsck.famfs $dev"

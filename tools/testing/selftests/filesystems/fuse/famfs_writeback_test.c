@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Times and sizes that writeback tells the server, which has not answered yet.
+ *
+ * What was wrong here: one file whose size was not answered kept the flusher
+ * from all others of the mount; a later size, or the times that a user set,
+ * reached the server before an older one; a GETATTR meanwhile brought the times
+ * from before back, for good; a killed unlink() left its -EINTR to the next
+ * fsync(); a handle was released before the size was told.
+ */
+#include "famfs_task.h"
+#include "famfs_test.h"
+
+#define UNIT	(64 * 1024UL)
+#define BASE	(4 * MiB)
+#define UNITS	96
+#define LEN	(3 * UNIT)
+#define EXPIRE	"/proc/sys/vm/dirty_expire_centisecs"
+#define PERIOD	"/proc/sys/vm/dirty_writeback_centisecs"
+
+/* What the server knows when it is sent FUSE_RELEASE. */
+static __u64 *at_release;
+
+static bool watch(const struct famfs_req *req)
+{
+	if (req->ih->opcode == FUSE_RELEASE)
+		*at_release = famfs_file_of(req)->size;
+	return false;
+}
+
+FIXTURE(famfs_writeback)
+{
+	struct famfs_env env;
+	struct famfs_file *file, *other;
+	int fd;
+};
+
+FIXTURE_SETUP(famfs_writeback)
+{
+	const char *why = famfs_env_init(&self->env, 1);
+	struct famfs_server *srv = &self->env.srv;
+
+	if (why)
+		SKIP(return, "%s", why);
+	at_release = mmap(NULL, UNIT, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)at_release);
+	srv->watch = watch;
+	srv->st->valid = 3600;
+	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
+	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
+	self->other = &srv->st->files[famfs_add_growing(srv, "other", 1)];
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	self->fd = ASSERT_OPEN("f", O_RDWR);
+	ASSERT_EQ(1, pwrite(self->fd, "x", 1, LEN - 1));
+	ASSERT_EQ(0, fsync(self->fd));
+	/* Times are as coarse as ticks. */
+	usleep(50000);
+	famfs_counts_reset(srv);
+}
+
+FIXTURE_TEARDOWN(famfs_writeback)
+{
+	close(self->fd);
+	/* The device is busy for as long as an inode is kept. */
+	EXPECT_EQ(0, famfs_evict(&self->env, 0));
+	EXPECT_EQ(0, famfs_umount(&self->env));
+	FAMFS_TEARDOWN();
+}
+
+/* Has the flusher tell the times of a write of one byte at @pos. */
+static void hold_write(struct __test_metadata *const _metadata,
+		       FIXTURE_DATA(famfs_writeback) * self, off_t pos)
+{
+	struct famfs_server *srv = &self->env.srv;
+
+	famfs_hold(srv, FUSE_SETATTR, FAMFS_INO(self->file - srv->st->files));
+	ASSERT_EQ(1, pwrite(self->fd, "y", 1, pos));
+	ASSERT_EQ(0, syncfs(self->fd));
+	ASSERT_EQ(0, famfs_wait_held(srv, 1));
+}
+
+static void let_go(struct famfs_server *srv)
+{
+	famfs_rules_clear(srv);
+	famfs_release(srv);
+}
+
+static long long mtime_of(int fd, int flags)
+{
+	struct statx stx;
+
+	if (statx(fd, "", AT_EMPTY_PATH | flags, STATX_MTIME, &stx))
+		return -1;
+	return stx.stx_mtime.tv_sec * 1000000000LL + stx.stx_mtime.tv_nsec;
+}
+
+/* Puts what is in a file of /proc/sys into @old, and @text there. */
+static int exchange(const char *path, const char *text, char *old, size_t len)
+{
+	int fd = open(path, O_RDWR);
+	ssize_t n = read(fd, old, len - 1);
+
+	close(fd);
+	if (n <= 0)
+		return -EIO;
+	old[n] = 0;
+	return famfs_write_text(path, text);
+}
+
+TEST_F(famfs_writeback, G3_flusher_goes_on_with_other_files)
+{
+	struct famfs_server *srv = &self->env.srv;
+	int other = ASSERT_OPEN("other", O_RDWR);
+	char expire[32], period[32];
+	int i;
+
+	ASSERT_EQ(0, exchange(EXPIRE, "10", expire, sizeof(expire)));
+	ASSERT_EQ(0, exchange(PERIOD, "10", period, sizeof(period)));
+	famfs_hold(srv, FUSE_SETATTR, FAMFS_INO(self->file - srv->st->files));
+	EXPECT_EQ(1, pwrite(self->fd, "y", 1, LEN));
+	EXPECT_EQ(0, famfs_wait_held(srv, 1));
+	EXPECT_EQ(1, pwrite(other, "y", 1, LEN));
+	for (i = 0; i < 500 && self->other->size != LEN + 1; i++)
+		usleep(10000);
+	EXPECT_EQ(LEN + 1, self->other->size);
+	EXPECT_EQ(LEN, self->file->size);
+	let_go(srv);
+	famfs_write_text(EXPIRE, expire);
+	famfs_write_text(PERIOD, period);
+	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_EQ(LEN + 1, self->file->size);
+	close(other);
+}
+
+TEST_F(famfs_writeback, G3_fsync_waits_for_a_size_that_is_on_its_way)
+{
+	struct famfs_server *srv = &self->env.srv;
+	struct famfs_job sync = { .run = famfs_job_fsync, .fd = self->fd };
+
+	hold_write(_metadata, self, LEN);
+	EXPECT_EQ(1, pwrite(self->fd, "y", 1, LEN + 1));
+	ASSERT_EQ(0, famfs_job_start(&sync));
+	EXPECT_FALSE(famfs_job_done(&sync, 500));
+	EXPECT_COUNT(1, FUSE_SETATTR);
+	let_go(srv);
+	EXPECT_EQ(0, famfs_job_result(&sync));
+	EXPECT_COUNT(2, FUSE_SETATTR);
+	EXPECT_EQ(LEN + 2, self->file->size);
+}
+
+TEST_F(famfs_writeback, I2_fsync_waits_for_times_that_are_on_their_way)
+{
+	struct famfs_job sync = { .run = famfs_job_fsync, .fd = self->fd };
+
+	hold_write(_metadata, self, 0);
+	ASSERT_EQ(0, famfs_job_start(&sync));
+	EXPECT_FALSE(famfs_job_done(&sync, 500));
+	let_go(&self->env.srv);
+	EXPECT_EQ(0, famfs_job_result(&sync));
+}
+
+static long set_times(struct famfs_job *job)
+{
+	struct timespec ts[2] = { { .tv_sec = 1234 }, { .tv_sec = 1234 } };
+
+	return futimens(job->fd, ts) ? -errno : 0;
+}
+
+TEST_F(famfs_writeback, I2_times_that_are_set_come_last)
+{
+	struct famfs_job set = { .run = set_times, .fd = self->fd };
+
+	hold_write(_metadata, self, 0);
+	ASSERT_EQ(0, famfs_job_start(&set));
+	EXPECT_FALSE(famfs_job_done(&set, 500));
+	let_go(&self->env.srv);
+	EXPECT_EQ(0, famfs_job_result(&set));
+	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_EQ(1234, self->file->mtime.tv_sec);
+	EXPECT_EQ(1234LL * 1000000000, mtime_of(self->fd, AT_STATX_FORCE_SYNC));
+}
+
+TEST_F(famfs_writeback, I2_times_do_not_go_back_before_the_answer)
+{
+	long long before = mtime_of(self->fd, AT_STATX_DONT_SYNC), now;
+
+	hold_write(_metadata, self, 0);
+	now = mtime_of(self->fd, AT_STATX_DONT_SYNC);
+	EXPECT_GT(now, before);
+	EXPECT_EQ(now, mtime_of(self->fd, AT_STATX_FORCE_SYNC));
+	let_go(&self->env.srv);
+	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_EQ(now, mtime_of(self->fd, 0));
+}
+
+static int unlink_and_exit(struct famfs_env *env)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/f", env->dir);
+	_exit(unlink(path));
+}
+
+TEST_F(famfs_writeback, X6_killed_unlink_is_no_error_of_the_file)
+{
+	int status;
+	pid_t pid;
+
+	hold_write(_metadata, self, 0);
+	pid = fork();
+	if (!pid)
+		unlink_and_exit(&self->env);
+	usleep(500000);
+	kill(pid, SIGKILL);
+	usleep(500000);
+	/* It has the file open, and exit waits as close() does. */
+	let_go(&self->env.srv);
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_EQ(0, fsync(self->fd));
+}
+
+static int write_and_close(struct famfs_env *env)
+{
+	int fd = famfs_open(env, "f", O_RDWR);
+
+	if (pwrite(fd, "y", 1, LEN) != 1 || syncfs(fd))
+		_exit(1);
+	_exit(close(fd));
+}
+
+/* Who closes it is killed, and does not wait. */
+TEST_F(famfs_writeback, G3_handle_is_released_after_the_answer)
+{
+	struct famfs_server *srv = &self->env.srv;
+	int status;
+	pid_t pid;
+
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_EQ(0, famfs_wait_handles(srv, 0));
+	*at_release = 0;
+	famfs_hold(srv, FUSE_SETATTR, FAMFS_INO(self->file - srv->st->files));
+	pid = fork();
+	if (!pid)
+		write_and_close(&self->env);
+	ASSERT_EQ(0, famfs_wait_held(srv, 1));
+	usleep(300000);
+	kill(pid, SIGKILL);
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_EQ(0, *at_release);
+	let_go(srv);
+	EXPECT_EQ(0, famfs_wait_handles(srv, 0));
+	EXPECT_EQ(LEN + 1, *at_release);
+}
+
+TEST_HARNESS_MAIN
