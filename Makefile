@@ -18,6 +18,9 @@ help:
 	@echo 'make bench    instructions of reads, writes, faults and opens beside ext4 and xfs'
 	@echo 'make cost     instructions that FUSE servers without maps pay for the option'
 	@echo 'make shell    an interactive guest with mapped files mounted'
+	@echo 'make tree     applies the series to the kernel tree in the cache'
+	@echo 'make refresh  P=NN takes edits of existing files there into patch NN'
+	@echo 'make kunit    the KUnit tests alone, on this machine; T=SUITE[.TEST] picks'
 	@echo 'make clean    removes build/; the cache outside the checkout stays'
 	@echo
 	@echo 'KERNEL_SRC=DIR|TARBALL  takes the base from there'
@@ -42,7 +45,17 @@ series:
 	@scripts/series.sh linux
 	@scripts/series.sh libfuse
 
+tree:
+	@scripts/apply.sh linux
+
+refresh:
+	@scripts/refresh.sh linux $(P)
+
+kunit:
+	@scripts/kunit.sh $(T)
+
 clean:
 	rm -rf build
 
-.PHONY: help demo test check bench cost series tools install deb shell clean
+.PHONY: help demo test check bench cost series tools install deb shell tree \
+	refresh kunit clean
