@@ -190,7 +190,7 @@ SERVER_TESTS=(mount names space bad fsx kill package)
 # famfs BACKEND: those that are wanted.
 famfs()
 {
-	local dir=$out/famfs code=0 name deb= list=()
+	local dir=$out/famfs code=0 name deb='' list=()
 
 	for name in "${SERVER_TESTS[@]}"; do
 		! wanted "famfs-$name" || list+=("$name")
@@ -200,7 +200,7 @@ famfs()
 	! wanted famfs-package || deb=$("$TOP/scripts/deb.sh")
 	rm -rf "$dir"
 	mkdir -p "$dir"
-	"$TOP/scripts/guest.sh" -b "$1" -c "$variant" -t 1800 -w "$dir" \
+	"$TOP/scripts/guest.sh" -b "$1" -c "$variant" -t 3600 -w "$dir" \
 		-o "$dir/guest" -- env FAMFS_GUEST="$BUILD/tools/guest" \
 		${full:+FULL=1} ${deb:+FAMFS_DEB="$deb"} \
 		bash "$TOP/scripts/guest/famfs.sh" "$dir" \
