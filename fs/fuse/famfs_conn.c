@@ -122,8 +122,8 @@ void famfs_conn_free(struct fuse_conn *fc)
 		return;
 	WARN_ON_ONCE(!list_empty(&fc->famfs->kept));
 	WARN_ON_ONCE(delayed_work_pending(&fc->famfs->keep_work));
+	WARN_ON_ONCE(!xa_empty(&fc->famfs->indices));
 	list_for_each_entry_safe(parts, next, &fc->famfs->parts, list)
 		kvfree(parts);
-	xa_destroy(&fc->famfs->indices);
 	kvfree(fc->famfs);
 }

@@ -181,6 +181,17 @@ void famfs_inode_keep(struct inode *inode)
 	famfs_keep_soon(conn);
 }
 
+/*
+ * Whatever is unwritten is left to whoever releases another file that is open
+ * for writing: that one leaves the list later.
+ */
+static bool famfs_file_unlink_last(struct fuse_inode *fi, struct fuse_file *ff)
+{
+	guard(spinlock)(&fi->lock);
+	list_del_init(&ff->write_entry);
+	return list_empty(&fi->write_files);
+}
+
 /**
  * famfs_file_release() - a file of a mapped inode is being closed
  * @inode: an inode of any kind
@@ -194,6 +205,8 @@ void famfs_inode_keep(struct inode *inode)
  */
 void famfs_file_release(struct inode *inode, struct fuse_file *ff)
 {
+	bool last;
+
 	if (!fuse_is_famfs(inode))
 		return;
 	filemap_write_and_wait(inode->i_mapping);
@@ -202,7 +215,8 @@ void famfs_file_release(struct inode *inode, struct fuse_file *ff)
 	    (inode_state_read_once(inode) & I_DIRTY_TIME))
 		mark_inode_dirty_sync(inode);
 	write_inode_now(inode, 0);
-	if (famfs_inode_unwritten(inode) ||
+	last = famfs_file_unlink_last(get_fuse_inode(inode), ff);
+	if ((last && famfs_inode_unwritten(inode)) ||
 	    (ff->famfs_mmapped && famfs_inode_pinned(inode)))
 		famfs_inode_keep(inode);
 }
