@@ -199,34 +199,6 @@ struct famfs_trip {
 };
 
 /**
- * enum famfs_rw_need - what a read or write lacks, with its locks dropped
- * @FAMFS_RW_NOTHING: it can go on, or is through
- * @FAMFS_RW_MAP: the map, which has been taken away or changed
- * @FAMFS_RW_MEMORY: memory behind what is mapped
- * @FAMFS_RW_ZEROS: zeros in the gap that it leaves behind the end
- */
-enum famfs_rw_need {
-	FAMFS_RW_NOTHING,
-	FAMFS_RW_MAP,
-	FAMFS_RW_MEMORY,
-	FAMFS_RW_ZEROS,
-};
-
-/**
- * struct famfs_rw - a read or write
- * @iocb: where to, or where from
- * @iter: the user's buffer
- * @need: what it lacks
- * @refused: 0, or why the server has not given more memory
- */
-struct famfs_rw {
-	struct kiocb *iocb;
-	struct iov_iter *iter;
-	enum famfs_rw_need need;
-	int refused;
-};
-
-/**
  * struct famfs_resize - a change of size that the server is asked for
  * @old: size of the file before
  * @seq: fuse_inode.famfs_seq of the map that the file will grow into
@@ -362,7 +334,6 @@ bool famfs_keep_nosec(const struct inode *inode);
 /* famfs_grow.c */
 #define FAMFS_ZERO_MAX		SZ_16M	/* zeroed at once */
 
-int famfs_extend_begin(struct famfs_rw *rw, const struct famfs_map *map);
 void famfs_extend_end(struct inode *inode, loff_t size);
 int famfs_zero(struct inode *inode, loff_t start, loff_t end);
 int famfs_mapped(struct inode *inode, u64 *mapped);

@@ -7,6 +7,7 @@
  */
 
 #include "famfs.h"
+#include "famfs_rw.h"
 
 #include <linux/dax.h>
 #include <linux/pagemap.h>

@@ -13,6 +13,7 @@
  */
 
 #include "famfs.h"
+#include "famfs_rw.h"
 
 #include <linux/dax.h>
 #include <linux/falloc.h>

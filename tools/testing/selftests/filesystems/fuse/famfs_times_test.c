@@ -70,8 +70,8 @@ TEST_F(famfs_times, I5_times_of_a_mapping_that_outlives_its_descriptor)
 	EXPECT_COUNT(0, FUSE_SETATTR);
 	map[0] = 1;
 	munmap(map, PAGE);
-	/* The server is told before the handle is released. */
-	EXPECT_EQ(0, famfs_wait_handles(&self->env.srv, 0));
+	/* The inode is kept until the server has answered. */
+	EXPECT_EQ(0, famfs_evict(&self->env, 0));
 	EXPECT_EQ(FATTR_MTIME, self->env.srv.st->setattr_valid & FATTR_MTIME);
 }
 
