@@ -8,7 +8,7 @@
 # shellcheck disable=SC1091
 . "$TEST_LIB/fmap.sh"
 
-fuse_mount fmap_grow_ll -d -o "dev=$FUSE_TEST_DAXDEV" -o size=0x4000000 \
+fuse_mount fmap_grow_ll -d -o "dev=$FUSE_TEST_DAXDEV" -o size=0x1000000 \
 	>/dev/null
 
 source=$TEST_TMP/source
@@ -28,7 +28,7 @@ _assert_eq "$(stat -c %s "$TEST_MNT/file")" 4000004 "size"
 
 # More than half of the memory, four times: by truncate, O_TRUNC and removal.
 for name in first second second third; do
-	head -c 40000000 /dev/urandom >"$source"
+	head -c 10000000 /dev/urandom >"$source"
 	cp "$source" "$TEST_MNT/$name"
 	cmp "$source" "$TEST_MNT/$name"
 	case $name in
