@@ -8,7 +8,7 @@
 
 rounds=6
 [ -z "${FULL:-}" ] || rounds=40
-plan $((rounds * 4 + 7))
+plan $((rounds * 4 + 8))
 
 # Writes numbered files, and notes each step when it has returned.
 cat > "$work/load.py" <<'P'
@@ -115,8 +115,9 @@ cp "$work/3M" $mnt/open
 exec 4<> $mnt/open
 kill -9 "$(field pid)"
 check "without a server, what is open is read" sh -c "cmp $work/3M - <&4"
-check "and written" sh -c "head -c 4096 $work/3M >&4"
-refuses "it is not mounted twice" 32 'has the device' mount.famfs "$dev" $mnt
+check "and written" python3 -c "import os; assert os.pwrite(4, b'x' * 9999, 0) == 9999"
+refuses "it is not mounted again there" 32 'lost its server' mount.famfs "$dev" $mnt
+refuses "nor elsewhere" 32 'has the device' mount.famfs "$dev" "$work"
 exec 4<&-
 check "it is unmounted" umount $mnt
 check "and mounted" mount -t famfs "$dev" $mnt
