@@ -186,6 +186,11 @@ static bool mount_allowed(const struct serve *serve)
 {
 	struct stat st;
 
+	if (stat(serve->mountpoint, &st) && errno == ENOTCONN) {
+		cmd_fail(serve->mountpoint, "umount it first",
+			 "what is mounted there has lost its server");
+		return false;
+	}
 	if (stat(serve->mountpoint, &st) || !S_ISDIR(st.st_mode)) {
 		cmd_fail(serve->mountpoint, "mkdir another one",
 			 "it is no directory");

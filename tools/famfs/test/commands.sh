@@ -68,7 +68,17 @@ refusals()
 	mke2fs -q -F ext 64M > /dev/null
 	expect 1 'it holds ext2' "$bin/mkfs.famfs" ext
 	expect 2 'no such command' "$bin/famfs" nonsense
-	for command in mkfs fsck dump; do
+	expect 1 'must be named' "$bin/famfs" mount new
+	expect 1 'no such option' "$bin/mount.famfs" -o nonsense new "$tmp"
+	expect 32 'No such file' "$bin/mount.famfs" new nothing
+	expect 32 'it is not mounted' "$bin/famfs" umount "$tmp"
+	expect 1 'no dax device' "$bin/famfs" bind new
+	expect 1 'No such file' "$bin/famfs" map nothing
+	expect 0 'bytes flushed' "$bin/famfs" flush new
+	expect 1 'not mounted here' "$bin/famfs" status new
+	expect 0 'compacted' "$bin/famfs" compact new
+	expect 2 'no famfs superblock' "$bin/famfs" status ext
+	for command in mkfs mount umount status fsck map flush dump compact bind unbind; do
 		expect 0 'Usage' "$bin/famfs" "$command" --help
 	done
 }

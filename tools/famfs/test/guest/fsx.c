@@ -23,7 +23,7 @@
 #define FILES	6
 /* Past 2 MiB space is given in another way. */
 #define MOST	(6u << 20)
-#define CHUNK	(192u << 10)
+#define CHUNK	(32u << 10)
 
 struct file {
 	char name[32];
@@ -71,6 +71,8 @@ static void grow(struct file *file, size_t size)
 static void compare(struct file *file, const unsigned char *seen, size_t at,
 		    size_t len)
 {
+	if (!memcmp(seen, file->model + at, len))
+		return;
 	for (size_t i = 0; i < len; i++) {
 		if (seen[i] == file->model[at + i])
 			continue;
