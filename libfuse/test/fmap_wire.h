@@ -47,6 +47,13 @@ struct wire_sent {
 };
 
 extern struct wire_sent wire_sent;
+
+/* What was written last, if that was the reply to INIT */
+static inline const struct fuse_init_out *wire_init_reply(void)
+{
+	return (const void *)wire_sent.data;
+}
+
 extern unsigned int wire_writes;
 
 /* Called with each message, if set; a negative errno makes the write fail */

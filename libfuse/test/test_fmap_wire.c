@@ -136,9 +136,8 @@ static uint64_t pages(uint64_t n)
 static struct fuse_fmap *make_map(uint32_t nextents)
 {
 	struct fuse_fmap *fmap = fuse_fmap_create(pages(nextents), 0);
-	uint32_t i;
 
-	for (i = 0; i < nextents; i++)
+	for (uint32_t i = 0; i < nextents; i++)
 		fuse_fmap_add_extent(fmap, 1, pages(2 * i), pages(1));
 	return fmap;
 }
@@ -161,17 +160,12 @@ static bool sent_map(size_t before, const struct fuse_fmap *fmap)
 	       memcmp(wire_sent.data + before, msg, size) == 0;
 }
 
-static const struct fuse_init_out *init_reply(void)
-{
-	return (const void *)wire_sent.data;
-}
-
 static void test_init(void)
 {
 	struct fuse_session *se = start();
 
-	CHECK_EQ(init_reply()->flags2, MAPS >> 32);
-	CHECK_EQ(init_reply()->minor, FUSE_KERNEL_MINOR_VERSION);
+	CHECK_EQ(wire_init_reply()->flags2, MAPS >> 32);
+	CHECK_EQ(wire_init_reply()->minor, FUSE_KERNEL_MINOR_VERSION);
 	CHECK(strstr(wire_log(), "DAX_FMAP") == NULL);
 	wire_end(se);
 }
@@ -201,7 +195,7 @@ static void expect_reason(const struct fuse_lowlevel_ops *ops, uint32_t minor,
 	wire_init(se, minor, 0);
 	CHECK_EQ(wire_sent.out.error, 0);
 	CHECK(!offered);
-	CHECK(!(init_reply()->flags2 & (MAPS >> 32)));
+	CHECK(!(wire_init_reply()->flags2 & (MAPS >> 32)));
 	log = wire_log();
 	if (why && !strstr(log, why))
 		errx(1, "\"%s\" does not say \"%s\"", log, why);
