@@ -47,7 +47,7 @@ struct famfs_msg;
 
 /* What this kernel takes: the largest map in a reply, and in a push. */
 #define FAMFS_REPLY_MAX		(64UL << 20)
-#define FAMFS_PUSH_MAX		(1UL << 30)
+#define FAMFS_PUSH_MAX		0x40000000UL
 
 /* In rules: every file. */
 #define FAMFS_ANY		(~0ULL)
