@@ -75,13 +75,14 @@ static __always_inline ssize_t famfs_rw_copy_locked(struct famfs_rw *rw,
 	bool write = iov_iter_rw(rw->iter) == WRITE;
 	ssize_t ret = 0;
 
-	/* A file may shrink with its map while this waits to begin. */
-	if (!write && rw->iocb->ki_pos >= i_size_read(inode))
-		return 0;
+	/* Without a map nobody knows where the file ends. */
 	if (unlikely(!map)) {
 		rw->need = FAMFS_RW_MAP;
 		return 0;
 	}
+	/* A file may shrink with its map while this waits to begin. */
+	if (!write && rw->iocb->ki_pos >= i_size_read(inode))
+		return 0;
 	if (write)
 		ret = famfs_rw_room(rw, map);
 	if (unlikely(ret || rw->need))

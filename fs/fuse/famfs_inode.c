@@ -88,15 +88,20 @@ int famfs_take(struct inode *inode, const void *msg, size_t size,
 
 	if (!size && asked)
 		return famfs_take_nothing(inode, asked->seq);
+	/* The server is not asked about devices of a map that is void. */
+	if (famfs_overtaken(inode, asked))
+		return FAMFS_OVERTAKEN;
 	map = famfs_map_read(inode, msg, size);
 	if (IS_ERR(map))
-		return famfs_overtaken(inode, asked) ? FAMFS_OVERTAKEN :
-						       PTR_ERR(map);
+		return PTR_ERR(map);
 	err = famfs_map_use_devs(get_fuse_mount(inode), map, asked);
 	if (!err)
 		err = famfs_install(inode, map, asked);
 	if (err)
 		famfs_map_put(get_fuse_conn(inode)->famfs, map);
+	/* Nor does it matter what is wrong with it. */
+	if (err < 0 && err != -EINTR && famfs_overtaken(inode, asked))
+		return FAMFS_OVERTAKEN;
 	return err;
 }
 

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Replies that do not count any more, and sizes that nobody knows.
+ *
+ * What was wrong here: what a push had overtaken was looked at all the same, so
+ * an open failed because of a device that the older map named, and the server
+ * was asked about one; a read at the end of a file whose map was taken away
+ * took the old size for the file's.
+ */
+#include "famfs_task.h"
+#include "famfs_test.h"
+
+#define SIZE	(64 * 1024UL)
+
+FIXTURE(famfs_void)
+{
+	struct famfs_env env;
+	struct famfs_msg pushed;
+	int dev, node, id;
+};
+
+FIXTURE_SETUP(famfs_void)
+{
+	const char *why = famfs_env_init(&self->env, 1);
+	struct famfs_msg m;
+
+	if (why)
+		SKIP(return, "%s", why);
+	if (self->env.srv.st->manner != FAMFS_OLD)
+		SKIP(return, "the map has to come by GET_FMAP");
+	famfs_add_simple(&self->env, "f", SIZE, 0, 0);
+	self->dev = dup(self->env.srv.fd);
+	ASSERT_LE(0, self->dev);
+	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	self->node = open(self->env.devs[0].path, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->node);
+	self->id = famfs_dax_open(self->dev, self->node);
+	ASSERT_LT(0, self->id);
+	famfs_msg_simple(&m, SIZE, 0, 0, SIZE);
+	famfs_msg_by_id(&self->pushed, &m, &self->id);
+}
+
+FIXTURE_TEARDOWN(famfs_void)
+{
+	close(self->node);
+	EXPECT_EQ(0, famfs_umount(&self->env));
+	close(self->dev);
+	FAMFS_TEARDOWN();
+}
+
+/* The server pushes a map that is right, and then replies. */
+static void open_after_push(struct __test_metadata *_metadata,
+			    FIXTURE_DATA(famfs_void) * self)
+{
+	struct famfs_server *srv = &self->env.srv;
+
+	srv->st->pushed_errno = -1;
+	famfs_note_push(srv, FUSE_GET_FMAP, 0, self->pushed.buf,
+			self->pushed.len, 1);
+	EXPECT_EQ(0, famfs_try_open(&self->env, "f", O_RDWR));
+	EXPECT_EQ(0, srv->st->pushed_errno);
+	EXPECT_COUNT(0, FUSE_GET_DAXDEV);
+}
+
+TEST_F(famfs_void, M7_overtaken_reply_names_no_device)
+{
+	famfs_set_id(&self->env.srv, 0, self->id + 7, 0, SIZE);
+	open_after_push(_metadata, self);
+}
+
+TEST_F(famfs_void, M7_overtaken_reply_leaves_its_device)
+{
+	famfs_set_id(&self->env.srv, 0, self->id, 1UL << 50, SIZE);
+	open_after_push(_metadata, self);
+}
+
+TEST_F(famfs_void, M7_overtaken_reply_asks_for_no_device)
+{
+	famfs_fail(&self->env.srv, FUSE_GET_DAXDEV, FAMFS_ANY, -ENXIO, 1);
+	open_after_push(_metadata, self);
+}
+
+TEST_F(famfs_void, M7_read_at_the_end_of_a_revoked_file_asks)
+{
+	struct famfs_server *srv = &self->env.srv;
+	char c;
+	int fd;
+
+	famfs_set_id(srv, 0, self->id, 0, SIZE);
+	fd = ASSERT_OPEN("f", O_RDWR);
+	famfs_set_id(srv, 0, self->id, 0, 2 * SIZE);
+	EXPECT_EQ(0, famfs_revoke(self->dev, 0));
+	famfs_counts_reset(srv);
+	EXPECT_EQ(1, pread(fd, &c, 1, SIZE));
+	EXPECT_EQ(1, famfs_fetches(srv));
+	close(fd);
+}
+
+TEST_HARNESS_MAIN
