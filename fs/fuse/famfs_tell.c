@@ -20,7 +20,6 @@
 #include "famfs.h"
 
 #include <linux/slab.h>
-#include <linux/wait_bit.h>
 #include <linux/writeback.h>
 
 /**
@@ -108,13 +107,13 @@ static void famfs_tell_start(struct inode *inode)
 
 static int famfs_tell(struct inode *inode)
 {
-	struct fuse_inode *fi = get_fuse_inode(inode);
 	struct fuse_file *ff;
 	int err;
 
-	if (wait_on_bit(&fi->state, FUSE_I_SIZE_SENT, TASK_KILLABLE))
-		return -EINTR;
-	ff = __fuse_write_file_get(fi);
+	err = famfs_size_wait_sent(inode);
+	if (err)
+		return err;
+	ff = __fuse_write_file_get(get_fuse_inode(inode));
 	err = fuse_flush_times(inode, ff);
 	if (ff)
 		fuse_file_put(ff, false);
