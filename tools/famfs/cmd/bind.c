@@ -161,22 +161,10 @@ static bool bind_is_free(const char *path)
 
 static int bind_main(int argc, char **argv, const char *help, const char *driver)
 {
-	static const struct option options[] = {
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 }
-	};
-	int option;
+	int status = cmd_options(argc, argv, help, NULL);
 
-	while ((option = getopt_long(argc, argv, "qh", options, NULL)) >= 0) {
-		if (option == 'h') {
-			fputs(help, stdout);
-			return 0;
-		}
-		if (option == '?')
-			return 2;
-		cmd_quiet |= option == 'q';
-	}
+	if (status >= 0)
+		return status;
 	if (optind != argc - 1) {
 		cmd_fail(argv[0], "famfs bind --help",
 			 "one device must be named");

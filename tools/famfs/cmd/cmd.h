@@ -45,6 +45,18 @@ void cmd_fail_fault(const char *device, int err, const struct fault *fault);
 /* Opens a source: a path, famfs:UUID or famfs:LABEL. NULL: said why not. */
 struct media *cmd_open(const char *device, int flags);
 
+/**
+ * cmd_options - takes the options that most commands have: --json, -q, -h
+ * @help: what --help prints
+ * @json: set by --json; NULL where there is no such option
+ *
+ * Return: -1 to go on at optind, or the exit status.
+ */
+int cmd_options(int argc, char **argv, const char *help, bool *json);
+
+/* Who takes a volume over: this host, now. 0 or -errno. */
+int cmd_own(struct volume_options *options);
+
 /* Yes on a terminal? Without one: no. */
 bool cmd_ask(const char *question);
 

@@ -7,8 +7,6 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <uuid/uuid.h>
 
 #include "ask.h"
 #include "cmd.h"
@@ -49,14 +47,8 @@ static int compact_device(const char *device)
 	struct fault fault = { 0 };
 	struct volume *volume;
 	struct media *media;
-	struct timespec now;
-	uuid_t nonce;
-	int err = host_self_read(&options.self);
+	int err = cmd_own(&options);
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	options.now = now.tv_sec * 1000000000ll + now.tv_nsec;
-	uuid_generate(nonce);
-	memcpy(&options.nonce, nonce, sizeof(options.nonce));
 	media = cmd_open(device, MEDIA_WRITE | MEDIA_EXCLUSIVE);
 	if (!media)
 		return 1;
@@ -78,23 +70,12 @@ static int compact_device(const char *device)
 
 int cmd_compact(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 }
-	};
 	struct answer answer;
-	int option;
+	int status;
 
-	while ((option = getopt_long(argc, argv, "qh", options, NULL)) >= 0) {
-		if (option == 'h') {
-			fputs(compact_help, stdout);
-			return 0;
-		}
-		if (option == '?')
-			return 2;
-		cmd_quiet |= option == 'q';
-	}
+	status = cmd_options(argc, argv, compact_help, NULL);
+	if (status >= 0)
+		return status;
 	if (optind != argc - 1) {
 		cmd_fail("famfs compact", "famfs compact --help",
 			 "one device or directory must be named");

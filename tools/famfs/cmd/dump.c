@@ -158,25 +158,12 @@ static int dump_device(const char *device, bool json)
 
 int cmd_dump(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 }
-	};
 	bool json = false;
-	int option;
+	int status;
 
-	while ((option = getopt_long(argc, argv, "qh", options, NULL)) >= 0) {
-		if (option == 'h') {
-			fputs(dump_help, stdout);
-			return 0;
-		}
-		if (option == '?')
-			return 2;
-		json |= option == 'j';
-		cmd_quiet |= option == 'q';
-	}
+	status = cmd_options(argc, argv, dump_help, &json);
+	if (status >= 0)
+		return status;
 	if (optind != argc - 1) {
 		cmd_fail("famfs dump", "famfs dump --help",
 			 "one device must be named");

@@ -107,28 +107,17 @@ static int flush_file(const char *path)
 
 int cmd_flush(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 }
-	};
-	int option, status = 0;
+	int status;
 
-	while ((option = getopt_long(argc, argv, "qh", options, NULL)) >= 0) {
-		if (option == 'h') {
-			fputs(flush_help, stdout);
-			return 0;
-		}
-		if (option == '?')
-			return 2;
-		cmd_quiet |= option == 'q';
-	}
+	status = cmd_options(argc, argv, flush_help, NULL);
+	if (status >= 0)
+		return status;
 	if (optind == argc) {
 		cmd_fail("famfs flush", "famfs flush --help",
 			 "a file must be named");
 		return 2;
 	}
-	for (; optind < argc; optind++)
+	for (status = 0; optind < argc; optind++)
 		status |= flush_file(argv[optind]);
 	return status;
 }

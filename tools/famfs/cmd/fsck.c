@@ -11,8 +11,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <uuid/uuid.h>
 
 #include "cmd.h"
 #include "lines.h"
@@ -119,14 +117,8 @@ static void fsck_mend_log(struct fsck *fsck, const struct fault *damage)
 	struct volume_options options = { .how = VOLUME_OWN | VOLUME_MEND };
 	struct fault fault = { 0 };
 	struct volume *volume;
-	struct timespec now;
-	uuid_t nonce;
-	int err = host_self_read(&options.self);
+	int err = cmd_own(&options);
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	options.now = now.tv_sec * 1000000000ll + now.tv_nsec;
-	uuid_generate(nonce);
-	memcpy(&options.nonce, nonce, sizeof(options.nonce));
 	if (!err)
 		err = volume_open(&volume, fsck->media, &options, &fault);
 	if (err) {

@@ -206,31 +206,18 @@ static int map_file(const char *path, bool json)
 
 int cmd_map(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 }
-	};
 	bool json = false;
-	int option, status = 0;
+	int status;
 
-	while ((option = getopt_long(argc, argv, "qh", options, NULL)) >= 0) {
-		if (option == 'h') {
-			fputs(map_help, stdout);
-			return 0;
-		}
-		if (option == '?')
-			return 2;
-		json |= option == 'j';
-		cmd_quiet |= option == 'q';
-	}
+	status = cmd_options(argc, argv, map_help, &json);
+	if (status >= 0)
+		return status;
 	if (optind == argc) {
 		cmd_fail("famfs map", "famfs map --help",
 			 "a file must be named");
 		return 2;
 	}
-	for (; optind < argc; optind++)
+	for (status = 0; optind < argc; optind++)
 		status |= map_file(argv[optind], json);
 	return status;
 }

@@ -173,26 +173,13 @@ static int status_device(struct status *status, const char *device)
 
 int cmd_status(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 }
-	};
 	struct status status = { .list = json_object_new_array() };
 	const char *wanted;
-	int option;
+	int done;
 
-	while ((option = getopt_long(argc, argv, "qh", options, NULL)) >= 0) {
-		if (option == 'h') {
-			fputs(status_help, stdout);
-			return 0;
-		}
-		if (option == '?' )
-			return STATUS_BAD;
-		status.json |= option == 'j';
-		cmd_quiet |= option == 'q';
-	}
+	done = cmd_options(argc, argv, status_help, &status.json);
+	if (done >= 0)
+		return done;
 	wanted = optind < argc ? argv[optind] : NULL;
 	if (!ask_status(wanted, status_each, &status)) {
 		status.worst = STATUS_LOOK;

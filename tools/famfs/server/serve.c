@@ -20,7 +20,6 @@
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
-#include <uuid/uuid.h>
 
 #include "cmd.h"
 #include "serve.h"
@@ -119,16 +118,14 @@ static int serve_volume(struct server *server, struct media *media)
 	struct volume_options options = { .how = VOLUME_OWN };
 	struct fault fault = { 0 };
 	struct volume_stat stat;
-	uint8_t nonce[16];
-	int err = host_self_read(&options.self);
+	int err = cmd_own(&options);
 
 	if (err) {
 		cmd_fail("/etc/machine-id", "systemd-machine-id-setup",
 			 "this host has no id: %s", strerror(-err));
 		return err;
 	}
-	uuid_generate(nonce);
-	memcpy(&options.nonce, nonce, sizeof(options.nonce));
+	/* The clock that later operations go by. */
 	options.now = server_op().now;
 	err = volume_open(&server->volume, media, &options, &fault);
 	if (err) {
