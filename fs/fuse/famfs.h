@@ -300,6 +300,8 @@ struct inode *famfs_next_owner(struct famfs_daxdev *dev, u64 *page, u64 end);
 extern const struct dax_holder_operations famfs_holder_ops;
 int famfs_hold(struct famfs_daxdev *dev);
 void famfs_release(struct famfs_daxdev *dev);
+int famfs_pin_wait(struct page *busy, struct dev_pagemap *pgmap,
+		   unsigned int state);
 int famfs_avoid_bad(struct famfs_daxdev *dev, u64 pos,
 		    struct famfs_range *range);
 

@@ -76,7 +76,9 @@ static void famfs_dev_forget_names(struct famfs_daxdev *dev)
  * @dev: the device, gone after success
  *
  * Context: &famfs_conn.register_lock is held.  Waits for a failure callback
- * that is running, which for a device without maps waits for no user.
+ * that is running.  For a device without maps it looks for no more files, but
+ * may have just begun to wait for a pin of one that was on it, which is over
+ * after a tenth of a second.
  * Return: 0, or -EBUSY where a map uses it.
  */
 int famfs_dev_drop(struct famfs_daxdev *dev)

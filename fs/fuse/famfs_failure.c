@@ -15,8 +15,13 @@
 #include "famfs_trace.h"
 
 #include <linux/dax.h>
+#include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/wait_bit.h>
+
+/* A bound of each wait: a page that is used again never becomes idle. */
+#define FAMFS_PIN_WAIT		(HZ / 10 ?: 1)
 
 /**
  * famfs_hold() - become the only user of a device
@@ -53,6 +58,51 @@ void famfs_release(struct famfs_daxdev *dev)
 	fs_put_dax(dev->dax_dev, dev);
 }
 
+/**
+ * famfs_pin_wait() - wait for a page that somebody has pinned
+ * @busy: the page
+ * @pgmap: what get_dev_pagemap() returned for it while it had a claim, which
+ *	   this puts; NULL where the page's device is just going
+ * @state: how to sleep
+ *
+ * Whoever has pinned the page may have to fault, or wait for the server, before
+ * it lets go, so the caller holds nothing.  Then others can map the page again,
+ * and a page that is mapped is not idle: so this waits for FAMFS_PIN_WAIT at
+ * most, and the caller looks again.
+ *
+ * Return: 0, or -EINTR where @state is TASK_KILLABLE.
+ */
+int famfs_pin_wait(struct page *busy, struct dev_pagemap *pgmap,
+		   unsigned int state)
+{
+	long left = FAMFS_PIN_WAIT;
+	int err;
+
+	might_sleep();
+	err = ___wait_var_event(busy, !left || (pgmap && dax_page_is_idle(busy)),
+				state, 0, 0, left = schedule_timeout(left));
+	put_dev_pagemap(pgmap);
+	return err ? -EINTR : 0;
+}
+
+/*
+ * Locks the map of a file that has, or had, a claim.  Whoever has this lock of
+ * an ordinary inode may wait for the server, and the file is one while its
+ * first map is being installed, and again if that fails.
+ *
+ * Returns false if the lock was not free: then the claim is to be looked up
+ * once more.
+ */
+static bool famfs_owner_lock(struct inode *inode)
+{
+	struct address_space *mapping = inode->i_mapping;
+
+	if (!fuse_is_famfs(inode))
+		return down_write_trylock(&mapping->invalidate_lock);
+	filemap_invalidate_lock(mapping);
+	return true;
+}
+
 /*
  * The file's map, if it uses @dev.  The server may have closed a device that no
  * map used any more, and opened another.  The caller holds invalidate_lock.
@@ -75,35 +125,41 @@ static struct famfs_map *famfs_map_of(struct inode *inode,
  * for read and write, kill_dax() waits for those that have got at the memory,
  * and the others find the device dead.
  *
- * Returns a page that is pinned, or NULL.
+ * Returns true if that is done.  Otherwise it has met a page that is pinned,
+ * maybe of another device, for which it gets what famfs_pin_wait() needs, or no
+ * page: then the file's lock was not free.
  */
-static struct page *famfs_try_revoke(struct inode *inode,
-				     struct famfs_daxdev *dev)
+static bool famfs_try_revoke(struct inode *inode, struct famfs_daxdev *dev,
+			     struct page **busy, struct dev_pagemap **pgmap)
 {
 	struct address_space *mapping = inode->i_mapping;
-	struct page *busy = NULL;
 	struct famfs_map *map;
 
-	filemap_invalidate_lock(mapping);
+	*busy = NULL;
+	*pgmap = NULL;
+	if (!famfs_owner_lock(inode))
+		return false;
 	map = famfs_map_of(inode, dev);
 	/* A map that is not there yet will not be: the device is dead. */
 	if (map)
-		busy = dax_layout_busy_page_range(mapping, 0, LLONG_MAX);
-	if (map && !busy) {
+		*busy = dax_layout_busy_page_range(mapping, 0, LLONG_MAX);
+	if (*busy) {
+		*pgmap = get_dev_pagemap(page_to_pfn(*busy));
+	} else if (map) {
 		famfs_flush(mapping, dev->dax_dev);
 		dax_delete_mapping_range(mapping, 0, LLONG_MAX);
 		famfs_unclaim_dev(dev, map);
 	}
 	filemap_invalidate_unlock(mapping);
-	return busy;
+	return !*busy;
 }
 
 /*
- * The next file behind @page loses the device, unless one of its pages is
- * pinned, which goes to @busy then.  False if there is no file any more.
+ * The next file behind @page loses the device, or is to be tried again: see
+ * famfs_try_revoke().  Returns false if there is no file any more.
  */
-static bool famfs_remove_next(struct famfs_daxdev *dev, u64 *page,
-			      struct page **busy)
+static bool famfs_remove_next(struct famfs_daxdev *dev, u64 *page, bool *done,
+			      struct page **busy, struct dev_pagemap **pgmap)
 {
 	struct fuse_conn *fc = dev->conn->fc;
 	struct inode *inode = NULL;
@@ -114,8 +170,8 @@ static bool famfs_remove_next(struct famfs_daxdev *dev, u64 *page,
 		inode = famfs_next_owner(dev, &next, dev->size >> PAGE_SHIFT);
 	if (!inode)
 		return false;
-	*busy = famfs_try_revoke(inode, dev);
-	if (!*busy)
+	*done = famfs_try_revoke(inode, dev, busy, pgmap);
+	if (*done)
 		*page = next;
 	iput(inode);
 	return true;
@@ -124,13 +180,19 @@ static bool famfs_remove_next(struct famfs_daxdev *dev, u64 *page,
 /* All files lose the device, those with pinned pages when these are idle. */
 static void famfs_remove_files(struct famfs_daxdev *dev)
 {
+	struct dev_pagemap *pgmap;
 	struct page *busy;
 	u64 page = 0;
+	bool done;
 
-	while (famfs_remove_next(dev, &page, &busy))
+	while (famfs_remove_next(dev, &page, &done, &busy, &pgmap)) {
+		if (done)
+			continue;
 		if (busy)
-			wait_var_event_timeout(busy, dax_page_is_idle(busy),
-					       DAX_IDLE_TIMEOUT);
+			famfs_pin_wait(busy, pgmap, TASK_UNINTERRUPTIBLE);
+		else
+			schedule_timeout_uninterruptible(1);
+	}
 }
 
 /*
@@ -179,6 +241,7 @@ static int famfs_poison_range(const struct famfs_range *range, void *data)
 	return 0;
 }
 
+/* Returns 0, FAMFS_CONTENDED, or an error of telling who has it mapped. */
 static int famfs_poison_inode(struct inode *inode,
 			      const struct famfs_daxdev *dev,
 			      const struct famfs_range *where, int mf_flags)
@@ -190,12 +253,40 @@ static int famfs_poison_inode(struct inode *inode,
 	const struct famfs_map *map;
 
 	/* Faults that have not seen the bad page are through after this. */
-	filemap_invalidate_lock(inode->i_mapping);
+	if (!famfs_owner_lock(inode))
+		return FAMFS_CONTENDED;
 	map = famfs_map_of(inode, dev);
 	if (map)
 		famfs_map_walk_at(map, where, famfs_poison_range, &poison);
 	filemap_invalidate_unlock(inode->i_mapping);
 	return poison.err;
+}
+
+/*
+ * The next file that has pages from @page on is told, and @page moves behind
+ * them.  Returns false if there is no file any more.
+ */
+static bool famfs_poison_next(struct famfs_daxdev *dev, u64 *page, u64 end,
+			      const struct famfs_range *where, int mf_flags,
+			      int *err)
+{
+	u64 next = *page;
+	struct inode *inode;
+	int ret;
+
+	inode = famfs_next_owner(dev, &next, end);
+	if (!inode)
+		return false;
+	ret = famfs_poison_inode(inode, dev, where, mf_flags);
+	iput(inode);
+	if (ret == FAMFS_CONTENDED) {
+		schedule_timeout_uninterruptible(1);
+		return true;
+	}
+	*page = next;
+	if (!*err)
+		*err = ret;
+	return true;
 }
 
 /* Every file is told, whatever happens to another; returns the first error. */
@@ -210,24 +301,16 @@ static int famfs_poison(struct famfs_daxdev *dev, u64 offset, u64 len,
 	u64 page = where.addr >> PAGE_SHIFT;
 	u64 end = page + (where.len >> PAGE_SHIFT);
 	struct fuse_conn *fc = dev->conn->fc;
-	struct inode *inode;
-	int err, ret;
+	int err;
 
 	if (offset >= dev->size || len > dev->size - offset)
 		return -EOPNOTSUPP;
 
 	err = mtree_store_range(&dev->bad, page, end - 1, dev, GFP_KERNEL);
-	down_read(&fc->killsb);
-	while (!list_empty(&fc->mounts)) {
-		inode = famfs_next_owner(dev, &page, end);
-		if (!inode)
-			break;
-		ret = famfs_poison_inode(inode, dev, &where, mf_flags);
-		if (!err)
-			err = ret;
-		iput(inode);
-	}
-	up_read(&fc->killsb);
+	guard(rwsem_read)(&fc->killsb);
+	while (!list_empty(&fc->mounts) &&
+	       famfs_poison_next(dev, &page, end, &where, mf_flags, &err))
+		;
 	return err;
 }
 

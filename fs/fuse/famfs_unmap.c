@@ -12,10 +12,6 @@
 #include <linux/dax.h>
 #include <linux/memremap.h>
 #include <linux/pagemap.h>
-#include <linux/wait_bit.h>
-
-/* A bound of the users' waits: a page that is used again never becomes idle. */
-#define FAMFS_PIN_WAIT		(HZ / 10 ?: 1)
 
 /* Dirty cache lines go to the memory that they belong to. */
 static void famfs_drop_entries(struct inode *inode, const struct famfs_map *map,
@@ -59,32 +55,22 @@ struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
 }
 
 /**
- * famfs_wait_idle() - wait for a page that somebody has pinned
+ * famfs_wait_idle() - wait for a page of a file that somebody has pinned
  * @inode: the inode that famfs_try_unmap() was called for
  * @busy: the page that it returned
  *
- * Whoever has pinned the page may have to fault before it lets go, so
- * invalidate_lock is dropped.  Then others can map the page again, and a page
- * that is mapped is not idle: so this waits for a while only, and the caller
- * unmaps the page and looks again.  The struct page must not go with its device
- * meanwhile.
+ * The struct page does not go with its device meanwhile.
  *
- * Context: invalidate_lock is held for writing, and free afterwards.  Killable.
+ * Context: invalidate_lock is held for writing, and free afterwards.  Killable,
+ * and for a while only: the caller unmaps the page and looks again.
  * Return: 0 or -EINTR.
  */
 int famfs_wait_idle(struct inode *inode, struct page *busy)
 {
 	struct dev_pagemap *pgmap = get_dev_pagemap(page_to_pfn(busy));
-	long left = FAMFS_PIN_WAIT;
-	int err = 0;
 
 	filemap_invalidate_unlock(inode->i_mapping);
-	if (pgmap)
-		err = ___wait_var_event(busy, !left || dax_page_is_idle(busy),
-					TASK_KILLABLE, 0, 0,
-					left = schedule_timeout(left));
-	put_dev_pagemap(pgmap);
-	return err ? -EINTR : 0;
+	return famfs_pin_wait(busy, pgmap, TASK_KILLABLE);
 }
 
 /**
