@@ -105,6 +105,23 @@ int famfs_take(struct inode *inode, const void *msg, size_t size,
 	return err;
 }
 
+/* An error counts no more than a map does where a push has overtaken it. */
+static int famfs_fetch_error(struct inode *inode, int err,
+			     const struct famfs_fmap_snap *asked)
+{
+	if (famfs_unanswered(err))
+		return err;
+	if (err == -ENOSYS)
+		get_fuse_conn(inode)->dax_fmap = 0;
+	else
+		famfs_staged_drop(inode);
+	if (famfs_overtaken(inode, asked))
+		return FAMFS_OVERTAKEN;
+	if (err == -ENOSYS)
+		return fuse_is_famfs(inode) ? -EIO : 0;
+	return err;
+}
+
 static int famfs_fetch_reply(struct inode *inode,
 			     const struct famfs_fmap_snap *asked)
 {
@@ -128,17 +145,11 @@ static int famfs_fetch_reply(struct inode *inode,
 	args.out_args[0].size = in.size;
 
 	size = fuse_simple_request(fm, &args);
-	if (size == -ENOSYS) {
-		fm->fc->dax_fmap = 0;
-		err = fuse_is_famfs(inode) ? -EIO : 0;
-	} else if (size < 0) {
-		if (!famfs_unanswered(size))
-			famfs_staged_drop(inode);
-		err = size;
-	} else {
+	if (size < 0)
+		err = famfs_fetch_error(inode, size, asked);
+	else
 		err = famfs_take_reply(inode, args.out_args[0].value, size,
 				       asked);
-	}
 	kvfree(args.out_args[0].value);
 	return err;
 }

@@ -5,7 +5,8 @@
  * What was wrong here: what a push had overtaken was looked at all the same, so
  * an open failed because of a device that the older map named, and the server
  * was asked about one; a read at the end of a file whose map was taken away
- * took the old size for the file's.
+ * took the old size for the file's; an error that a push had overtaken failed
+ * the open, also that of a server which pushes all its maps.
  */
 #include "famfs_task.h"
 #include "famfs_test.h"
@@ -48,15 +49,17 @@ FIXTURE_TEARDOWN(famfs_void)
 	FAMFS_TEARDOWN();
 }
 
-/* The server pushes a map that is right, and then replies. */
+/* The server pushes a map that is right, and then replies, maybe an error. */
 static void open_after_push(struct __test_metadata *_metadata,
-			    FIXTURE_DATA(famfs_void) * self)
+			    FIXTURE_DATA(famfs_void) * self, int err)
 {
 	struct famfs_server *srv = &self->env.srv;
 
 	srv->st->pushed_errno = -1;
 	famfs_note_push(srv, FUSE_GET_FMAP, 0, self->pushed.buf,
 			self->pushed.len, 1);
+	if (err)
+		famfs_fail(srv, FUSE_GET_FMAP, FAMFS_ANY, err, 1);
 	EXPECT_EQ(0, famfs_try_open(&self->env, "f", O_RDWR));
 	EXPECT_EQ(0, srv->st->pushed_errno);
 	EXPECT_COUNT(0, FUSE_GET_DAXDEV);
@@ -65,19 +68,29 @@ static void open_after_push(struct __test_metadata *_metadata,
 TEST_F(famfs_void, M7_overtaken_reply_names_no_device)
 {
 	famfs_set_id(&self->env.srv, 0, self->id + 7, 0, SIZE);
-	open_after_push(_metadata, self);
+	open_after_push(_metadata, self, 0);
 }
 
 TEST_F(famfs_void, M7_overtaken_reply_leaves_its_device)
 {
 	famfs_set_id(&self->env.srv, 0, self->id, 1UL << 50, SIZE);
-	open_after_push(_metadata, self);
+	open_after_push(_metadata, self, 0);
 }
 
 TEST_F(famfs_void, M7_overtaken_reply_asks_for_no_device)
 {
 	famfs_fail(&self->env.srv, FUSE_GET_DAXDEV, FAMFS_ANY, -ENXIO, 1);
-	open_after_push(_metadata, self);
+	open_after_push(_metadata, self, 0);
+}
+
+TEST_F(famfs_void, M7_overtaken_error_counts_for_nothing)
+{
+	open_after_push(_metadata, self, -ENXIO);
+}
+
+TEST_F(famfs_void, M7_server_without_get_fmap_pushes)
+{
+	open_after_push(_metadata, self, -ENOSYS);
 }
 
 TEST_F(famfs_void, M7_read_at_the_end_of_a_revoked_file_asks)
