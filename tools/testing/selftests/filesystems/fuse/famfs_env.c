@@ -87,13 +87,31 @@ static void find_devs(struct famfs_env *env)
 }
 
 /*
+ * Waits, for a while, until no mount holds a device.  One may outlive umount(2),
+ * and the death of its server, for as long as it takes to end its requests.
+ */
+static void wait_free(const struct famfs_dev *dev)
+{
+	int i, fd;
+
+	for (i = 0; i < 100; i++) {
+		/* A device without a driver is free as well. */
+		fd = open(dev->path, O_RDONLY | O_EXCL | O_CLOEXEC);
+		if (fd >= 0)
+			close(fd);
+		if (fd >= 0 || errno != EBUSY)
+			return;
+		usleep(50000);
+	}
+}
+
+/*
  * Waits for the test before, which the harness does not do if it has killed it:
  * it may be in the middle of unbinding the device.  The lock is kept by all of
  * a test's processes, but for servers, and goes with them.
  */
 static int lock_dev(const struct famfs_dev *dev)
 {
-	bool waited = false;
 	char path[128];
 	int i, fd;
 
@@ -101,11 +119,9 @@ static int lock_dev(const struct famfs_dev *dev)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	for (i = 0; fd >= 0 && i < 200; i++) {
 		if (!flock(fd, LOCK_EX | LOCK_NB)) {
-			/* Its mounts go a moment later. */
-			usleep(waited ? 500000 : 0);
+			wait_free(dev);
 			return 0;
 		}
-		waited = true;
 		usleep(100000);
 	}
 	return -EBUSY;
@@ -254,7 +270,7 @@ int famfs_mount_fork(struct famfs_env *env)
 	return err ? err : wait_init(env);
 }
 
-/* Every file must be closed.  Afterwards the devices are free. */
+/* Every file must be closed.  Afterwards the devices are free, or soon. */
 int famfs_umount(struct famfs_env *env)
 {
 	if (umount2(env->dir, 0))
@@ -268,9 +284,12 @@ int famfs_umount(struct famfs_env *env)
 int famfs_remount(struct famfs_env *env)
 {
 	int err = env->mounted ? famfs_umount(env) : 0;
+	int i;
 
 	if (err)
 		return err;
+	for (i = 0; i < env->ndevs; i++)
+		wait_free(&env->devs[i]);
 	famfs_server_exit(&env->srv);
 	err = famfs_server_init(&env->srv);
 	if (err)
