@@ -4,10 +4,10 @@
  *
  * Locks, outermost first:
  *
- *   FUSE_I_FMAP_FETCH		bit lock: one opener asks the server for the map;
+ *   FUSE_I_FMAP_LOCK		bit lock: one opener asks the server for the map;
  *				taken with no lock held but a directory's, at
  *				create
- *   FUSE_I_PRIVS_FETCH		bit lock: one opener asks the server for the
+ *   FUSE_I_NOSEC_LOCK		bit lock: one opener asks the server for the
  *				privileges; as above
  *   famfs_conn.register_lock	device table and names; taken by the server's
  *				tasks, who inside it wait for callbacks of a
@@ -33,7 +33,7 @@
  *				in reclaim, so whoever holds it allocates
  *				nothing; innermost but for spin locks
  *
- * famfs_conn.parts_lock	messages in parts; nothing is locked inside it
+ * famfs_conn.partial_lock	messages in parts; nothing is locked inside it
  *
  * Holding invalidate_lock in any way is enough to use the map.  A server may
  * change it while the inode is locked for a request of which it has not disposed
@@ -77,7 +77,7 @@ struct writeback_control;
  * @nr_claims: claims on its pages, changed under famfs_conn.lock
  * @nr_users: maps that use it, whether or not it is dead, or are about to;
  *	      changed under famfs_conn.lock
- * @bad: pages with a memory failure
+ * @poison: pages with a memory failure
  * @name: the device's own, as in "dax0.0"
  */
 struct famfs_daxdev {
@@ -92,25 +92,25 @@ struct famfs_daxdev {
 	bool readonly;
 	u64 nr_claims;
 	u32 nr_users;
-	struct maple_tree bad;
+	struct maple_tree poison;
 	char name[32];
 };
 
 /**
- * enum famfs_parts_kind - what becomes of a message that arrives in parts
- * @FAMFS_PARTS_PUSH: arriving, to be installed when it is complete
- * @FAMFS_PARTS_STAGING: arriving, to be staged when it is complete
- * @FAMFS_PARTS_STAGED: complete, to be installed by a reply
+ * enum famfs_partial_kind - what becomes of a message that arrives in parts
+ * @FAMFS_PARTIAL_PUSH: arriving, to be installed when it is complete
+ * @FAMFS_PARTIAL_STAGING: arriving, to be staged when it is complete
+ * @FAMFS_PARTIAL_STAGED: complete, to be installed by a reply
  */
-enum famfs_parts_kind {
-	FAMFS_PARTS_PUSH,
-	FAMFS_PARTS_STAGING,
-	FAMFS_PARTS_STAGED,
+enum famfs_partial_kind {
+	FAMFS_PARTIAL_PUSH,
+	FAMFS_PARTIAL_STAGING,
+	FAMFS_PARTIAL_STAGED,
 };
 
 /**
- * struct famfs_parts - a message of which parts have arrived
- * @list: in &famfs_conn.parts
+ * struct famfs_partial - a message of which parts have arrived
+ * @list: in &famfs_conn.partials
  * @count: references: the list's, and that of a reply
  * @kind: what becomes of it
  * @nodeid: the file that it is about
@@ -118,10 +118,10 @@ enum famfs_parts_kind {
  * @filled: bytes that have arrived
  * @msg: the message
  */
-struct famfs_parts {
+struct famfs_partial {
 	struct list_head list;
 	refcount_t count;
-	enum famfs_parts_kind kind;
+	enum famfs_partial_kind kind;
 	u64 nodeid;
 	size_t size;
 	size_t filled;
@@ -137,8 +137,8 @@ struct famfs_parts {
  * @lock: protects @claims, and devices and their names against removal
  * @claims: what the maps take up, by device and page
  * @stopped: the last mount has gone, under @register_lock
- * @parts_lock: protects @parts
- * @parts: messages in parts that are not complete, or staged
+ * @partial_lock: protects @partials
+ * @partials: messages in parts that are not complete, or staged
  * @keep_lock: protects @kept and @keep_delay
  * @kept: inodes that cannot be evicted yet
  * @keep_work: looks whether they can
@@ -157,8 +157,8 @@ struct famfs_conn {
 	struct mutex lock;		/* protects @claims */
 	struct rb_root claims;
 	bool stopped;
-	struct mutex parts_lock;	/* protects @parts */
-	struct list_head parts;
+	struct mutex partial_lock;	/* protects @partial */
+	struct list_head partials;
 	struct mutex keep_lock;		/* protects @kept */
 	struct list_head kept;
 	struct delayed_work keep_work;
@@ -183,27 +183,27 @@ struct famfs_fmap_snap {
 };
 
 /**
- * struct famfs_trip - an open that may bring the map along
- * @inode: the inode whose FUSE_I_FMAP_FETCH is held, or NULL
+ * struct famfs_open_req - an open that may bring the map along
+ * @inode: the inode whose FUSE_I_FMAP_LOCK is held, or NULL
  * @msg: what came with the reply
  * @size: its length in bytes
- * @asked: how it was before the request
- * @asks: the request asks for the map
+ * @snap: how it was before the request
+ * @wants_fmap: the request asks for the map
  */
-struct famfs_trip {
+struct famfs_open_req {
 	struct inode *inode;
 	void *msg;
 	size_t size;
-	struct famfs_fmap_snap asked;
-	bool asks;
+	struct famfs_fmap_snap snap;
+	bool wants_fmap;
 };
 
 /**
- * struct famfs_resize - a change of size that the server is asked for
+ * struct famfs_truncate - a change of size that the server is asked for
  * @old: size of the file before
  * @seq: fuse_inode.famfs_seq of the map that the file will grow into
  */
-struct famfs_resize {
+struct famfs_truncate {
 	loff_t old;
 	u32 seq;
 };
@@ -212,7 +212,7 @@ struct famfs_resize {
 extern const struct file_operations famfs_ctl_ops;
 
 /* Errors that come without the server having seen the request. */
-static inline bool famfs_unanswered(int err)
+static inline bool famfs_err_unanswered(int err)
 {
 	return err == -EINTR || err == -ENOMEM;
 }
@@ -220,7 +220,7 @@ static inline bool famfs_unanswered(int err)
 /* Results that are neither success nor an error: the caller tries again. */
 enum famfs_retry {
 	/* The map has changed since the server was asked: its reply is void. */
-	FAMFS_OVERTAKEN = 1,
+	FAMFS_STALE = 1,
 	/* Whoever has the lock may be waiting for the server. */
 	FAMFS_CONTENDED,
 };
@@ -270,21 +270,21 @@ void famfs_conn_stop(struct fuse_conn *fc);
 void famfs_conn_free(struct fuse_conn *fc);
 
 /* famfs_devs.c */
-void famfs_dev_complain(struct fuse_conn *fc, const char *name, int err);
-struct famfs_daxdev *famfs_dev_get(struct famfs_conn *conn, dev_t devt,
+void famfs_daxdev_warn(struct fuse_conn *fc, const char *name, int err);
+struct famfs_daxdev *famfs_daxdev_find_or_add(struct famfs_conn *conn, dev_t devt,
 				   bool readonly);
-int famfs_dev_drop(struct famfs_daxdev *dev);
-void famfs_dev_drop_unnamed(struct famfs_daxdev *dev);
-struct famfs_daxdev *famfs_dev_named(struct famfs_conn *conn, u32 number,
+int famfs_daxdev_drop(struct famfs_daxdev *dev);
+void famfs_daxdev_drop_unnamed(struct famfs_daxdev *dev);
+struct famfs_daxdev *famfs_daxdev_lookup(struct famfs_conn *conn, u32 number,
 				     bool backing_id);
-int famfs_map_use_devs(struct fuse_mount *fm, struct famfs_map *map, bool ask);
+int famfs_daxdevs_resolve(struct fuse_mount *fm, struct famfs_map *map, bool ask);
 void famfs_map_put(struct famfs_conn *conn, struct famfs_map *map);
-void famfs_devs_put(struct famfs_conn *conn);
+void famfs_daxdevs_release(struct famfs_conn *conn);
 
 /* famfs_ask.c */
 #define FAMFS_INDICES_MAX	256	/* for one device */
 
-int famfs_dev_ask(struct fuse_mount *fm, u32 index);
+int famfs_index_resolve(struct fuse_mount *fm, u32 index);
 
 /* famfs_claim.c */
 int famfs_claims_alloc(struct famfs_conn *conn, struct inode *inode,
@@ -294,15 +294,15 @@ int famfs_claim_map(struct famfs_conn *conn, struct famfs_map *map,
 void famfs_unclaim_map(struct famfs_conn *conn, struct famfs_map *map);
 void famfs_claims_shrink(struct famfs_conn *conn, struct famfs_map *map);
 void famfs_unclaim_dev(struct famfs_daxdev *dev, struct famfs_map *map);
-struct inode *famfs_next_owner(struct famfs_daxdev *dev, u64 *page, u64 end);
+struct inode *famfs_claim_next_inode(struct famfs_daxdev *dev, u64 *page, u64 end);
 
 /* famfs_failure.c */
 extern const struct dax_holder_operations famfs_holder_ops;
-int famfs_hold(struct famfs_daxdev *dev);
-void famfs_release(struct famfs_daxdev *dev);
+int famfs_daxdev_hold(struct famfs_daxdev *dev);
+void famfs_daxdev_release(struct famfs_daxdev *dev);
 int famfs_pin_wait(struct page *busy, struct dev_pagemap *pgmap,
 		   unsigned int state);
-int famfs_avoid_bad(struct famfs_daxdev *dev, u64 pos,
+int famfs_trim_poison(struct famfs_daxdev *dev, u64 pos,
 		    struct famfs_range *range);
 
 /* famfs_iomap.c */
@@ -319,46 +319,46 @@ int famfs_mmap(struct file *file, struct vm_area_struct *vma);
 /* famfs_sync.c */
 int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 int famfs_file_flush(struct file *file);
-struct dax_device *famfs_map_alive(const struct famfs_map *map);
-void famfs_flush(struct address_space *mapping, struct dax_device *dax_dev);
+struct dax_device *famfs_live_dax_dev(const struct famfs_map *map);
+void famfs_flush_cpu_cache(struct address_space *mapping, struct dax_device *dax_dev);
 extern const struct address_space_operations famfs_aops;
 void famfs_sync_fs(struct super_block *sb);
 
 /* famfs_attr.c */
 int famfs_file_io_open(struct inode *inode, struct file *file);
-int famfs_setattr(struct inode *inode, struct iattr *attr);
+int famfs_setattr_check(struct inode *inode, struct iattr *attr);
 void famfs_privs_set(struct inode *inode);
 int famfs_file_modified(struct file *file);
-int famfs_modified(struct kiocb *iocb, struct inode *inode);
+int famfs_iocb_modified(struct kiocb *iocb, struct inode *inode);
 u32 famfs_cache_mask(struct inode *inode);
-bool famfs_keep_nosec(const struct inode *inode);
+bool famfs_preserve_nosec(const struct inode *inode);
 
 /* famfs_grow.c */
 #define FAMFS_ZERO_MAX		SZ_16M	/* zeroed at once */
 
-void famfs_extend_end(struct inode *inode, loff_t size);
-int famfs_zero(struct inode *inode, loff_t start, loff_t end);
-int famfs_mapped(struct inode *inode, u64 *mapped);
-int famfs_grow(struct file *file, loff_t end);
-int famfs_fill_gap(struct kiocb *iocb);
+void famfs_extend_commit(struct inode *inode, loff_t size);
+int famfs_zero_range(struct inode *inode, loff_t start, loff_t end);
+int famfs_mapped_len(struct inode *inode, u64 *mapped);
+int famfs_alloc(struct file *file, loff_t end);
+int famfs_zero_gap(struct kiocb *iocb);
 long famfs_fallocate(struct file *file, int mode, loff_t offset,
 		     loff_t length);
-int famfs_memory_get(struct inode *inode, struct file *file, loff_t end);
+int famfs_alloc_locked(struct inode *inode, struct file *file, loff_t end);
 
 /* famfs_size.c */
 void famfs_size_write(struct inode *inode, loff_t size);
-bool famfs_size_untold(const struct inode *inode);
-u32 famfs_size_to_tell(const struct inode *inode, u64 *size, u32 *seq);
-void famfs_size_told(struct inode *inode, u32 valid, u64 size, u32 seq,
+bool famfs_size_dirty(const struct inode *inode);
+u32 famfs_size_to_flush(const struct inode *inode, u64 *size, u32 *seq);
+void famfs_size_flushed(struct inode *inode, u32 valid, u64 size, u32 seq,
 		     int err);
-int famfs_size_wait_sent(struct inode *inode);
+int famfs_attr_flush_wait(struct inode *inode);
 int famfs_size_flush(struct inode *inode, loff_t size);
 int famfs_size_settle(struct inode *inode);
 
 /* famfs_keep.c */
 void famfs_keep_work(struct work_struct *work);
-void famfs_keep_answered(struct inode *inode);
-bool famfs_inode_unwritten(struct inode *inode);
+void famfs_attr_flush_done(struct inode *inode);
+bool famfs_inode_attr_dirty(struct inode *inode);
 void famfs_inode_keep(struct inode *inode);
 void famfs_file_release(struct inode *inode, struct fuse_file *ff);
 
@@ -366,10 +366,10 @@ void famfs_file_release(struct inode *inode, struct fuse_file *ff);
 int famfs_write_inode(struct inode *inode, struct writeback_control *wbc);
 
 /* famfs_resize.c */
-int famfs_resize_begin(struct inode *inode, struct iattr *attr,
-		       struct file *file, struct famfs_resize *resize);
-int famfs_resize_end(struct inode *inode, const struct iattr *attr,
-		     struct file *file, struct famfs_resize *resize, int err);
+int famfs_setattr_begin(struct inode *inode, struct iattr *attr,
+		       struct file *file, struct famfs_truncate *trunc);
+int famfs_setattr_end(struct inode *inode, const struct iattr *attr,
+		     struct file *file, struct famfs_truncate *trunc, int err);
 u32 famfs_create_flags(const struct fuse_conn *fc, u32 flags);
 int famfs_create_truncate(struct mnt_idmap *idmap, struct file *file,
 			  bool mapped);
@@ -377,35 +377,35 @@ int famfs_create_truncate(struct mnt_idmap *idmap, struct file *file,
 /* famfs_unmap.c */
 struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
 			     u64 pos);
-int famfs_wait_idle(struct inode *inode, struct page *busy);
-void famfs_unmap_behind(struct inode *inode, loff_t size);
-int famfs_cut(struct inode *inode, loff_t size);
-void famfs_map_shorten(struct inode *inode, loff_t size);
+int famfs_wait_page_idle(struct inode *inode, struct page *busy);
+void famfs_unmap_beyond(struct inode *inode, loff_t size);
+int famfs_truncate_unmap(struct inode *inode, loff_t size);
+void famfs_truncate_map(struct inode *inode, loff_t size);
 
 /* famfs_install.c */
 void famfs_seq_inc(struct inode *inode);
 int famfs_install(struct inode *inode, struct famfs_map *map,
-		  const struct famfs_fmap_snap *asked);
+		  const struct famfs_fmap_snap *snap);
 int famfs_revoke(struct inode *inode);
 void famfs_evict(struct inode *inode);
 
 /* famfs_plain.c */
-bool famfs_cache_begin(struct inode *inode);
-void famfs_cache_end(struct inode *inode);
-bool famfs_open_plain(struct fuse_file *ff, struct inode *inode);
-void famfs_release_plain(struct fuse_file *ff);
+bool famfs_pagecache_lock(struct inode *inode);
+void famfs_pagecache_unlock(struct inode *inode);
+bool famfs_cached_open(struct fuse_file *ff, struct inode *inode);
+void famfs_cached_release(struct fuse_file *ff);
 
 /* famfs_parts.c */
-void famfs_parts_put(struct famfs_parts *parts);
-struct famfs_parts *famfs_parts_take(struct famfs_conn *conn, u64 nodeid,
-				     enum famfs_parts_kind kind);
-void famfs_parts_keep(struct famfs_conn *conn, struct famfs_parts *parts);
+void famfs_partial_put(struct famfs_partial *partial);
+struct famfs_partial *famfs_partial_remove(struct famfs_conn *conn, u64 nodeid,
+				     enum famfs_partial_kind kind);
+void famfs_partial_add(struct famfs_conn *conn, struct famfs_partial *partial);
 void famfs_staged_drop(struct inode *inode);
-int famfs_take_reply(struct inode *inode, const void *msg, size_t size,
-		     const struct famfs_fmap_snap *asked);
+int famfs_install_reply(struct inode *inode, const void *msg, size_t size,
+		     const struct famfs_fmap_snap *snap);
 
 /* famfs_push.c */
-int famfs_notify(struct fuse_conn *fc, unsigned int size,
+int famfs_notify_fmap(struct fuse_conn *fc, unsigned int size,
 		 struct fuse_copy_state *cs);
 
 /* famfs_fd.c */
@@ -414,33 +414,33 @@ int famfs_backing_open(struct fuse_conn *fc,
 int famfs_backing_close(struct fuse_conn *fc, int id);
 
 /* famfs_trip.c */
-int famfs_trip_open(struct famfs_trip *trip, struct inode *inode,
+int famfs_open_prepare(struct famfs_open_req *req, struct inode *inode,
 		    struct file *file);
-void famfs_trip_create(struct famfs_trip *trip, struct fuse_conn *fc);
-void famfs_trip_ask(struct famfs_trip *trip, struct fuse_args *args,
+void famfs_create_prepare(struct famfs_open_req *req, struct fuse_conn *fc);
+void famfs_open_add_arg(struct famfs_open_req *req, struct fuse_args *args,
 		    u32 *open_flags);
-int famfs_trip_answer(struct famfs_trip *trip, struct fuse_args *args,
+int famfs_open_get_reply(struct famfs_open_req *req, struct fuse_args *args,
 		      ssize_t ret);
-int famfs_trip_opened(struct famfs_trip *trip, struct inode *inode,
+int famfs_open_finish(struct famfs_open_req *req, struct inode *inode,
 		      struct fuse_file *ff);
-int famfs_trip_created(struct famfs_trip *trip, struct inode *inode,
+int famfs_create_finish(struct famfs_open_req *req, struct inode *inode,
 		       struct file *file, struct fuse_file *ff);
-void famfs_trip_end(struct famfs_trip *trip);
+void famfs_open_cleanup(struct famfs_open_req *req);
 
 /* famfs_inode.c */
 struct famfs_fmap_snap famfs_fmap_snapshot(struct inode *inode);
-int famfs_take(struct inode *inode, const void *msg, size_t size,
-	       const struct famfs_fmap_snap *asked);
+int famfs_install_msg(struct inode *inode, const void *msg, size_t size,
+	       const struct famfs_fmap_snap *snap);
 int famfs_fetch(struct inode *inode);
-int famfs_fetch_known(struct inode *inode);
-int famfs_fetch_shrunk(struct inode *inode, loff_t size);
-int famfs_fetch_truncate(struct inode *inode, const struct iattr *attr);
-bool famfs_must_fetch(struct inode *inode);
-int famfs_fetch_once(struct inode *inode);
+int famfs_fetch_retry(struct inode *inode);
+int famfs_truncate_refetch(struct inode *inode, loff_t size);
+int famfs_truncate_fetch(struct inode *inode, const struct iattr *attr);
+bool famfs_needs_fetch(struct inode *inode);
+int famfs_fetch_locked(struct inode *inode);
 const struct famfs_map *famfs_map_lock(struct inode *inode);
 void famfs_map_unlock(struct inode *inode);
 int famfs_can_resize(struct inode *inode);
-int famfs_open(struct inode *inode, struct file *file);
+int famfs_open_fetch(struct inode *inode, struct file *file);
 
 #else /* CONFIG_FUSE_FAMFS_DAX */
 

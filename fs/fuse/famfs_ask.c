@@ -25,24 +25,24 @@ struct famfs_daxdev_req {
 	struct completion done;
 };
 
-static void famfs_daxdev_req_put(struct famfs_daxdev_req *ask)
+static void famfs_daxdev_req_put(struct famfs_daxdev_req *req)
 {
-	if (refcount_dec_and_test(&ask->count))
-		kfree(ask);
+	if (refcount_dec_and_test(&req->count))
+		kfree(req);
 }
 
-static bool famfs_reply_valid(const struct famfs_daxdev_req *ask)
+static bool famfs_daxdev_reply_valid(const struct famfs_daxdev_req *req)
 {
-	const struct fuse_daxdev_out *out = &ask->out;
+	const struct fuse_daxdev_out *out = &req->out;
 
-	return (!out->index || out->index == ask->in.index) &&
+	return (!out->index || out->index == req->in.index) &&
 	       !out->reserved && !out->reserved2 &&
 	       !out->reserved3[0] && !out->reserved3[1] && out->name[0] &&
 	       strnlen(out->name, sizeof(out->name)) < sizeof(out->name);
 }
 
 /* May current open the device node at @path for reading and writing? */
-static int famfs_node_permission(const struct path *path)
+static int famfs_devnode_permission(const struct path *path)
 {
 	struct inode *inode = d_inode(path->dentry);
 
@@ -55,7 +55,7 @@ static int famfs_node_permission(const struct path *path)
 				MAY_READ | MAY_WRITE | MAY_OPEN);
 }
 
-static int famfs_node_lookup(const char *name, dev_t *devt)
+static int famfs_devnode_lookup(const char *name, dev_t *devt)
 {
 	struct path path;
 	int err;
@@ -63,7 +63,7 @@ static int famfs_node_lookup(const char *name, dev_t *devt)
 	err = kern_path(name, LOOKUP_FOLLOW, &path);
 	if (err)
 		return err;
-	err = famfs_node_permission(&path);
+	err = famfs_devnode_permission(&path);
 	if (!err)
 		*devt = d_inode(path.dentry)->i_rdev;
 	path_put(&path);
@@ -77,13 +77,13 @@ static int famfs_node_lookup(const char *name, dev_t *devt)
 static int famfs_index_set(struct famfs_conn *conn, u32 index,
 			   struct famfs_daxdev *dev)
 {
-	struct famfs_daxdev *old = famfs_dev_named(conn, index, false);
+	struct famfs_daxdev *old = famfs_daxdev_lookup(conn, index, false);
 	int err;
 
 	lockdep_assert_held(&conn->register_lock);
 	if (old == dev)
 		return 0;
-	if (old && (!READ_ONCE(old->dead) || famfs_dev_drop(old)))
+	if (old && (!READ_ONCE(old->dead) || famfs_daxdev_drop(old)))
 		return -EBUSY;
 	if (dev->nr_indices == FAMFS_INDICES_MAX)
 		return -E2BIG;
@@ -99,45 +99,45 @@ static int famfs_index_register(struct famfs_conn *conn, u32 index, dev_t devt)
 	int err;
 
 	guard(mutex)(&conn->register_lock);
-	dev = famfs_dev_get(conn, devt, false);
+	dev = famfs_daxdev_find_or_add(conn, devt, false);
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
 	err = famfs_index_set(conn, index, dev);
 	if (err)
-		famfs_dev_drop_unnamed(dev);
+		famfs_daxdev_drop_unnamed(dev);
 	return err;
 }
 
-static int famfs_daxdev_resolve(struct famfs_daxdev_req *ask)
+static int famfs_daxdev_req_resolve(struct famfs_daxdev_req *req)
 {
 	dev_t devt;
 	int err;
 
-	err = famfs_node_lookup(ask->out.name, &devt);
+	err = famfs_devnode_lookup(req->out.name, &devt);
 	if (!err)
-		err = famfs_index_register(ask->conn, ask->in.index, devt);
+		err = famfs_index_register(req->conn, req->in.index, devt);
 	return err;
 }
 
 /* In the context of the server's task, or of whoever ended the request. */
 static void famfs_daxdev_request_end(struct fuse_args *args, int error)
 {
-	struct famfs_daxdev_req *ask =
+	struct famfs_daxdev_req *req =
 		container_of(args, struct famfs_daxdev_req, args);
 
-	if (!error && !famfs_reply_valid(ask)) {
-		famfs_warn(ask->conn->fc,
+	if (!error && !famfs_daxdev_reply_valid(req)) {
+		famfs_warn(req->conn->fc,
 			   "dax device with index %u: malformed reply to GET_DAXDEV\n",
-			   ask->in.index);
+			   req->in.index);
 		error = -EINVAL;
 	} else if (!error) {
-		error = famfs_daxdev_resolve(ask);
+		error = famfs_daxdev_req_resolve(req);
 		if (error)
-			famfs_dev_complain(ask->conn->fc, ask->out.name, error);
+			famfs_daxdev_warn(req->conn->fc, req->out.name, error);
 	}
-	ask->err = error;
-	complete(&ask->done);
-	famfs_daxdev_req_put(ask);
+	req->err = error;
+	complete(&req->done);
+	famfs_daxdev_req_put(req);
 }
 
 /*
@@ -146,33 +146,33 @@ static void famfs_daxdev_request_end(struct fuse_args *args, int error)
  */
 static int famfs_daxdev_request(struct fuse_mount *fm, u32 index)
 {
-	struct famfs_daxdev_req *ask;
+	struct famfs_daxdev_req *req;
 	int err;
 
-	ask = kzalloc_obj(*ask);
-	if (!ask)
+	req = kzalloc_obj(*req);
+	if (!req)
 		return -ENOMEM;
-	ask->conn = fm->fc->famfs;
-	ask->in.index = index;
-	init_completion(&ask->done);
-	refcount_set(&ask->count, 2);
+	req->conn = fm->fc->famfs;
+	req->in.index = index;
+	init_completion(&req->done);
+	refcount_set(&req->count, 2);
 
-	ask->args.opcode = FUSE_GET_DAXDEV;
-	ask->args.nodeid = FUSE_ROOT_ID;
-	ask->args.in_numargs = 1;
-	ask->args.in_args[0].size = sizeof(ask->in);
-	ask->args.in_args[0].value = &ask->in;
-	ask->args.out_numargs = 1;
-	ask->args.out_args[0].size = sizeof(ask->out);
-	ask->args.out_args[0].value = &ask->out;
-	ask->args.end = famfs_daxdev_request_end;
+	req->args.opcode = FUSE_GET_DAXDEV;
+	req->args.nodeid = FUSE_ROOT_ID;
+	req->args.in_numargs = 1;
+	req->args.in_args[0].size = sizeof(req->in);
+	req->args.in_args[0].value = &req->in;
+	req->args.out_numargs = 1;
+	req->args.out_args[0].size = sizeof(req->out);
+	req->args.out_args[0].value = &req->out;
+	req->args.end = famfs_daxdev_request_end;
 
-	err = fuse_simple_background(fm, &ask->args, GFP_KERNEL);
+	err = fuse_simple_background(fm, &req->args, GFP_KERNEL);
 	if (err)
-		famfs_daxdev_req_put(ask);
+		famfs_daxdev_req_put(req);
 	else
-		err = wait_for_completion_killable(&ask->done) ? -EINTR : ask->err;
-	famfs_daxdev_req_put(ask);
+		err = wait_for_completion_killable(&req->done) ? -EINTR : req->err;
+	famfs_daxdev_req_put(req);
 	return err;
 }
 
@@ -182,22 +182,22 @@ static bool famfs_index_known(struct famfs_conn *conn, u32 index)
 	const struct famfs_daxdev *dev;
 
 	guard(mutex)(&conn->lock);
-	dev = famfs_dev_named(conn, index, false);
+	dev = famfs_daxdev_lookup(conn, index, false);
 	return dev && (dev->nr_users || !READ_ONCE(dev->dead));
 }
 
 /**
- * famfs_dev_ask() - ask the server for the device of an index
+ * famfs_index_resolve() - ask the server for the device of an index
  * @fm: the mount
  * @index: the index, which may be known already
  *
  * Context: No lock held that the server could need.  May wait for the server,
  * killably.
  * Return: 0, -EINTR, the server's error, -EINVAL for a malformed reply, an
- * error of looking the path up, of famfs_dev_get(), -EBUSY where the index
+ * error of looking the path up, of famfs_daxdev_find_or_add(), -EBUSY where the index
  * stands for another device, -E2BIG where too many stand for this one.
  */
-int famfs_dev_ask(struct fuse_mount *fm, u32 index)
+int famfs_index_resolve(struct fuse_mount *fm, u32 index)
 {
 	struct famfs_conn *conn = fm->fc->famfs;
 	int err = 0;

@@ -33,7 +33,7 @@ static void famfs_set_nosec(struct inode *inode, bool nosec)
  * Does a file have privileges that a write has to strip?  An error is neither
  * yes nor no, so nothing may be remembered then.
  */
-static int famfs_ask_privs(struct inode *inode, struct file *file)
+static int famfs_query_privs(struct inode *inode, struct file *file)
 {
 	ssize_t ret;
 
@@ -51,13 +51,13 @@ static int famfs_ask_privs(struct inode *inode, struct file *file)
  * answer counts only if no privileges have been set since the question:
  * famfs_privs_set() clears the bit.
  */
-static int famfs_learn_privs(struct inode *inode, struct file *file)
+static int famfs_fetch_privs(struct inode *inode, struct file *file)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	int privs;
 
-	set_bit(FUSE_I_PRIVS_ASKED, &fi->state);
-	privs = famfs_ask_privs(inode, file);
+	set_bit(FUSE_I_NOSEC_VALID, &fi->state);
+	privs = famfs_query_privs(inode, file);
 	if (privs > 0)
 		famfs_set_nosec(inode, false);
 	if (privs || IS_NOSEC(inode))
@@ -65,7 +65,7 @@ static int famfs_learn_privs(struct inode *inode, struct file *file)
 
 	if (inode_lock_killable(inode))
 		return -EINTR;
-	if (test_bit(FUSE_I_PRIVS_ASKED, &fi->state) &&
+	if (test_bit(FUSE_I_NOSEC_VALID, &fi->state) &&
 	    !is_sxid(inode->i_mode))
 		famfs_set_nosec(inode, true);
 	inode_unlock(inode);
@@ -74,20 +74,20 @@ static int famfs_learn_privs(struct inode *inode, struct file *file)
 
 /*
  * A write strips privileges, and where nothing is known about them it asks the
- * server.  Find out at open, so that writes need not: famfs_keep_nosec() keeps
+ * server.  Find out at open, so that writes need not: famfs_preserve_nosec() keeps
  * what is learnt here, and the VFS drops it where privileges are set locally.
  */
-static int famfs_know_privs(struct inode *inode, struct file *file)
+static int famfs_refresh_nosec(struct inode *inode, struct file *file)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	int err;
 
 	if (!(file->f_mode & FMODE_WRITE))
 		return 0;
-	if (wait_on_bit_lock(&fi->state, FUSE_I_PRIVS_FETCH, TASK_KILLABLE))
+	if (wait_on_bit_lock(&fi->state, FUSE_I_NOSEC_LOCK, TASK_KILLABLE))
 		return -EINTR;
-	err = famfs_learn_privs(inode, file);
-	clear_and_wake_up_bit(FUSE_I_PRIVS_FETCH, &fi->state);
+	err = famfs_fetch_privs(inode, file);
+	clear_and_wake_up_bit(FUSE_I_NOSEC_LOCK, &fi->state);
 	return err;
 }
 
@@ -101,7 +101,7 @@ static int famfs_know_privs(struct inode *inode, struct file *file)
 void famfs_privs_set(struct inode *inode)
 {
 	if (fuse_is_famfs(inode))
-		clear_bit(FUSE_I_PRIVS_ASKED, &get_fuse_inode(inode)->state);
+		clear_bit(FUSE_I_NOSEC_VALID, &get_fuse_inode(inode)->state);
 }
 
 /* Strips what there is, and finds out whether anything is left. */
@@ -109,7 +109,7 @@ static int famfs_strip_privs(struct inode *inode, struct file *file)
 {
 	int privs, err;
 
-	privs = famfs_ask_privs(inode, file);
+	privs = famfs_query_privs(inode, file);
 	if (fatal_signal_pending(current))
 		return -EINTR;
 	if (privs) {
@@ -118,7 +118,7 @@ static int famfs_strip_privs(struct inode *inode, struct file *file)
 			return err;
 	}
 	if (privs > 0)
-		privs = famfs_ask_privs(inode, file);
+		privs = famfs_query_privs(inode, file);
 	famfs_set_nosec(inode, !privs);
 	return 0;
 }
@@ -147,13 +147,13 @@ int famfs_file_modified(struct file *file)
 }
 
 /**
- * famfs_modified() - strip privileges and update times before a write
+ * famfs_iocb_modified() - strip privileges and update times before a write
  * @iocb: the write
  * @inode: the file, with i_rwsem held for writing
  *
  * Return: as famfs_file_modified(), -EAGAIN where IOCB_NOWAIT forbids to ask.
  */
-int famfs_modified(struct kiocb *iocb, struct inode *inode)
+int famfs_iocb_modified(struct kiocb *iocb, struct inode *inode)
 {
 	if (likely(!(iocb->ki_flags & IOCB_NOWAIT)))
 		return famfs_file_modified(iocb->ki_filp);
@@ -162,12 +162,12 @@ int famfs_modified(struct kiocb *iocb, struct inode *inode)
 }
 
 /**
- * famfs_keep_nosec() - may S_NOSEC outlive new attributes from the server?
+ * famfs_preserve_nosec() - may S_NOSEC outlive new attributes from the server?
  * @inode: an inode of any kind
  *
  * Return: true if a write to the file has no privileges to strip.
  */
-bool famfs_keep_nosec(const struct inode *inode)
+bool famfs_preserve_nosec(const struct inode *inode)
 {
 	return fuse_is_famfs(inode) && !is_sxid(inode->i_mode);
 }
@@ -194,26 +194,26 @@ int famfs_file_io_open(struct inode *inode, struct file *file)
 	ff->open_flags &= ~(FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES);
 	ff->open_flags |= FOPEN_KEEP_CACHE;
 	file->f_mode |= FMODE_NOWAIT;
-	return famfs_know_privs(inode, file);
+	return famfs_refresh_nosec(inode, file);
 }
 
 /**
- * famfs_setattr() - judge a change of attributes
+ * famfs_setattr_check() - judge a change of attributes
  * @inode: a mapped inode
  * @attr: the change; the size that a file of fixed size has is taken out
  *
  * Context: i_rwsem is held.  May wait for the server.
  * Return: 0, -EPERM if the size would change and is fixed, an error of
- * famfs_fetch_known().
+ * famfs_fetch_retry().
  */
-int famfs_setattr(struct inode *inode, struct iattr *attr)
+int famfs_setattr_check(struct inode *inode, struct iattr *attr)
 {
 	int err;
 
 	if (!(attr->ia_valid & ATTR_SIZE))
 		return 0;
-	/* Not with FUSE_I_FMAP_FETCH: i_rwsem is held. */
-	err = famfs_fetch_known(inode);
+	/* Not with FUSE_I_FMAP_LOCK: i_rwsem is held. */
+	err = famfs_fetch_retry(inode);
 	if (err)
 		return err;
 	/* O_TRUNC is not sent to the server, so it is truncated like this. */
@@ -241,7 +241,7 @@ u32 famfs_cache_mask(struct inode *inode)
 {
 	u32 mask = STATX_SIZE;
 
-	if (famfs_inode_unwritten(inode))
+	if (famfs_inode_attr_dirty(inode))
 		mask |= STATX_MTIME | STATX_CTIME;
 	return mask;
 }

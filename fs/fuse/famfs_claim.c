@@ -50,14 +50,14 @@ struct famfs_claims {
 };
 
 /**
- * struct famfs_gather - a walk that gathers the claims of a map
+ * struct famfs_claim_walk - a walk that gathers the claims of a map
  * @conn: the connection's devices
  * @out: where to put the claims, or NULL to check and count them
  * @nr: number of claims so far
  * @next: page after the last one
  * @room: pages that the last claim can still take
  */
-struct famfs_gather {
+struct famfs_claim_walk {
 	struct famfs_conn *conn;
 	struct famfs_claims *out;
 	u64 nr;
@@ -82,7 +82,7 @@ static struct inode *famfs_claim_inode(struct famfs_claim *claim)
 	return container_of(first, struct famfs_claims, claims[0])->inode;
 }
 
-static void famfs_gather_pages(struct famfs_gather *g, u64 first, u32 nr)
+static void famfs_claim_add_run(struct famfs_claim_walk *g, u64 first, u32 nr)
 {
 	bool joins = g->next == first && g->room >= nr;
 
@@ -101,7 +101,7 @@ static void famfs_gather_pages(struct famfs_gather *g, u64 first, u32 nr)
 	g->next = first + nr;
 }
 
-static int famfs_gather_range(const struct famfs_range *range, void *data)
+static int famfs_claim_add_range(const struct famfs_range *range, void *data)
 {
 	u64 first = famfs_claim_key(range->dev, range->addr);
 	u64 pages = range->len >> PAGE_SHIFT;
@@ -109,40 +109,40 @@ static int famfs_gather_range(const struct famfs_range *range, void *data)
 	while (pages) {
 		u32 nr = min(pages, U32_MAX);
 
-		famfs_gather_pages(data, first, nr);
+		famfs_claim_add_run(data, first, nr);
 		first += nr;
 		pages -= nr;
 	}
 	return 0;
 }
 
-static int famfs_check_dev(const struct famfs_daxdev *dev, u64 end)
+static int famfs_daxdev_check_end(const struct famfs_daxdev *dev, u64 end)
 {
 	if (READ_ONCE(dev->dead))
 		return -EIO;
 	return end > dev->size ? -ERANGE : 0;
 }
 
-static int famfs_check_range(const struct famfs_range *range, void *data)
+static int famfs_claim_check_range(const struct famfs_range *range, void *data)
 {
-	struct famfs_gather *g = data;
+	struct famfs_claim_walk *g = data;
 	int err;
 
-	err = famfs_check_dev(g->conn->devs[range->dev],
+	err = famfs_daxdev_check_end(g->conn->devs[range->dev],
 			      range->addr + range->len);
 	if (err) {
 		pr_debug("fmap refused: %#llx bytes at %#llx of device %u: error %d\n",
 			 range->len, range->addr, range->dev, err);
 		return err;
 	}
-	return famfs_gather_range(range, data);
+	return famfs_claim_add_range(range, data);
 }
 
 /**
  * famfs_claims_alloc() - prepare to claim the pages of a map
  * @conn: the connection's devices
  * @inode: the file
- * @map: its map, after famfs_map_use_devs(); it will own what is allocated
+ * @map: its map, after famfs_daxdevs_resolve(); it will own what is allocated
  *
  * Takes 40 bytes for each run of pages, charged to the caller.
  *
@@ -152,23 +152,23 @@ static int famfs_check_range(const struct famfs_range *range, void *data)
 int famfs_claims_alloc(struct famfs_conn *conn, struct inode *inode,
 		       struct famfs_map *map)
 {
-	struct famfs_gather count = { .conn = conn, .next = U64_MAX };
-	struct famfs_gather fill = { .next = U64_MAX };
+	struct famfs_claim_walk count = { .conn = conn, .next = U64_MAX };
+	struct famfs_claim_walk fill = { .next = U64_MAX };
 	struct famfs_claims *claims;
 	int err;
 
 	scoped_guard(mutex, &conn->lock)
-		err = famfs_map_walk(map, famfs_check_range, &count);
+		err = famfs_map_walk(map, famfs_claim_check_range, &count);
 	if (err)
 		return err;
 
-	claims = famfs_alloc(struct_size(claims, claims, count.nr));
+	claims = famfs_map_kvmalloc(struct_size(claims, claims, count.nr));
 	if (!claims)
 		return -ENOMEM;
 	claims->inode = inode;
 	claims->nr = count.nr;
 	fill.out = claims;
-	famfs_map_walk(map, famfs_gather_range, &fill);
+	famfs_map_walk(map, famfs_claim_add_range, &fill);
 	map->claims = claims;
 	map->claimed = map->mapped;
 	return 0;
@@ -205,7 +205,7 @@ static int famfs_claim_one(struct famfs_conn *conn, struct famfs_claim *claim)
 	int err;
 
 	lockdep_assert_held(&conn->lock);
-	err = famfs_check_dev(dev, (first + claim->nr) << PAGE_SHIFT);
+	err = famfs_daxdev_check_end(dev, (first + claim->nr) << PAGE_SHIFT);
 	if (err)
 		return err;
 	if (!famfs_claim_insert(&conn->claims, claim)) {
@@ -217,8 +217,8 @@ static int famfs_claim_one(struct famfs_conn *conn, struct famfs_claim *claim)
 	return 0;
 }
 
-/* Leaves the nodes as they are: famfs_reclaim() puts them back. */
-static void famfs_unclaim_some(struct famfs_conn *conn,
+/* Leaves the nodes as they are: famfs_claim_restore() puts them back. */
+static void famfs_unclaim_span(struct famfs_conn *conn,
 			       struct famfs_claims *claims, u32 first, u32 end)
 {
 	u32 i;
@@ -252,12 +252,12 @@ static int famfs_claim_all(struct famfs_conn *conn, struct famfs_map *map)
 		cond_resched();
 	}
 	if (err)
-		famfs_unclaim_some(conn, claims, 0, i);
+		famfs_unclaim_span(conn, claims, 0, i);
 	return err;
 }
 
 /* Nobody else can have claimed what was given up under the same lock. */
-static void famfs_reclaim(struct famfs_conn *conn, struct famfs_claims *claims)
+static void famfs_claim_restore(struct famfs_conn *conn, struct famfs_claims *claims)
 {
 	u32 i;
 
@@ -275,7 +275,7 @@ static void famfs_reclaim(struct famfs_conn *conn, struct famfs_claims *claims)
 }
 
 /* Nobody uses the file's map, nor faults, while its claims change. */
-static void famfs_assert_changing(const struct famfs_map *map)
+static void famfs_claims_assert_locked(const struct famfs_map *map)
 {
 	struct address_space *mapping = map->claims->inode->i_mapping;
 
@@ -299,13 +299,13 @@ int famfs_claim_map(struct famfs_conn *conn, struct famfs_map *map,
 {
 	int err;
 
-	famfs_assert_changing(map);
+	famfs_claims_assert_locked(map);
 	mutex_lock(&conn->lock);
 	if (old)
-		famfs_unclaim_some(conn, old->claims, 0, old->claims->nr);
+		famfs_unclaim_span(conn, old->claims, 0, old->claims->nr);
 	err = famfs_claim_all(conn, map);
 	if (err && old)
-		famfs_reclaim(conn, old->claims);
+		famfs_claim_restore(conn, old->claims);
 	mutex_unlock(&conn->lock);
 	wake_up_all(&conn->claimed);
 	return err;
@@ -319,7 +319,7 @@ int famfs_claim_map(struct famfs_conn *conn, struct famfs_map *map,
 void famfs_unclaim_map(struct famfs_conn *conn, struct famfs_map *map)
 {
 	mutex_lock(&conn->lock);
-	famfs_unclaim_some(conn, map->claims, 0, map->claims->nr);
+	famfs_unclaim_span(conn, map->claims, 0, map->claims->nr);
 	mutex_unlock(&conn->lock);
 	wake_up_all(&conn->claimed);
 }
@@ -348,7 +348,7 @@ void famfs_claims_shrink(struct famfs_conn *conn, struct famfs_map *map)
 		pages -= claim->nr;
 		cond_resched();
 	}
-	famfs_unclaim_some(conn, claims, i, claims->nr);
+	famfs_unclaim_span(conn, claims, i, claims->nr);
 	claims->nr = i;
 	map->claimed = map->mapped;
 	mutex_unlock(&conn->lock);
@@ -367,7 +367,7 @@ void famfs_unclaim_dev(struct famfs_daxdev *dev, struct famfs_map *map)
 	struct famfs_conn *conn = dev->conn;
 	u32 i;
 
-	famfs_assert_changing(map);
+	famfs_claims_assert_locked(map);
 	mutex_lock(&conn->lock);
 	for (i = 0; i < map->claims->nr; i++) {
 		struct famfs_claim *claim = &map->claims->claims[i];
@@ -405,7 +405,7 @@ static struct famfs_claim *famfs_claim_find(struct famfs_conn *conn, u64 key)
 }
 
 /**
- * famfs_next_owner() - find a file that takes up pages of a device
+ * famfs_claim_next_inode() - find a file that takes up pages of a device
  * @dev: the device
  * @page: where to start; moves behind the pages that were found
  * @end: where to stop, in pages
@@ -414,7 +414,7 @@ static struct famfs_claim *famfs_claim_find(struct famfs_conn *conn, u64 key)
  *
  * Return: a reference to the inode, or NULL if there is none any more.
  */
-struct inode *famfs_next_owner(struct famfs_daxdev *dev, u64 *page, u64 end)
+struct inode *famfs_claim_next_inode(struct famfs_daxdev *dev, u64 *page, u64 end)
 {
 	struct famfs_conn *conn = dev->conn;
 	u64 base = famfs_claim_key(dev->slot, 0);

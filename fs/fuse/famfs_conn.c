@@ -57,8 +57,8 @@ static struct famfs_conn *famfs_conn_alloc(struct fuse_conn *fc)
 	mutex_init(&conn->register_lock);
 	mutex_init(&conn->lock);
 	xa_init(&conn->indices);
-	mutex_init(&conn->parts_lock);
-	INIT_LIST_HEAD(&conn->parts);
+	mutex_init(&conn->partial_lock);
+	INIT_LIST_HEAD(&conn->partials);
 	mutex_init(&conn->keep_lock);
 	INIT_LIST_HEAD(&conn->kept);
 	INIT_DELAYED_WORK(&conn->keep_work, famfs_keep_work);
@@ -107,7 +107,7 @@ bool famfs_conn_start(struct fuse_mount *fm, u64 flags)
 void famfs_conn_stop(struct fuse_conn *fc)
 {
 	if (fc->famfs)
-		famfs_devs_put(fc->famfs);
+		famfs_daxdevs_release(fc->famfs);
 }
 
 /**
@@ -116,14 +116,14 @@ void famfs_conn_stop(struct fuse_conn *fc)
  */
 void famfs_conn_free(struct fuse_conn *fc)
 {
-	struct famfs_parts *parts, *next;
+	struct famfs_partial *partial, *next;
 
 	if (!fc->famfs)
 		return;
 	WARN_ON_ONCE(!list_empty(&fc->famfs->kept));
 	WARN_ON_ONCE(delayed_work_pending(&fc->famfs->keep_work));
 	WARN_ON_ONCE(!xa_empty(&fc->famfs->indices));
-	list_for_each_entry_safe(parts, next, &fc->famfs->parts, list)
-		kvfree(parts);
+	list_for_each_entry_safe(partial, next, &fc->famfs->partials, list)
+		kvfree(partial);
 	kvfree(fc->famfs);
 }

@@ -19,12 +19,12 @@
 #include <linux/slab.h>
 
 /**
- * famfs_dev_complain() - tell why a device was refused
+ * famfs_daxdev_warn() - tell why a device was refused
  * @fc: the connection
  * @name: what the server calls it; not trusted
  * @err: the error
  */
-void famfs_dev_complain(struct fuse_conn *fc, const char *name, int err)
+void famfs_daxdev_warn(struct fuse_conn *fc, const char *name, int err)
 {
 	const char *why;
 
@@ -45,15 +45,15 @@ void famfs_dev_complain(struct fuse_conn *fc, const char *name, int err)
 		   (int)strlen(name), name, why, err);
 }
 
-static void famfs_dev_free(struct famfs_daxdev *dev)
+static void famfs_daxdev_free(struct famfs_daxdev *dev)
 {
 	WARN_ON_ONCE(dev->nr_claims);
-	mtree_destroy(&dev->bad);
+	mtree_destroy(&dev->poison);
 	kfree(dev);
 }
 
 /* The server may use all of these for another device from now on. */
-static void famfs_dev_forget_names(struct famfs_daxdev *dev)
+static void famfs_daxdev_drop_names(struct famfs_daxdev *dev)
 {
 	struct famfs_conn *conn = dev->conn;
 	struct famfs_daxdev *named;
@@ -72,7 +72,7 @@ static void famfs_dev_forget_names(struct famfs_daxdev *dev)
 }
 
 /**
- * famfs_dev_drop() - let others use a device
+ * famfs_daxdev_drop() - let others use a device
  * @dev: the device, gone after success
  *
  * Context: &famfs_conn.register_lock is held.  Waits for a failure callback
@@ -81,7 +81,7 @@ static void famfs_dev_forget_names(struct famfs_daxdev *dev)
  * after a tenth of a second.
  * Return: 0, or -EBUSY where a map uses it.
  */
-int famfs_dev_drop(struct famfs_daxdev *dev)
+int famfs_daxdev_drop(struct famfs_daxdev *dev)
 {
 	struct famfs_conn *conn = dev->conn;
 
@@ -90,39 +90,39 @@ int famfs_dev_drop(struct famfs_daxdev *dev)
 		if (dev->nr_users)
 			return -EBUSY;
 		conn->devs[dev->slot] = NULL;
-		famfs_dev_forget_names(dev);
+		famfs_daxdev_drop_names(dev);
 	}
-	famfs_release(dev);
-	famfs_dev_free(dev);
+	famfs_daxdev_release(dev);
+	famfs_daxdev_free(dev);
 	return 0;
 }
 
 /**
- * famfs_dev_drop_unnamed() - drop a device that could not be given a name
- * @dev: what famfs_dev_get() returned
+ * famfs_daxdev_drop_unnamed() - drop a device that could not be given a name
+ * @dev: what famfs_daxdev_find_or_add() returned
  *
- * Context: As famfs_dev_drop().
+ * Context: As famfs_daxdev_drop().
  */
-void famfs_dev_drop_unnamed(struct famfs_daxdev *dev)
+void famfs_daxdev_drop_unnamed(struct famfs_daxdev *dev)
 {
 	if (!dev->backing_id && !dev->nr_indices)
-		WARN_ON_ONCE(famfs_dev_drop(dev));
+		WARN_ON_ONCE(famfs_daxdev_drop(dev));
 }
 
-static int famfs_dev_acquire(struct famfs_daxdev *dev)
+static int famfs_daxdev_acquire(struct famfs_daxdev *dev)
 {
 	int err;
 
 	dev->dax_dev = dax_dev_find(dev->devt);
 	if (!dev->dax_dev)
 		return -ENODEV;
-	err = famfs_hold(dev);
+	err = famfs_daxdev_hold(dev);
 	put_dax(dev->dax_dev);
 	/* No driver, another driver: the remedy is the same. */
 	return err == -ENODEV ? -EOPNOTSUPP : err;
 }
 
-static struct famfs_daxdev *famfs_dev_add(struct famfs_conn *conn, u32 slot,
+static struct famfs_daxdev *famfs_daxdev_add(struct famfs_conn *conn, u32 slot,
 					  dev_t devt, bool readonly)
 {
 	struct famfs_daxdev *dev = kzalloc_obj(*dev);
@@ -130,14 +130,14 @@ static struct famfs_daxdev *famfs_dev_add(struct famfs_conn *conn, u32 slot,
 
 	if (!dev)
 		return ERR_PTR(-ENOMEM);
-	mt_init_flags(&dev->bad, MT_FLAGS_USE_RCU);
+	mt_init_flags(&dev->poison, MT_FLAGS_USE_RCU);
 	dev->conn = conn;
 	dev->slot = slot;
 	dev->devt = devt;
 	dev->readonly = readonly;
-	err = famfs_dev_acquire(dev);
+	err = famfs_daxdev_acquire(dev);
 	if (err) {
-		famfs_dev_free(dev);
+		famfs_daxdev_free(dev);
 		return ERR_PTR(err);
 	}
 	guard(mutex)(&conn->lock);
@@ -146,7 +146,7 @@ static struct famfs_daxdev *famfs_dev_add(struct famfs_conn *conn, u32 slot,
 }
 
 /**
- * famfs_dev_get() - hold a device, if that is not so yet
+ * famfs_daxdev_find_or_add() - hold a device, if that is not so yet
  * @conn: the connection's devices
  * @devt: number of its device node
  * @readonly: whether its files may only be read
@@ -155,13 +155,13 @@ static struct famfs_daxdev *famfs_dev_add(struct famfs_conn *conn, u32 slot,
  * map uses it.
  *
  * Context: The server's tasks, with &famfs_conn.register_lock held.  Waits for
- * nobody but as famfs_dev_drop(): a device that is being unbound is refused.
+ * nobody but as famfs_daxdev_drop(): a device that is being unbound is refused.
  * Return: the device, which is to get a name, or an ERR_PTR: -EBUSY where it
  * has another user, or has been opened in another way, -ENODEV for what is no
  * dax device, -EOPNOTSUPP where it has another driver, -E2BIG where there are
  * too many, -ENOTCONN after the last unmount, -ENOMEM.
  */
-struct famfs_daxdev *famfs_dev_get(struct famfs_conn *conn, dev_t devt,
+struct famfs_daxdev *famfs_daxdev_find_or_add(struct famfs_conn *conn, dev_t devt,
 				   bool readonly)
 {
 	u32 i, slot = FAMFS_DEVS_MAX;
@@ -177,7 +177,7 @@ struct famfs_daxdev *famfs_dev_get(struct famfs_conn *conn, dev_t devt,
 			if (!READ_ONCE(dev->dead))
 				return dev->readonly == readonly ?
 					dev : ERR_PTR(-EBUSY);
-			if (famfs_dev_drop(dev))
+			if (famfs_daxdev_drop(dev))
 				continue;
 			dev = NULL;
 		}
@@ -186,11 +186,11 @@ struct famfs_daxdev *famfs_dev_get(struct famfs_conn *conn, dev_t devt,
 	}
 	if (slot == FAMFS_DEVS_MAX)
 		return ERR_PTR(-E2BIG);
-	return famfs_dev_add(conn, slot, devt, readonly);
+	return famfs_daxdev_add(conn, slot, devt, readonly);
 }
 
 /**
- * famfs_dev_named() - find a device by one of its names
+ * famfs_daxdev_lookup() - find a device by one of its names
  * @conn: the connection's devices
  * @number: the name
  * @backing_id: whether it is a backing id, or else an index
@@ -199,7 +199,7 @@ struct famfs_daxdev *famfs_dev_get(struct famfs_conn *conn, dev_t devt,
  * device is not used any more.
  * Return: the device, which may be dead, or NULL.
  */
-struct famfs_daxdev *famfs_dev_named(struct famfs_conn *conn, u32 number,
+struct famfs_daxdev *famfs_daxdev_lookup(struct famfs_conn *conn, u32 number,
 				     bool backing_id)
 {
 	struct famfs_daxdev *dev;
@@ -216,20 +216,20 @@ struct famfs_daxdev *famfs_dev_named(struct famfs_conn *conn, u32 number,
 }
 
 /* The device of a number, which stays then until the map is released. */
-static struct famfs_daxdev *famfs_dev_use(struct famfs_conn *conn,
+static struct famfs_daxdev *famfs_daxdev_use(struct famfs_conn *conn,
 					  struct famfs_map *map, u32 number)
 {
 	struct famfs_daxdev *dev;
 
 	guard(mutex)(&conn->lock);
-	dev = famfs_dev_named(conn, number, map->backing_ids);
+	dev = famfs_daxdev_lookup(conn, number, map->backing_ids);
 	if (dev && !__test_and_set_bit(dev->slot, map->uses))
 		dev->nr_users++;
 	return dev;
 }
 
 /* The last number that was looked up: mostly the next one is the same. */
-struct famfs_use {
+struct famfs_resolve_walk {
 	struct fuse_mount *fm;
 	struct famfs_map *map;
 	bool ask;
@@ -237,19 +237,19 @@ struct famfs_use {
 	struct famfs_daxdev *dev;
 };
 
-static int famfs_use_number(struct famfs_use *use, u32 *number)
+static int famfs_daxdev_resolve_number(struct famfs_resolve_walk *use, u32 *number)
 {
 	struct famfs_conn *conn = use->fm->fc->famfs;
 	int err;
 
 	if (!use->dev || use->number != *number) {
 		if (use->ask) {
-			err = famfs_dev_ask(use->fm, *number);
+			err = famfs_index_resolve(use->fm, *number);
 			if (err)
 				return err;
 		}
 		use->number = *number;
-		use->dev = famfs_dev_use(conn, use->map, *number);
+		use->dev = famfs_daxdev_use(conn, use->map, *number);
 	}
 	if (!use->dev) {
 		pr_debug("fmap refused: no device has the %s %u\n",
@@ -262,7 +262,7 @@ static int famfs_use_number(struct famfs_use *use, u32 *number)
 }
 
 /**
- * famfs_map_use_devs() - replace the numbers of a map by slots
+ * famfs_daxdevs_resolve() - replace the numbers of a map by slots
  * @fm: the mount
  * @map: a map that nobody else can see yet
  * @ask: whether the server is asked what an index that is new stands for
@@ -273,11 +273,11 @@ static int famfs_use_number(struct famfs_use *use, u32 *number)
  * Context: With @ask no lock is held that the server could need, and this may
  * wait for the server, killably.
  * Return: 0, -ENODEV for a number that stands for no device, or an error of
- * famfs_dev_ask().
+ * famfs_index_resolve().
  */
-int famfs_map_use_devs(struct fuse_mount *fm, struct famfs_map *map, bool ask)
+int famfs_daxdevs_resolve(struct fuse_mount *fm, struct famfs_map *map, bool ask)
 {
-	struct famfs_use use = {
+	struct famfs_resolve_walk use = {
 		.fm	= fm,
 		.map	= map,
 		.ask	= ask && !map->backing_ids,
@@ -287,9 +287,9 @@ int famfs_map_use_devs(struct fuse_mount *fm, struct famfs_map *map, bool ask)
 
 	map->devs = fm->fc->famfs->devs;
 	for (i = 0; i < map->nr_extents && !err; i++)
-		err = famfs_use_number(&use, &map->extents[i].dev);
+		err = famfs_daxdev_resolve_number(&use, &map->extents[i].dev);
 	for (i = 0; i < map->nr_strips && !err; i++)
-		err = famfs_use_number(&use, &map->strips[i].dev);
+		err = famfs_daxdev_resolve_number(&use, &map->strips[i].dev);
 	return err;
 }
 
@@ -311,12 +311,12 @@ void famfs_map_put(struct famfs_conn *conn, struct famfs_map *map)
 }
 
 /**
- * famfs_devs_put() - release all devices of a connection, for good
+ * famfs_daxdevs_release() - release all devices of a connection, for good
  * @conn: the connection's devices; no inode has a map any more
  *
- * Context: As famfs_dev_drop(), but with no lock held.
+ * Context: As famfs_daxdev_drop(), but with no lock held.
  */
-void famfs_devs_put(struct famfs_conn *conn)
+void famfs_daxdevs_release(struct famfs_conn *conn)
 {
 	u32 i;
 
@@ -324,5 +324,5 @@ void famfs_devs_put(struct famfs_conn *conn)
 	conn->stopped = true;
 	for (i = 0; i < FAMFS_DEVS_MAX; i++)
 		if (conn->devs[i])
-			WARN_ON_ONCE(famfs_dev_drop(conn->devs[i]));
+			WARN_ON_ONCE(famfs_daxdev_drop(conn->devs[i]));
 }

@@ -24,7 +24,7 @@
 #define FAMFS_PIN_WAIT		(HZ / 10 ?: 1)
 
 /**
- * famfs_hold() - become the only user of a device
+ * famfs_daxdev_hold() - become the only user of a device
  * @dev: a device whose dax_dev has been found
  *
  * Its driver may be unbound at any time from then on.
@@ -32,7 +32,7 @@
  * Context: Waits for nobody.
  * Return: 0, or the error of fs_dax_get().
  */
-int famfs_hold(struct famfs_daxdev *dev)
+int famfs_daxdev_hold(struct famfs_daxdev *dev)
 {
 	int err;
 
@@ -45,13 +45,13 @@ int famfs_hold(struct famfs_daxdev *dev)
 }
 
 /**
- * famfs_release() - let others use a device
- * @dev: a device that famfs_hold() got, and that no map uses any more
+ * famfs_daxdev_release() - let others use a device
+ * @dev: a device that famfs_daxdev_hold() got, and that no map uses any more
  *
  * Context: Waits for a failure callback that is running, which for such a
  * device waits for no user.  No lock is held that callbacks take.
  */
-void famfs_release(struct famfs_daxdev *dev)
+void famfs_daxdev_release(struct famfs_daxdev *dev)
 {
 	lockdep_assert_not_held(&dev->conn->lock);
 	lockdep_assert_not_held(&dev->conn->fc->killsb);
@@ -93,7 +93,7 @@ int famfs_pin_wait(struct page *busy, struct dev_pagemap *pgmap,
  * Returns false if the lock was not free: then the claim is to be looked up
  * once more.
  */
-static bool famfs_owner_lock(struct inode *inode)
+static bool famfs_invalidate_trylock(struct inode *inode)
 {
 	struct address_space *mapping = inode->i_mapping;
 
@@ -107,7 +107,7 @@ static bool famfs_owner_lock(struct inode *inode)
  * The file's map, if it uses @dev.  The server may have closed a device that no
  * map used any more, and opened another.  The caller holds invalidate_lock.
  */
-static struct famfs_map *famfs_map_of(struct inode *inode,
+static struct famfs_map *famfs_map_on_dev(struct inode *inode,
 				      const struct famfs_daxdev *dev)
 {
 	struct famfs_map *map = get_fuse_inode(inode)->famfs_meta;
@@ -129,7 +129,7 @@ static struct famfs_map *famfs_map_of(struct inode *inode,
  * maybe of another device, for which it gets what famfs_pin_wait() needs, or no
  * page: then the file's lock was not free.
  */
-static bool famfs_try_revoke(struct inode *inode, struct famfs_daxdev *dev,
+static bool famfs_daxdev_revoke_inode(struct inode *inode, struct famfs_daxdev *dev,
 			     struct page **busy, struct dev_pagemap **pgmap)
 {
 	struct address_space *mapping = inode->i_mapping;
@@ -137,16 +137,16 @@ static bool famfs_try_revoke(struct inode *inode, struct famfs_daxdev *dev,
 
 	*busy = NULL;
 	*pgmap = NULL;
-	if (!famfs_owner_lock(inode))
+	if (!famfs_invalidate_trylock(inode))
 		return false;
-	map = famfs_map_of(inode, dev);
+	map = famfs_map_on_dev(inode, dev);
 	/* A map that is not there yet will not be: the device is dead. */
 	if (map)
 		*busy = dax_layout_busy_page_range(mapping, 0, LLONG_MAX);
 	if (*busy) {
 		*pgmap = get_dev_pagemap(page_to_pfn(*busy));
 	} else if (map) {
-		famfs_flush(mapping, dev->dax_dev);
+		famfs_flush_cpu_cache(mapping, dev->dax_dev);
 		dax_delete_mapping_range(mapping, 0, LLONG_MAX);
 		famfs_unclaim_dev(dev, map);
 	}
@@ -156,9 +156,9 @@ static bool famfs_try_revoke(struct inode *inode, struct famfs_daxdev *dev,
 
 /*
  * The next file behind @page loses the device, or is to be tried again: see
- * famfs_try_revoke().  Returns false if there is no file any more.
+ * famfs_daxdev_revoke_inode().  Returns false if there is no file any more.
  */
-static bool famfs_remove_next(struct famfs_daxdev *dev, u64 *page, bool *done,
+static bool famfs_daxdev_remove_next(struct famfs_daxdev *dev, u64 *page, bool *done,
 			      struct page **busy, struct dev_pagemap **pgmap)
 {
 	struct fuse_conn *fc = dev->conn->fc;
@@ -167,10 +167,10 @@ static bool famfs_remove_next(struct famfs_daxdev *dev, u64 *page, bool *done,
 
 	guard(rwsem_read)(&fc->killsb);
 	if (!list_empty(&fc->mounts))
-		inode = famfs_next_owner(dev, &next, dev->size >> PAGE_SHIFT);
+		inode = famfs_claim_next_inode(dev, &next, dev->size >> PAGE_SHIFT);
 	if (!inode)
 		return false;
-	*done = famfs_try_revoke(inode, dev, busy, pgmap);
+	*done = famfs_daxdev_revoke_inode(inode, dev, busy, pgmap);
 	if (*done)
 		*page = next;
 	iput(inode);
@@ -178,14 +178,14 @@ static bool famfs_remove_next(struct famfs_daxdev *dev, u64 *page, bool *done,
 }
 
 /* All files lose the device, those with pinned pages when these are idle. */
-static void famfs_remove_files(struct famfs_daxdev *dev)
+static void famfs_daxdev_remove_files(struct famfs_daxdev *dev)
 {
 	struct dev_pagemap *pgmap;
 	struct page *busy;
 	u64 page = 0;
 	bool done;
 
-	while (famfs_remove_next(dev, &page, &done, &busy, &pgmap)) {
+	while (famfs_daxdev_remove_next(dev, &page, &done, &busy, &pgmap)) {
 		if (done)
 			continue;
 		if (busy)
@@ -202,7 +202,7 @@ static void famfs_remove_files(struct famfs_daxdev *dev)
  * gone, or another one be there, when a sleep is over, so everything is looked
  * at again.
  */
-static void famfs_remove(struct famfs_daxdev *dev)
+static void famfs_daxdev_remove(struct famfs_daxdev *dev)
 {
 	struct famfs_conn *conn = dev->conn;
 
@@ -214,7 +214,7 @@ static void famfs_remove(struct famfs_daxdev *dev)
 		   dev->slot, dev->name);
 	/* Files that are being evicted or opened give up their claims. */
 	do
-		famfs_remove_files(dev);
+		famfs_daxdev_remove_files(dev);
 	while (!wait_event_timeout(conn->claimed, !READ_ONCE(dev->nr_claims),
 				   DAX_IDLE_TIMEOUT));
 }
@@ -253,9 +253,9 @@ static int famfs_poison_inode(struct inode *inode,
 	const struct famfs_map *map;
 
 	/* Faults that have not seen the bad page are through after this. */
-	if (!famfs_owner_lock(inode))
+	if (!famfs_invalidate_trylock(inode))
 		return FAMFS_CONTENDED;
-	map = famfs_map_of(inode, dev);
+	map = famfs_map_on_dev(inode, dev);
 	if (map)
 		famfs_map_walk_at(map, where, famfs_poison_range, &poison);
 	filemap_invalidate_unlock(inode->i_mapping);
@@ -274,7 +274,7 @@ static bool famfs_poison_next(struct famfs_daxdev *dev, u64 *page, u64 end,
 	struct inode *inode;
 	int ret;
 
-	inode = famfs_next_owner(dev, &next, end);
+	inode = famfs_claim_next_inode(dev, &next, end);
 	if (!inode)
 		return false;
 	ret = famfs_poison_inode(inode, dev, where, mf_flags);
@@ -306,7 +306,7 @@ static int famfs_poison(struct famfs_daxdev *dev, u64 offset, u64 len,
 	if (offset >= dev->size || len > dev->size - offset)
 		return -EOPNOTSUPP;
 
-	err = mtree_store_range(&dev->bad, page, end - 1, dev, GFP_KERNEL);
+	err = mtree_store_range(&dev->poison, page, end - 1, dev, GFP_KERNEL);
 	guard(rwsem_read)(&fc->killsb);
 	while (!list_empty(&fc->mounts) &&
 	       famfs_poison_next(dev, &page, end, &where, mf_flags, &err))
@@ -326,7 +326,7 @@ static int famfs_notify_failure(struct dax_device *dax_dev, u64 offset,
 	trace_famfs_failure(dev, offset, len, mf_flags);
 	if (!(mf_flags & MF_MEM_PRE_REMOVE))
 		return famfs_poison(dev, offset, len, mf_flags);
-	famfs_remove(dev);
+	famfs_daxdev_remove(dev);
 	return 0;
 }
 
@@ -335,20 +335,20 @@ const struct dax_holder_operations famfs_holder_ops = {
 };
 
 /**
- * famfs_avoid_bad() - cut a range of a file down to good memory
+ * famfs_trim_poison() - cut a range of a file down to good memory
  * @dev: the device that @range lies on
  * @pos: the place in the file that is wanted
  * @range: the range, to be shortened
  *
  * Return: 0, or -EHWPOISON if the page at @pos has failed.
  */
-int famfs_avoid_bad(struct famfs_daxdev *dev, u64 pos,
+int famfs_trim_poison(struct famfs_daxdev *dev, u64 pos,
 		    struct famfs_range *range)
 {
 	u64 skip = round_down(pos - range->offset, PAGE_SIZE);
 	unsigned long first = (range->addr + skip) >> PAGE_SHIFT;
 	unsigned long last = (range->addr + range->len - 1) >> PAGE_SHIFT;
-	MA_STATE(mas, &dev->bad, first, first);
+	MA_STATE(mas, &dev->poison, first, first);
 	unsigned long good = last + 1;
 
 	rcu_read_lock();

@@ -14,7 +14,7 @@
 #include <linux/file.h>
 #include <linux/slab.h>
 
-static int famfs_backing_id(struct famfs_daxdev *dev)
+static int famfs_daxdev_backing_id(struct famfs_daxdev *dev)
 {
 	struct fuse_backing *fb;
 
@@ -35,22 +35,22 @@ static int famfs_backing_id(struct famfs_daxdev *dev)
 	return -ENOMEM;
 }
 
-static int famfs_devt_open(struct famfs_conn *conn, dev_t devt, bool readonly)
+static int famfs_backing_open_devt(struct famfs_conn *conn, dev_t devt, bool readonly)
 {
 	struct famfs_daxdev *dev;
 	int id;
 
 	guard(mutex)(&conn->register_lock);
-	dev = famfs_dev_get(conn, devt, readonly);
+	dev = famfs_daxdev_find_or_add(conn, devt, readonly);
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	id = famfs_backing_id(dev);
+	id = famfs_daxdev_backing_id(dev);
 	if (id < 0)
-		famfs_dev_drop_unnamed(dev);
+		famfs_daxdev_drop_unnamed(dev);
 	return id;
 }
 
-static int famfs_file_open(struct fuse_conn *fc, const struct file *file)
+static int famfs_backing_open_file(struct fuse_conn *fc, const struct file *file)
 {
 	const struct inode *inode = file_inode(file);
 	char *name;
@@ -61,13 +61,13 @@ static int famfs_file_open(struct fuse_conn *fc, const struct file *file)
 		return -EBADF;
 	if (!S_ISCHR(inode->i_mode))
 		return -ENODEV;
-	id = famfs_devt_open(fc->famfs, inode->i_rdev,
+	id = famfs_backing_open_devt(fc->famfs, inode->i_rdev,
 			     !(file->f_mode & FMODE_WRITE));
 	if (id > 0)
 		return id;
 
 	name = kasprintf(GFP_KERNEL, "%pD", file);
-	famfs_dev_complain(fc, name ?: "", id);
+	famfs_daxdev_warn(fc, name ?: "", id);
 	kfree(name);
 	return id;
 }
@@ -79,7 +79,7 @@ static int famfs_file_open(struct fuse_conn *fc, const struct file *file)
  *
  * Return: the id, -EOPNOTSUPP where there are no maps, -EINVAL for an unknown
  * flag, -EBADF for a descriptor that is none or not open for reading, -ENOMEM,
- * or an error of famfs_dev_get().
+ * or an error of famfs_daxdev_find_or_add().
  */
 int famfs_backing_open(struct fuse_conn *fc, const struct fuse_backing_map *map)
 {
@@ -91,7 +91,7 @@ int famfs_backing_open(struct fuse_conn *fc, const struct fuse_backing_map *map)
 	CLASS(fd, f)(map->fd);
 	if (fd_empty(f))
 		return -EBADF;
-	return famfs_file_open(fc, fd_file(f));
+	return famfs_backing_open_file(fc, fd_file(f));
 }
 
 /**
@@ -113,6 +113,6 @@ int famfs_backing_close(struct fuse_conn *fc, int id)
 	if (id <= 0)
 		return -EINVAL;
 	guard(mutex)(&conn->register_lock);
-	dev = famfs_dev_named(conn, id, true);
-	return dev ? famfs_dev_drop(dev) : -ENOENT;
+	dev = famfs_daxdev_lookup(conn, id, true);
+	return dev ? famfs_daxdev_drop(dev) : -ENOENT;
 }

@@ -17,7 +17,7 @@
 /* How often a buffer is made present in vain */
 #define FAMFS_FAULT_TRIES	64
 
-static int famfs_lock_shared(struct kiocb *iocb, struct inode *inode)
+static int famfs_rw_lock_shared(struct kiocb *iocb, struct inode *inode)
 {
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return inode_trylock_shared(inode) ? 0 : -EAGAIN;
@@ -25,7 +25,7 @@ static int famfs_lock_shared(struct kiocb *iocb, struct inode *inode)
 	return 0;
 }
 
-static int famfs_lock(struct kiocb *iocb, struct inode *inode)
+static int famfs_rw_lock(struct kiocb *iocb, struct inode *inode)
 {
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return inode_trylock(inode) ? 0 : -EAGAIN;
@@ -33,7 +33,7 @@ static int famfs_lock(struct kiocb *iocb, struct inode *inode)
 	return 0;
 }
 
-static __always_inline int famfs_use_map(struct kiocb *iocb,
+static __always_inline int famfs_io_enter(struct kiocb *iocb,
 					 struct inode *inode)
 {
 	struct address_space *mapping = inode->i_mapping;
@@ -48,7 +48,7 @@ static __always_inline int famfs_use_map(struct kiocb *iocb,
  * Sees to it that there is room for a write past the end of the file.
  * dax_iomap_rw() does not look at the size.
  */
-static int famfs_rw_room(struct famfs_rw *rw, const struct famfs_map *map)
+static int famfs_write_check_space(struct famfs_rw *rw, const struct famfs_map *map)
 {
 	struct kiocb *iocb = rw->iocb;
 	loff_t size = i_size_read(file_inode(iocb->ki_filp));
@@ -61,7 +61,7 @@ static int famfs_rw_room(struct famfs_rw *rw, const struct famfs_map *map)
 	if (likely(iocb->ki_pos + iov_iter_count(rw->iter) <= size))
 		return 0;
 	if (map->grow)
-		return famfs_extend_begin(rw, map);
+		return famfs_extend_prepare(rw, map);
 	if (iocb->ki_pos >= size)
 		return -EFBIG;
 	iov_iter_truncate(rw->iter, size - iocb->ki_pos);
@@ -84,7 +84,7 @@ static __always_inline ssize_t famfs_rw_copy_locked(struct famfs_rw *rw,
 	if (!write && rw->iocb->ki_pos >= i_size_read(inode))
 		return 0;
 	if (write)
-		ret = famfs_rw_room(rw, map);
+		ret = famfs_write_check_space(rw, map);
 	if (unlikely(ret || rw->need))
 		return ret;
 	pagefault_disable();
@@ -94,7 +94,7 @@ static __always_inline ssize_t famfs_rw_copy_locked(struct famfs_rw *rw,
 	if (unlikely(ret == -ENXIO))
 		ret = -EIO;
 	if (write && unlikely(ret > 0 && rw->iocb->ki_pos > i_size_read(inode)))
-		famfs_extend_end(inode, rw->iocb->ki_pos);
+		famfs_extend_commit(inode, rw->iocb->ki_pos);
 	return ret;
 }
 
@@ -107,7 +107,7 @@ static __always_inline ssize_t famfs_rw_copy(struct famfs_rw *rw)
 	struct inode *inode = file_inode(rw->iocb->ki_filp);
 	ssize_t ret;
 
-	ret = famfs_use_map(rw->iocb, inode);
+	ret = famfs_io_enter(rw->iocb, inode);
 	if (unlikely(ret))
 		return ret;
 	ret = famfs_rw_copy_locked(rw, inode);
@@ -131,7 +131,7 @@ static bool famfs_readable(struct kiocb *iocb)
 	struct inode *inode = file_inode(iocb->ki_filp);
 	bool readable;
 
-	if (famfs_use_map(iocb, inode))
+	if (famfs_io_enter(iocb, inode))
 		return true;
 	readable = !famfs_inode_map(inode) ||
 		   !famfs_iomap_probe(inode, iocb->ki_pos);
@@ -163,7 +163,7 @@ static int famfs_after_fault(struct kiocb *iocb, struct iov_iter *iter,
  * Goes on where the first copy ended with @ret.  What has been copied counts
  * more than an error.
  */
-static noinline ssize_t famfs_rw_rest(struct famfs_rw *rw, ssize_t ret)
+static noinline ssize_t famfs_rw_slow(struct famfs_rw *rw, ssize_t ret)
 {
 	struct kiocb *iocb = rw->iocb;
 	loff_t start = iocb->ki_pos - max(ret, 0);
@@ -192,7 +192,7 @@ static __always_inline ssize_t famfs_rw_iter(struct famfs_rw *rw)
 
 	if (likely(ret >= 0 && !iov_iter_count(rw->iter)))
 		return ret;
-	return famfs_rw_rest(rw, ret);
+	return famfs_rw_slow(rw, ret);
 }
 
 /* Gets what is needed, with no locks held. */
@@ -204,11 +204,11 @@ static noinline int famfs_rw_provide(struct famfs_rw *rw)
 		return -EAGAIN;
 	switch (rw->need) {
 	case FAMFS_RW_MAP:
-		return famfs_fetch_once(file_inode(iocb->ki_filp));
+		return famfs_fetch_locked(file_inode(iocb->ki_filp));
 	case FAMFS_RW_ZEROS:
-		return famfs_fill_gap(iocb);
+		return famfs_zero_gap(iocb);
 	case FAMFS_RW_MEMORY:
-		rw->refused = famfs_grow(iocb->ki_filp, iocb->ki_pos +
+		rw->alloc_err = famfs_alloc(iocb->ki_filp, iocb->ki_pos +
 					 iov_iter_count(rw->iter));
 		return 0;
 	case FAMFS_RW_NOTHING:
@@ -223,7 +223,7 @@ static ssize_t famfs_read_locked(struct famfs_rw *rw)
 	ssize_t ret;
 
 	rw->need = FAMFS_RW_NOTHING;
-	ret = famfs_lock_shared(rw->iocb, inode);
+	ret = famfs_rw_lock_shared(rw->iocb, inode);
 	if (ret)
 		return ret;
 	ret = famfs_rw_iter(rw);
@@ -289,13 +289,13 @@ static ssize_t famfs_write_locked(struct famfs_rw *rw, ssize_t *done)
 	ssize_t ret;
 
 	rw->need = FAMFS_RW_NOTHING;
-	ret = famfs_lock(iocb, inode);
+	ret = famfs_rw_lock(iocb, inode);
 	if (ret)
 		return ret;
 	ret = famfs_write_checks(iocb, rw->iter, *done);
 	if (ret > 0) {
 		start = iocb->ki_pos;
-		ret = famfs_modified(iocb, inode);
+		ret = famfs_iocb_modified(iocb, inode);
 		if (!ret)
 			ret = famfs_rw_iter(rw);
 		*done += iocb->ki_pos - start;
@@ -335,7 +335,7 @@ ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 }
 
 /* A private mapping writes to its own copy: the file does not change. */
-static __always_inline vm_fault_t famfs_fault_of(struct vm_fault *vmf,
+static __always_inline vm_fault_t famfs_dax_fault(struct vm_fault *vmf,
 						 unsigned int order)
 {
 	struct file *file = vmf->vma->vm_file;
@@ -358,12 +358,12 @@ static __always_inline vm_fault_t famfs_fault_of(struct vm_fault *vmf,
 
 static vm_fault_t famfs_huge_fault(struct vm_fault *vmf, unsigned int order)
 {
-	return famfs_fault_of(vmf, order);
+	return famfs_dax_fault(vmf, order);
 }
 
-static vm_fault_t famfs_fault(struct vm_fault *vmf)
+static vm_fault_t famfs_filemap_fault(struct vm_fault *vmf)
 {
-	return famfs_fault_of(vmf, 0);
+	return famfs_dax_fault(vmf, 0);
 }
 
 /*
@@ -377,11 +377,11 @@ static vm_fault_t famfs_map_pages(struct vm_fault *vmf, pgoff_t start,
 }
 
 static const struct vm_operations_struct famfs_vm_ops = {
-	.fault		= famfs_fault,
+	.fault		= famfs_filemap_fault,
 	.map_pages	= famfs_map_pages,
 	.huge_fault	= famfs_huge_fault,
-	.page_mkwrite	= famfs_fault,
-	.pfn_mkwrite	= famfs_fault,
+	.page_mkwrite	= famfs_filemap_fault,
+	.pfn_mkwrite	= famfs_filemap_fault,
 };
 
 /* A map can become read-only later: then faults see it. */
@@ -411,7 +411,7 @@ int famfs_mmap(struct file *file, struct vm_area_struct *vma)
 	const struct famfs_map *map;
 	int err = 0;
 
-	/* Not with FUSE_I_FMAP_FETCH: mmap_lock is held. */
+	/* Not with FUSE_I_FMAP_LOCK: mmap_lock is held. */
 	map = famfs_map_lock(inode);
 	if (IS_ERR(map))
 		return PTR_ERR(map);

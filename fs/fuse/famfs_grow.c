@@ -23,7 +23,7 @@
 #include <linux/uio.h>
 
 /**
- * famfs_zero() - zero a part of a file, also past its end
+ * famfs_zero_range() - zero a part of a file, also past its end
  * @inode: the file
  * @start: first byte
  * @end: byte after the last one
@@ -31,7 +31,7 @@
  * Context: i_rwsem is held for writing, and invalidate_lock.
  * Return: 0, -EIO where nothing is mapped, or another error.
  */
-int famfs_zero(struct inode *inode, loff_t start, loff_t end)
+int famfs_zero_range(struct inode *inode, loff_t start, loff_t end)
 {
 	int err;
 
@@ -46,7 +46,7 @@ int famfs_zero(struct inode *inode, loff_t start, loff_t end)
 }
 
 /**
- * famfs_extend_begin() - prepare a write past the end of a file
+ * famfs_extend_prepare() - prepare a write past the end of a file
  * @rw: the write; cut down to what there is room for
  * @map: the file's map, which lets it grow
  *
@@ -54,7 +54,7 @@ int famfs_zero(struct inode *inode, loff_t start, loff_t end)
  * Return: 0 or an error; 0 as well where @rw->need says that something is
  * missing, and then nothing is prepared.
  */
-int famfs_extend_begin(struct famfs_rw *rw, const struct famfs_map *map)
+int famfs_extend_prepare(struct famfs_rw *rw, const struct famfs_map *map)
 {
 	struct inode *inode = file_inode(rw->iocb->ki_filp);
 	loff_t pos = rw->iocb->ki_pos;
@@ -62,23 +62,23 @@ int famfs_extend_begin(struct famfs_rw *rw, const struct famfs_map *map)
 	if (map->readonly)
 		return -EROFS;
 	if (pos + iov_iter_count(rw->iter) > map->mapped) {
-		if (!rw->refused) {
+		if (!rw->alloc_err) {
 			rw->need = FAMFS_RW_MEMORY;
 			return 0;
 		}
 		if (pos >= map->mapped)
-			return rw->refused;
+			return rw->alloc_err;
 		iov_iter_truncate(rw->iter, map->mapped - pos);
 	}
 	if (pos - i_size_read(inode) > FAMFS_ZERO_MAX) {
 		rw->need = FAMFS_RW_ZEROS;
 		return 0;
 	}
-	return famfs_zero(inode, i_size_read(inode), pos);
+	return famfs_zero_range(inode, i_size_read(inode), pos);
 }
 
 /**
- * famfs_extend_end() - let what has been written past the end be seen
+ * famfs_extend_commit() - let what has been written past the end be seen
  * @inode: the file
  * @size: its new size, more than the old one
  *
@@ -86,23 +86,23 @@ int famfs_extend_begin(struct famfs_rw *rw, const struct famfs_map *map)
  *
  * Context: i_rwsem is held for writing, and invalidate_lock.
  */
-void famfs_extend_end(struct inode *inode, loff_t size)
+void famfs_extend_commit(struct inode *inode, loff_t size)
 {
 	/* The same page has just been written, so this does not fail. */
-	famfs_zero(inode, size, PAGE_ALIGN(size));
+	famfs_zero_range(inode, size, PAGE_ALIGN(size));
 	famfs_size_write(inode, size);
 	mark_inode_dirty_sync(inode);
 }
 
 /**
- * famfs_mapped() - how far is a file mapped?
+ * famfs_mapped_len() - how far is a file mapped?
  * @inode: a mapped inode
  * @mapped: set to a number of bytes
  *
  * Context: As famfs_map_lock().
  * Return: 0 or an error of famfs_map_lock().
  */
-int famfs_mapped(struct inode *inode, u64 *mapped)
+int famfs_mapped_len(struct inode *inode, u64 *mapped)
 {
 	const struct famfs_map *map = famfs_map_lock(inode);
 
@@ -113,7 +113,7 @@ int famfs_mapped(struct inode *inode, u64 *mapped)
 	return 0;
 }
 
-static int famfs_ask_memory(struct fuse_file *ff, u64 start, u64 end)
+static int famfs_request_alloc(struct fuse_file *ff, u64 start, u64 end)
 {
 	struct fuse_fallocate_in in = {
 		.fh	= ff->fh,
@@ -143,18 +143,18 @@ static int famfs_ask_memory(struct fuse_file *ff, u64 start, u64 end)
  * Asks for what is missing up to @end, once.  The server maps it before it
  * replies, or is asked for the map.
  */
-static int famfs_grow_from(struct inode *inode, struct fuse_file *ff,
+static int famfs_try_alloc(struct inode *inode, struct fuse_file *ff,
 			   u64 mapped, loff_t end)
 {
-	int refused = famfs_ask_memory(ff, mapped, end);
+	int alloc_err = famfs_request_alloc(ff, mapped, end);
 	int err;
 
-	err = famfs_mapped(inode, &mapped);
+	err = famfs_mapped_len(inode, &mapped);
 	if (err || mapped >= end)
 		return err;
-	err = refused ?: famfs_fetch(inode);
+	err = alloc_err ?: famfs_fetch(inode);
 	if (!err)
-		err = famfs_mapped(inode, &mapped);
+		err = famfs_mapped_len(inode, &mapped);
 	if (err)
 		return err;
 	return mapped >= end ? 0 : -ENOSPC;
@@ -164,20 +164,20 @@ static int famfs_grow_from(struct inode *inode, struct fuse_file *ff,
  * Is it worth while to ask again?  Memory that truncate() has taken away, which
  * may be at it still, is not memory that there is no room for.
  */
-static bool famfs_has_shrunk(struct inode *inode, u64 mapped)
+static bool famfs_was_truncated(struct inode *inode, u64 mapped)
 {
 	u64 now;
 	int err;
 
 	if (inode_lock_shared_killable(inode))
 		return false;
-	err = famfs_mapped(inode, &now);
+	err = famfs_mapped_len(inode, &now);
 	inode_unlock_shared(inode);
 	return !err && now < mapped;
 }
 
 /**
- * famfs_grow() - ask the server for memory at the end of a file
+ * famfs_alloc() - ask the server for memory at the end of a file
  * @file: the file, open for writing
  * @end: how far the file is to be mapped
  *
@@ -185,24 +185,24 @@ static bool famfs_has_shrunk(struct inode *inode, u64 mapped)
  * killably until it has read the request.
  * Return: 0, -ENOSPC where the server has not mapped as much, or its error.
  */
-int famfs_grow(struct file *file, loff_t end)
+int famfs_alloc(struct file *file, loff_t end)
 {
 	struct inode *inode = file_inode(file);
 	u64 mapped;
 	int err;
 
 	do {
-		err = famfs_fetch_once(inode) ?: famfs_mapped(inode, &mapped);
+		err = famfs_fetch_locked(inode) ?: famfs_mapped_len(inode, &mapped);
 		if (err || mapped >= end)
 			return err;
-		err = famfs_grow_from(inode, file->private_data, mapped, end);
-	} while (err == FAMFS_OVERTAKEN ||
-		 (err == -ENOSPC && famfs_has_shrunk(inode, mapped)));
+		err = famfs_try_alloc(inode, file->private_data, mapped, end);
+	} while (err == FAMFS_STALE ||
+		 (err == -ENOSPC && famfs_was_truncated(inode, mapped)));
 	return err;
 }
 
 /* truncate() by name has no file, and the server wants one of its own. */
-static int famfs_grow_unopened(struct inode *inode, u64 mapped, loff_t end)
+static int famfs_alloc_unopened(struct inode *inode, u64 mapped, loff_t end)
 {
 	struct fuse_file *ff;
 	int err;
@@ -210,40 +210,40 @@ static int famfs_grow_unopened(struct inode *inode, u64 mapped, loff_t end)
 	ff = fuse_file_open_write(get_fuse_mount(inode), get_node_id(inode));
 	if (IS_ERR(ff))
 		return PTR_ERR(ff);
-	err = famfs_grow_from(inode, ff, mapped, end);
+	err = famfs_try_alloc(inode, ff, mapped, end);
 	fuse_file_release(inode, ff, O_WRONLY, NULL, false);
 	return err;
 }
 
 /**
- * famfs_memory_get() - ask the server for memory at the end of a locked file
+ * famfs_alloc_locked() - ask the server for memory at the end of a locked file
  * @inode: a mapped inode that may grow
  * @file: an open file of it, or NULL
  * @end: how far the file is to be mapped
  *
  * Context: i_rwsem is held for writing, so that the file does not shrink.  May
  * wait for the server, killably until it has read the request.
- * Return: as famfs_grow(); -EPERM where the file has stopped growing.
+ * Return: as famfs_alloc(); -EPERM where the file has stopped growing.
  */
-int famfs_memory_get(struct inode *inode, struct file *file, loff_t end)
+int famfs_alloc_locked(struct inode *inode, struct file *file, loff_t end)
 {
 	u64 mapped;
 	int err;
 
 	do {
-		/* Not with FUSE_I_FMAP_FETCH: i_rwsem is held. */
+		/* Not with FUSE_I_FMAP_LOCK: i_rwsem is held. */
 		err = famfs_can_resize(inode);
 		if (err <= 0)
 			return err ?: -EPERM;
-		err = famfs_mapped(inode, &mapped);
+		err = famfs_mapped_len(inode, &mapped);
 		if (err || mapped >= end)
 			return err;
 		if (file)
-			err = famfs_grow_from(inode, file->private_data, mapped,
+			err = famfs_try_alloc(inode, file->private_data, mapped,
 					      end);
 		else
-			err = famfs_grow_unopened(inode, mapped, end);
-	} while (err == FAMFS_OVERTAKEN);
+			err = famfs_alloc_unopened(inode, mapped, end);
+	} while (err == FAMFS_STALE);
 	return err;
 }
 
@@ -251,7 +251,7 @@ int famfs_memory_get(struct inode *inode, struct file *file, loff_t end)
  * Moves the end of the file towards @size.  Returns 0, 1 where the map does not
  * reach as far, or an error.
  */
-static int famfs_extend_some(struct inode *inode, loff_t size)
+static int famfs_extend_step(struct inode *inode, loff_t size)
 {
 	const struct famfs_map *map = famfs_map_lock(inode);
 	loff_t old;
@@ -264,9 +264,9 @@ static int famfs_extend_some(struct inode *inode, loff_t size)
 	if (!map->grow || size > map->mapped)
 		err = 1;
 	else
-		err = famfs_zero(inode, old, size);
+		err = famfs_zero_range(inode, old, size);
 	if (!err)
-		famfs_extend_end(inode, size);
+		famfs_extend_commit(inode, size);
 	famfs_map_unlock(inode);
 	return err;
 }
@@ -282,7 +282,7 @@ static int famfs_extend(struct inode *inode, loff_t size)
 
 	lockdep_assert_held_write(&inode->i_rwsem);
 	while (!ret && i_size_read(inode) < size) {
-		ret = famfs_extend_some(inode, size);
+		ret = famfs_extend_step(inode, size);
 		if (!ret && fatal_signal_pending(current))
 			ret = -EINTR;
 		cond_resched();
@@ -291,13 +291,13 @@ static int famfs_extend(struct inode *inode, loff_t size)
 }
 
 /**
- * famfs_fill_gap() - move the end of a file to where a write begins
+ * famfs_zero_gap() - move the end of a file to where a write begins
  * @iocb: the write
  *
  * Context: No locks held.
  * Return: 0, also where more memory is needed, -EINTR, or an error of zeroing.
  */
-int famfs_fill_gap(struct kiocb *iocb)
+int famfs_zero_gap(struct kiocb *iocb)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	int ret;
@@ -323,7 +323,7 @@ static int famfs_fallocate_locked(struct file *file, int mode, loff_t end)
 }
 
 /* Only the size is limited, not the memory. */
-static int famfs_newsize_ok(struct inode *inode, int mode, loff_t end)
+static int famfs_fallocate_check_size(struct inode *inode, int mode, loff_t end)
 {
 	int err = 0;
 
@@ -344,7 +344,7 @@ static int famfs_newsize_ok(struct inode *inode, int mode, loff_t end)
  * @length: bytes
  *
  * Return: 0, -EOPNOTSUPP where the file does not grow or for other modes, or an
- * error of famfs_grow().
+ * error of famfs_alloc().
  */
 long famfs_fallocate(struct file *file, int mode, loff_t offset, loff_t length)
 {
@@ -354,15 +354,15 @@ long famfs_fallocate(struct file *file, int mode, loff_t offset, loff_t length)
 
 	if (mode & ~FALLOC_FL_KEEP_SIZE)
 		return -EOPNOTSUPP;
-	ret = famfs_newsize_ok(inode, mode, end);
+	ret = famfs_fallocate_check_size(inode, mode, end);
 	if (ret)
 		return ret;
 	/* What has been mapped can be gone when i_rwsem is taken. */
 	do {
-		ret = famfs_fetch_once(inode) ?: famfs_can_resize(inode);
+		ret = famfs_fetch_locked(inode) ?: famfs_can_resize(inode);
 		if (ret <= 0)
 			return ret ?: -EOPNOTSUPP;
-		ret = famfs_grow(file, end);
+		ret = famfs_alloc(file, end);
 		if (!ret)
 			ret = famfs_fallocate_locked(file, mode, end);
 	} while (ret > 0);

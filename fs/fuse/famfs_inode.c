@@ -14,16 +14,16 @@
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
-static struct famfs_map *famfs_map_read(struct inode *inode, const void *msg,
+static struct famfs_map *famfs_map_parse_logged(struct inode *inode, const void *msg,
 					size_t size)
 {
-	struct famfs_parse_error fault = {};
+	struct famfs_parse_error error = {};
 	struct famfs_map *map;
 
-	map = famfs_map_parse(msg, size, &fault);
-	if (fault.why)
+	map = famfs_map_parse(msg, size, &error);
+	if (error.why)
 		pr_debug("fmap of node %llu refused at byte %zu: %s\n",
-			 get_fuse_inode(inode)->nodeid, fault.pos, fault.why);
+			 get_fuse_inode(inode)->nodeid, error.pos, error.why);
 	if (IS_ERR(map))
 		trace_famfs_install(inode, NULL, PTR_ERR(map));
 	return map;
@@ -46,21 +46,21 @@ struct famfs_fmap_snap famfs_fmap_snapshot(struct inode *inode)
 }
 
 /* What a reply says does not count any more, be it right or wrong. */
-static bool famfs_overtaken(struct inode *inode,
-			    const struct famfs_fmap_snap *asked)
+static bool famfs_snap_stale(struct inode *inode,
+			    const struct famfs_fmap_snap *snap)
 {
-	return asked && asked->seq != READ_ONCE(get_fuse_inode(inode)->famfs_seq);
+	return snap && snap->seq != READ_ONCE(get_fuse_inode(inode)->famfs_seq);
 }
 
 /* An inode that has been mapped once cannot be served any other way. */
-static int famfs_take_nothing(struct inode *inode, u32 seq)
+static int famfs_install_none(struct inode *inode, u32 seq)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	int err = 0;
 
 	filemap_invalidate_lock_shared(inode->i_mapping);
 	if (seq != fi->famfs_seq)
-		err = FAMFS_OVERTAKEN;
+		err = FAMFS_STALE;
 	else if (fuse_is_famfs(inode))
 		err = -EIO;
 	else
@@ -70,60 +70,60 @@ static int famfs_take_nothing(struct inode *inode, u32 seq)
 }
 
 /**
- * famfs_take() - give an inode the map that the server has sent
+ * famfs_install_msg() - give an inode the map that the server has sent
  * @inode: a regular file
  * @msg: the message
  * @size: its length in bytes; a reply may be empty
- * @asked: as for famfs_install(); a reply may bring up questions about devices
+ * @snap: as for famfs_install(); a reply may bring up questions about devices
  *
  * Context: As famfs_install().
- * Return: 0, FAMFS_OVERTAKEN, an error of the map or of a device, -EIO for an
+ * Return: 0, FAMFS_STALE, an error of the map or of a device, -EIO for an
  * empty reply about a mapped inode.
  */
-int famfs_take(struct inode *inode, const void *msg, size_t size,
-	       const struct famfs_fmap_snap *asked)
+int famfs_install_msg(struct inode *inode, const void *msg, size_t size,
+	       const struct famfs_fmap_snap *snap)
 {
 	struct famfs_map *map;
 	int err;
 
-	if (!size && asked)
-		return famfs_take_nothing(inode, asked->seq);
+	if (!size && snap)
+		return famfs_install_none(inode, snap->seq);
 	/* The server is not asked about devices of a map that is void. */
-	if (famfs_overtaken(inode, asked))
-		return FAMFS_OVERTAKEN;
-	map = famfs_map_read(inode, msg, size);
+	if (famfs_snap_stale(inode, snap))
+		return FAMFS_STALE;
+	map = famfs_map_parse_logged(inode, msg, size);
 	if (IS_ERR(map))
 		return PTR_ERR(map);
-	err = famfs_map_use_devs(get_fuse_mount(inode), map, asked);
+	err = famfs_daxdevs_resolve(get_fuse_mount(inode), map, snap);
 	if (!err)
-		err = famfs_install(inode, map, asked);
+		err = famfs_install(inode, map, snap);
 	if (err)
 		famfs_map_put(get_fuse_conn(inode)->famfs, map);
 	/* Nor does it matter what is wrong with it. */
-	if (err < 0 && err != -EINTR && famfs_overtaken(inode, asked))
-		return FAMFS_OVERTAKEN;
+	if (err < 0 && err != -EINTR && famfs_snap_stale(inode, snap))
+		return FAMFS_STALE;
 	return err;
 }
 
 /* An error counts no more than a map does where a push has overtaken it. */
 static int famfs_fetch_error(struct inode *inode, int err,
-			     const struct famfs_fmap_snap *asked)
+			     const struct famfs_fmap_snap *snap)
 {
-	if (famfs_unanswered(err))
+	if (famfs_err_unanswered(err))
 		return err;
 	if (err == -ENOSYS)
 		get_fuse_conn(inode)->dax_fmap = 0;
 	else
 		famfs_staged_drop(inode);
-	if (famfs_overtaken(inode, asked))
-		return FAMFS_OVERTAKEN;
+	if (famfs_snap_stale(inode, snap))
+		return FAMFS_STALE;
 	if (err == -ENOSYS)
 		return fuse_is_famfs(inode) ? -EIO : 0;
 	return err;
 }
 
 static int famfs_fetch_reply(struct inode *inode,
-			     const struct famfs_fmap_snap *asked)
+			     const struct famfs_fmap_snap *snap)
 {
 	const struct fuse_get_fmap_in in = {
 		.length	= ~0ULL,
@@ -146,27 +146,27 @@ static int famfs_fetch_reply(struct inode *inode,
 
 	size = fuse_simple_request(fm, &args);
 	if (size < 0)
-		err = famfs_fetch_error(inode, size, asked);
+		err = famfs_fetch_error(inode, size, snap);
 	else
-		err = famfs_take_reply(inode, args.out_args[0].value, size,
-				       asked);
+		err = famfs_install_reply(inode, args.out_args[0].value, size,
+				       snap);
 	kvfree(args.out_args[0].value);
 	return err;
 }
 
 static int famfs_fetch_as(struct inode *inode, bool locked)
 {
-	struct famfs_fmap_snap asked;
+	struct famfs_fmap_snap snap;
 	int err = 0;
 
 	/* An error of the server's is an answer. */
 	if (!famfs_inode_map(inode))
 		err = famfs_size_flush(inode, i_size_read(inode));
-	if (famfs_unanswered(err))
+	if (famfs_err_unanswered(err))
 		return err;
-	asked = famfs_fmap_snapshot(inode);
-	asked.locked = locked;
-	return famfs_fetch_reply(inode, &asked);
+	snap = famfs_fmap_snapshot(inode);
+	snap.locked = locked;
+	return famfs_fetch_reply(inode, &snap);
 }
 
 /**
@@ -178,7 +178,7 @@ static int famfs_fetch_as(struct inode *inode, bool locked)
  *
  * Context: No lock held that the server could need; i_rwsem only if the inode
  * is mapped.
- * Return: 0 also where the file has no map, FAMFS_OVERTAKEN where the inode has
+ * Return: 0 also where the file has no map, FAMFS_STALE where the inode has
  * been given a map or lost it meanwhile, -EINTR, an error of the server, of the
  * map or of a device.
  */
@@ -187,61 +187,61 @@ int famfs_fetch(struct inode *inode)
 	return famfs_fetch_as(inode, false);
 }
 
-static bool famfs_is_mapped(struct inode *inode)
+static bool famfs_has_fmap(struct inode *inode)
 {
 	/* Pairs with famfs_publish(). */
 	return smp_load_acquire(&get_fuse_inode(inode)->famfs_meta);
 }
 
 /**
- * famfs_must_fetch() - has the server to be asked for a map?
+ * famfs_needs_fetch() - has the server to be asked for a map?
  * @inode: an inode of any kind
  *
  * Return: true if nothing is known about the file.
  */
-bool famfs_must_fetch(struct inode *inode)
+bool famfs_needs_fetch(struct inode *inode)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
 	/* The root can be open before the server has agreed to anything. */
 	return get_fuse_conn(inode)->dax_fmap && S_ISREG(inode->i_mode) &&
-	       fi->nodeid != FUSE_ROOT_ID && !famfs_is_mapped(inode) &&
+	       fi->nodeid != FUSE_ROOT_ID && !famfs_has_fmap(inode) &&
 	       !test_bit(FUSE_I_NO_FMAP, &fi->state);
 }
 
 /* A mapped file whose server has said that there are no maps. */
-static int famfs_check_lost(struct inode *inode)
+static int famfs_check_revoked(struct inode *inode)
 {
 	if (likely(get_fuse_conn(inode)->dax_fmap) || !fuse_is_famfs(inode) ||
-	    famfs_is_mapped(inode))
+	    famfs_has_fmap(inode))
 		return 0;
 	return -EIO;
 }
 
 /**
- * famfs_fetch_known() - ask the server until the map of an inode is known
+ * famfs_fetch_retry() - ask the server until the map of an inode is known
  * @inode: an inode of any kind
  *
  * What the server pushes meanwhile counts more than its reply.
  *
  * Context: As famfs_fetch().
- * Return: As famfs_fetch(), but not FAMFS_OVERTAKEN; -EIO for a mapped file that
+ * Return: As famfs_fetch(), but not FAMFS_STALE; -EIO for a mapped file that
  * has lost its map for good.
  */
-int famfs_fetch_known(struct inode *inode)
+int famfs_fetch_retry(struct inode *inode)
 {
 	int err = 0;
 
-	while (!err && famfs_must_fetch(inode)) {
+	while (!err && famfs_needs_fetch(inode)) {
 		err = famfs_fetch(inode);
-		if (err == FAMFS_OVERTAKEN)
+		if (err == FAMFS_STALE)
 			err = 0;
 	}
-	return err ?: famfs_check_lost(inode);
+	return err ?: famfs_check_revoked(inode);
 }
 
 /**
- * famfs_fetch_truncate() - get the map of a file before it is truncated
+ * famfs_truncate_fetch() - get the map of a file before it is truncated
  * @inode: an inode of any kind
  * @attr: the change
  *
@@ -250,25 +250,25 @@ int famfs_fetch_known(struct inode *inode)
  *
  * Context: i_rwsem is held for writing.  May wait for the server, killably
  * until it has read the request.
- * Return: 0 also where the file has no map, or an error as famfs_fetch_known().
+ * Return: 0 also where the file has no map, or an error as famfs_fetch_retry().
  */
-int famfs_fetch_truncate(struct inode *inode, const struct iattr *attr)
+int famfs_truncate_fetch(struct inode *inode, const struct iattr *attr)
 {
 	int err = 0;
 
 	if (!(attr->ia_valid & ATTR_SIZE) || fuse_is_famfs(inode))
 		return 0;
-	/* Not with FUSE_I_FMAP_FETCH: i_rwsem is held. */
-	while (!err && famfs_must_fetch(inode)) {
+	/* Not with FUSE_I_FMAP_LOCK: i_rwsem is held. */
+	while (!err && famfs_needs_fetch(inode)) {
 		err = famfs_fetch_as(inode, true);
-		if (err == FAMFS_OVERTAKEN)
+		if (err == FAMFS_STALE)
 			err = 0;
 	}
 	return err == -EBUSY && !fuse_is_famfs(inode) ? 0 : err;
 }
 
 /**
- * famfs_fetch_once() - see to it that the map of an inode is known
+ * famfs_fetch_locked() - see to it that the map of an inode is known
  * @inode: an inode of any kind
  *
  * One task asks, the others wait for what it gets.
@@ -278,17 +278,17 @@ int famfs_fetch_truncate(struct inode *inode, const struct iattr *attr)
  * that has lost its map for good, an error of the server, of the map or of a
  * device.
  */
-int famfs_fetch_once(struct inode *inode)
+int famfs_fetch_locked(struct inode *inode)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	int err;
 
-	if (!famfs_must_fetch(inode))
-		return famfs_check_lost(inode);
-	if (wait_on_bit_lock(&fi->state, FUSE_I_FMAP_FETCH, TASK_KILLABLE))
+	if (!famfs_needs_fetch(inode))
+		return famfs_check_revoked(inode);
+	if (wait_on_bit_lock(&fi->state, FUSE_I_FMAP_LOCK, TASK_KILLABLE))
 		return -EINTR;
-	err = famfs_fetch_known(inode);
-	clear_and_wake_up_bit(FUSE_I_FMAP_FETCH, &fi->state);
+	err = famfs_fetch_retry(inode);
+	clear_and_wake_up_bit(FUSE_I_FMAP_LOCK, &fi->state);
 	return err;
 }
 
@@ -302,7 +302,7 @@ int famfs_fetch_once(struct inode *inode)
  * Context: No lock held that the server could need but i_rwsem; mmap_lock may
  * be.  May wait for the server, killably until it has read the request.
  * Return: the map, with invalidate_lock held for reading until
- * famfs_map_unlock(), or an error of famfs_fetch_known(), -EIO for a mapped
+ * famfs_map_unlock(), or an error of famfs_fetch_retry(), -EIO for a mapped
  * file that has lost its map for good.
  */
 const struct famfs_map *famfs_map_lock(struct inode *inode)
@@ -317,7 +317,7 @@ const struct famfs_map *famfs_map_lock(struct inode *inode)
 			return map;
 		filemap_invalidate_unlock_shared(inode->i_mapping);
 
-		err = famfs_fetch_known(inode);
+		err = famfs_fetch_retry(inode);
 		if (err)
 			return ERR_PTR(err);
 	}
@@ -352,7 +352,7 @@ int famfs_can_resize(struct inode *inode)
 }
 
 /**
- * famfs_open() - get the map of a file that is being opened
+ * famfs_open_fetch() - get the map of a file that is being opened
  * @inode: the inode
  * @file: the file, of which the server does not know yet
  *
@@ -361,11 +361,11 @@ int famfs_can_resize(struct inode *inode)
  * Return: 0 also where the file has no map, -EPERM where opening would
  * truncate, -EINTR, an error of the server, of the map or of a device.
  */
-int famfs_open(struct inode *inode, struct file *file)
+int famfs_open_fetch(struct inode *inode, struct file *file)
 {
 	int err;
 
-	err = famfs_fetch_once(inode);
+	err = famfs_fetch_locked(inode);
 	if (err || !fuse_is_famfs(inode))
 		return err;
 	if (!(file->f_flags & O_TRUNC) || !i_size_read(inode))
@@ -375,7 +375,7 @@ int famfs_open(struct inode *inode, struct file *file)
 }
 
 /**
- * famfs_fetch_shrunk() - get the map of a file that the server has made smaller
+ * famfs_truncate_refetch() - get the map of a file that the server has made smaller
  * @inode: the file, cut already
  * @size: its size
  *
@@ -387,7 +387,7 @@ int famfs_open(struct inode *inode, struct file *file)
  * until it has read the request.
  * Return: 0 or an error of famfs_fetch(); then the old map is cut down.
  */
-int famfs_fetch_shrunk(struct inode *inode, loff_t size)
+int famfs_truncate_refetch(struct inode *inode, loff_t size)
 {
 	int err;
 
@@ -396,9 +396,9 @@ int famfs_fetch_shrunk(struct inode *inode, loff_t size)
 	filemap_invalidate_unlock(inode->i_mapping);
 
 	err = famfs_fetch(inode);
-	if (err == FAMFS_OVERTAKEN)
+	if (err == FAMFS_STALE)
 		err = 0;
 	if (err)
-		famfs_map_shorten(inode, size);
+		famfs_truncate_map(inode, size);
 	return err;
 }

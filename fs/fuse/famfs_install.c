@@ -38,19 +38,19 @@ void famfs_seq_inc(struct inode *inode)
  */
 static loff_t famfs_map_size(struct inode *inode, struct famfs_map *map,
 			     const struct famfs_map *old,
-			     const struct famfs_fmap_snap *asked)
+			     const struct famfs_fmap_snap *snap)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	u64 size = i_size_read(inode), known = READ_ONCE(fi->famfs_server_size);
-	bool told = asked && asked->size != known;
+	bool told = snap && snap->size != known;
 
 	if (!map->grow)
 		return map->file_size;
 	if (test_bit(FUSE_I_SIZE_UNSTABLE, &fi->state))
 		return min(size, map->mapped);
-	if (!old || !(told || famfs_size_untold(inode)))
+	if (!old || !(told || famfs_size_dirty(inode)))
 		return map->file_size;
-	size = min3(size, map->mapped, famfs_map_common(map, old));
+	size = min3(size, map->mapped, famfs_map_common_len(map, old));
 	size = max(size, map->file_size);
 	if (told)
 		map->file_size = max(map->file_size, min(size, known));
@@ -93,7 +93,7 @@ static void famfs_publish(struct inode *inode, struct famfs_map *map,
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
 	/* What was written and cannot be seen any more is lost. */
-	if (famfs_size_untold(inode) && size < i_size_read(inode))
+	if (famfs_size_dirty(inode) && size < i_size_read(inode))
 		__filemap_set_wb_err(inode->i_mapping, -EIO);
 	famfs_size_write(inode, size);
 	WRITE_ONCE(fi->famfs_server_size, map->file_size);
@@ -101,12 +101,12 @@ static void famfs_publish(struct inode *inode, struct famfs_map *map,
 	atomic_long_inc(&conn->nr_maps);
 	atomic_long_add(map->nr_extents + map->nr_strips, &conn->nr_extents);
 
-	/* Pairs with famfs_is_mapped(). */
+	/* Pairs with famfs_has_fmap(). */
 	smp_store_release(&fi->famfs_meta, map);
 }
 
 /* Frees a map that has been replaced, its claims given up. */
-static void famfs_retire(struct inode *inode, struct famfs_map *map)
+static void famfs_unpublish(struct inode *inode, struct famfs_map *map)
 {
 	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
 
@@ -128,10 +128,10 @@ static int famfs_unmap_or_busy(struct inode *inode, const struct famfs_map *map,
 }
 
 /* From where on a new map changes what can be seen. */
-static u64 famfs_change_from(struct inode *inode, const struct famfs_map *map,
+static u64 famfs_map_diff_start(struct inode *inode, const struct famfs_map *map,
 			     const struct famfs_map *old, loff_t size)
 {
-	u64 pos = famfs_map_common(map, old);
+	u64 pos = famfs_map_common_len(map, old);
 
 	if (size < i_size_read(inode))
 		pos = min_t(u64, pos, PAGE_ALIGN(size));
@@ -145,7 +145,7 @@ static u64 famfs_change_from(struct inode *inode, const struct famfs_map *map,
 static int famfs_replace(struct inode *inode, struct famfs_map *map,
 			 struct famfs_map *old, loff_t size)
 {
-	u64 from = old ? famfs_change_from(inode, map, old, size) : 0;
+	u64 from = old ? famfs_map_diff_start(inode, map, old, size) : 0;
 	int err = 0;
 
 	/* Where the file only grows there is nothing to forget. */
@@ -156,7 +156,7 @@ static int famfs_replace(struct inode *inode, struct famfs_map *map,
 	if (err)
 		return err;
 	if (size < i_size_read(inode))
-		famfs_unmap_behind(inode, size);
+		famfs_unmap_beyond(inode, size);
 	/* Nothing stays writable where the new map is not. */
 	if (old && map->readonly && !old->readonly)
 		unmap_mapping_range(inode->i_mapping, 0, 0, 0);
@@ -164,7 +164,7 @@ static int famfs_replace(struct inode *inode, struct famfs_map *map,
 	return 0;
 }
 
-static int famfs_install_first(struct inode *inode, struct famfs_map *map,
+static int famfs_install_new(struct inode *inode, struct famfs_map *map,
 			       loff_t size)
 {
 	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
@@ -187,7 +187,7 @@ static int famfs_install_first(struct inode *inode, struct famfs_map *map,
  * reply: readers would wait behind, and the server's notifications are among
  * them.
  */
-static bool famfs_lock_map(struct inode *inode)
+static bool famfs_invalidate_trylock(struct inode *inode)
 {
 	struct address_space *mapping = inode->i_mapping;
 
@@ -198,23 +198,23 @@ static bool famfs_lock_map(struct inode *inode)
 }
 
 static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
-				const struct famfs_fmap_snap *asked)
+				const struct famfs_fmap_snap *snap)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	struct famfs_map *old;
 	loff_t size;
 	int err;
 
-	if (!famfs_lock_map(inode))
+	if (!famfs_invalidate_trylock(inode))
 		return FAMFS_CONTENDED;
 	old = fi->famfs_meta;
-	size = famfs_map_size(inode, map, old, asked);
-	if (asked && asked->seq != fi->famfs_seq)
-		err = FAMFS_OVERTAKEN;
+	size = famfs_map_size(inode, map, old, snap);
+	if (snap && snap->seq != fi->famfs_seq)
+		err = FAMFS_STALE;
 	else if (fuse_is_famfs(inode))
 		err = famfs_replace(inode, map, old, size);
 	else
-		err = famfs_install_first(inode, map, size);
+		err = famfs_install_new(inode, map, size);
 	if (!err)
 		famfs_seq_inc(inode);
 	/* With the lock free the next one may have freed @map. */
@@ -225,7 +225,7 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 	filemap_invalidate_unlock(inode->i_mapping);
 
 	if (!err)
-		famfs_retire(inode, old);
+		famfs_unpublish(inode, old);
 	return err;
 }
 
@@ -233,18 +233,18 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
  * Whatever the page cache of an ordinary inode has goes first.  What is open
  * stays ordinary, and is left alone: its faults may be waiting for the server.
  */
-static int famfs_install_ordinary(struct inode *inode, struct famfs_map *map,
-				  const struct famfs_fmap_snap *asked)
+static int famfs_convert_and_install(struct inode *inode, struct famfs_map *map,
+				  const struct famfs_fmap_snap *snap)
 {
 	struct address_space *mapping = inode->i_mapping;
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	int err = 0;
 
 	if (READ_ONCE(fi->famfs_nr_cached))
-		return asked && asked->seq != READ_ONCE(fi->famfs_seq) ?
-			FAMFS_OVERTAKEN : -EBUSY;
-	if (asked) {
-		if (!asked->locked && inode_lock_killable(inode))
+		return snap && snap->seq != READ_ONCE(fi->famfs_seq) ?
+			FAMFS_STALE : -EBUSY;
+	if (snap) {
+		if (!snap->locked && inode_lock_killable(inode))
 			return -EINTR;
 		err = filemap_write_and_wait(mapping);
 	} else if (!inode_trylock(inode)) {
@@ -254,20 +254,20 @@ static int famfs_install_ordinary(struct inode *inode, struct famfs_map *map,
 		err = -EBUSY;
 	}
 	if (!err)
-		err = famfs_install_locked(inode, map, asked);
-	if (!asked || !asked->locked)
+		err = famfs_install_locked(inode, map, snap);
+	if (!snap || !snap->locked)
 		inode_unlock(inode);
 	return err;
 }
 
 /* Whoever had the lock may be gone soon, or has opened the file meanwhile. */
-static int famfs_install_reply(struct inode *inode, struct famfs_map *map,
-			       const struct famfs_fmap_snap *asked)
+static int famfs_install_wait(struct inode *inode, struct famfs_map *map,
+			       const struct famfs_fmap_snap *snap)
 {
 	int err;
 
 	for (;;) {
-		err = famfs_install_ordinary(inode, map, asked);
+		err = famfs_convert_and_install(inode, map, snap);
 		if (err != FAMFS_CONTENDED)
 			return err;
 		schedule_timeout_killable(1);
@@ -280,7 +280,7 @@ static int famfs_install_reply(struct inode *inode, struct famfs_map *map,
  * famfs_install() - give an inode a map
  * @inode: a regular file
  * @map: the map; the inode's if this succeeds
- * @asked: for a reply, how it was before the request; NULL for what the server
+ * @snap: for a reply, how it was before the request; NULL for what the server
  *	   sends unasked
  *
  * The inode is ordinary, or has a map, which is replaced, or has lost it.
@@ -288,12 +288,12 @@ static int famfs_install_reply(struct inode *inode, struct famfs_map *map,
  *
  * Context: A reply may wait for the server, and wants i_rwsem free or the inode
  * mapped.  A push waits for nothing that the server could be keeping.
- * Return: 0, FAMFS_OVERTAKEN, -EBUSY where pages are pinned or the ordinary
+ * Return: 0, FAMFS_STALE, -EBUSY where pages are pinned or the ordinary
  * file is in use, -EINTR, or an error of famfs_claims_alloc() or
  * famfs_claim_map().  Unless this is 0 the inode is what it was.
  */
 int famfs_install(struct inode *inode, struct famfs_map *map,
-		  const struct famfs_fmap_snap *asked)
+		  const struct famfs_fmap_snap *snap)
 {
 	int err;
 
@@ -301,10 +301,10 @@ int famfs_install(struct inode *inode, struct famfs_map *map,
 	if (err)
 		return err;
 	if (fuse_is_famfs(inode))
-		return famfs_install_locked(inode, map, asked);
-	if (asked)
-		return famfs_install_reply(inode, map, asked);
-	err = famfs_install_ordinary(inode, map, NULL);
+		return famfs_install_locked(inode, map, snap);
+	if (snap)
+		return famfs_install_wait(inode, map, snap);
+	err = famfs_convert_and_install(inode, map, NULL);
 	return err == FAMFS_CONTENDED ? -EBUSY : err;
 }
 
@@ -321,7 +321,7 @@ int famfs_revoke(struct inode *inode)
 	struct famfs_map *old;
 	int err = 0;
 
-	if (!famfs_lock_map(inode))
+	if (!famfs_invalidate_trylock(inode))
 		return -EBUSY;
 	old = fi->famfs_meta;
 	if (old)
@@ -339,7 +339,7 @@ int famfs_revoke(struct inode *inode)
 	filemap_invalidate_unlock(inode->i_mapping);
 
 	if (!err)
-		famfs_retire(inode, old);
+		famfs_unpublish(inode, old);
 	return err;
 }
 
@@ -367,5 +367,5 @@ void famfs_evict(struct inode *inode)
 		return;
 	WRITE_ONCE(fi->famfs_meta, NULL);
 	famfs_unclaim_map(get_fuse_conn(inode)->famfs, map);
-	famfs_retire(inode, map);
+	famfs_unpublish(inode, map);
 }

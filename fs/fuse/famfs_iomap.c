@@ -23,7 +23,7 @@ static void famfs_iomap_set(struct iomap *iomap, const struct famfs_daxdev *dev,
 	iomap->dax_dev = dev->dax_dev;
 }
 
-static noinline int famfs_iomap_search(const struct famfs_map *map,
+static noinline int famfs_iomap_slow(const struct famfs_map *map,
 				       struct inode *inode, loff_t pos,
 				       unsigned int flags, struct iomap *iomap)
 {
@@ -35,8 +35,8 @@ static noinline int famfs_iomap_search(const struct famfs_map *map,
 	dev = map->devs[range.dev];
 	if (unlikely(READ_ONCE(dev->dead)))
 		return -EIO;
-	if (unlikely(!mtree_empty(&dev->bad))) {
-		err = famfs_avoid_bad(dev, pos, &range);
+	if (unlikely(!mtree_empty(&dev->poison))) {
+		err = famfs_trim_poison(dev, pos, &range);
 		if (err)
 			return flags & IOMAP_FAULT ? err : -EIO;
 	}
@@ -61,11 +61,11 @@ static __always_inline int famfs_iomap_find(struct inode *inode, loff_t pos,
 	if (unlikely(map->readonly && (flags & (IOMAP_WRITE | IOMAP_ZERO))))
 		return -EROFS;
 	if (map->nr_extents != 1 || trace_famfs_resolve_enabled())
-		return famfs_iomap_search(map, inode, pos, flags, iomap);
+		return famfs_iomap_slow(map, inode, pos, flags, iomap);
 
 	dev = map->devs[map->extents[0].dev];
-	if (unlikely(READ_ONCE(dev->dead) || !mtree_empty(&dev->bad)))
-		return famfs_iomap_search(map, inode, pos, flags, iomap);
+	if (unlikely(READ_ONCE(dev->dead) || !mtree_empty(&dev->poison)))
+		return famfs_iomap_slow(map, inode, pos, flags, iomap);
 	famfs_iomap_set(iomap, dev, 0, map->mapped, map->extents[0].addr);
 	return 0;
 }
@@ -82,7 +82,7 @@ famfs_fuse_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 	return famfs_iomap_find(inode, pos, flags, iomap);
 }
 
-static noinline DEFINE_IOMAP_ITER_NEXT(famfs_iomap_again,
+static noinline DEFINE_IOMAP_ITER_NEXT(famfs_iomap_next_slow,
 				       famfs_fuse_iomap_begin);
 
 static int famfs_iomap_next(const struct iomap_iter *iter, struct iomap *iomap,
@@ -94,7 +94,7 @@ static int famfs_iomap_next(const struct iomap_iter *iter, struct iomap *iomap,
 		/* One piece is mostly all: no need to ask iomap. */
 		if (likely(!iter->len && !iter->status))
 			return 0;
-		return famfs_iomap_again(iter, iomap, srcmap);
+		return famfs_iomap_next_slow(iter, iomap, srcmap);
 	}
 	ret = famfs_iomap_find(iter->inode, iter->pos, iter->flags, iomap);
 	return ret < 0 ? ret : 1;
@@ -135,7 +135,7 @@ int famfs_iomap_probe(struct inode *inode, loff_t pos)
 }
 
 /* The result is copied to user space in between, which may fault. */
-static int famfs_report_next(const struct iomap_iter *iter, struct iomap *iomap,
+static int famfs_fiemap_next(const struct iomap_iter *iter, struct iomap *iomap,
 			     struct iomap *srcmap)
 {
 	int ret;
@@ -150,8 +150,8 @@ static int famfs_report_next(const struct iomap_iter *iter, struct iomap *iomap,
 	return ret;
 }
 
-static const struct iomap_ops famfs_report_ops = {
-	.iomap_next	= famfs_report_next,
+static const struct iomap_ops famfs_fiemap_ops = {
+	.iomap_next	= famfs_fiemap_next,
 };
 
 /**
@@ -177,7 +177,7 @@ int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 	size = i_size_read(inode);
 	if (start < size)
 		err = iomap_fiemap(inode, info, start, min(len, size - start),
-				   &famfs_report_ops);
+				   &famfs_fiemap_ops);
 	inode_unlock_shared(inode);
 	return err;
 }

@@ -45,17 +45,17 @@ static bool famfs_inode_pinned(struct inode *inode)
 }
 
 /**
- * famfs_inode_unwritten() - does the kernel know times or a size better?
+ * famfs_inode_attr_dirty() - does the kernel know times or a size better?
  * @inode: a file that is mapped
  *
  * Context: Takes i_lock: a request is marked as sent under I_SYNC, and the inode
  * is made dirty again before the mark goes, so there is no moment in between.
  * Return: true if the server has yet to be told, or to answer.
  */
-bool famfs_inode_unwritten(struct inode *inode)
+bool famfs_inode_attr_dirty(struct inode *inode)
 {
 	guard(spinlock)(&inode->i_lock);
-	return test_bit(FUSE_I_SIZE_SENT, &get_fuse_inode(inode)->state) ||
+	return test_bit(FUSE_I_ATTR_FLUSHING, &get_fuse_inode(inode)->state) ||
 	       (inode_state_read(inode) &
 		(I_DIRTY_INODE | I_DIRTY_TIME | I_SYNC));
 }
@@ -71,14 +71,14 @@ static void famfs_kept_free(struct famfs_kept *kept)
 }
 
 /* Under keep_lock: famfs_inode_keep() comes before, or finds nothing. */
-static void famfs_kept_sort(struct list_head *kept, struct list_head *free)
+static void famfs_kept_collect(struct list_head *kept, struct list_head *free)
 {
 	struct famfs_kept *pos, *next;
 
 	list_for_each_entry_safe(pos, next, kept, list) {
 		struct inode *inode = pos->inode;
 
-		if (famfs_inode_unwritten(inode) || famfs_inode_pinned(inode))
+		if (famfs_inode_attr_dirty(inode) || famfs_inode_pinned(inode))
 			continue;
 		clear_bit(FUSE_I_FMAP_KEPT, &get_fuse_inode(inode)->state);
 		list_move(&pos->list, free);
@@ -106,7 +106,7 @@ void famfs_keep_work(struct work_struct *work)
 		write_inode_now(pos->inode, 0);
 
 	scoped_guard(mutex, &conn->keep_lock) {
-		famfs_kept_sort(&kept, &free);
+		famfs_kept_collect(&kept, &free);
 		list_splice(&kept, &conn->kept);
 		conn->keep_delay = min(2 * conn->keep_delay, FAMFS_KEEP_MAX);
 		if (list_empty(&conn->kept))
@@ -121,12 +121,12 @@ void famfs_keep_work(struct work_struct *work)
 }
 
 /**
- * famfs_keep_answered() - the server has answered to an inode's size and times
+ * famfs_attr_flush_done() - the server has answered to an inode's size and times
  * @inode: a file that is mapped, open or kept; it may be gone afterwards
  *
  * Context: Any task that ends a request, the server's among them.
  */
-void famfs_keep_answered(struct inode *inode)
+void famfs_attr_flush_done(struct inode *inode)
 {
 	struct fuse_conn *fc = fuse_conn_get(get_fuse_conn(inode));
 	unsigned long *state = &get_fuse_inode(inode)->state;
@@ -134,7 +134,7 @@ void famfs_keep_answered(struct inode *inode)
 
 	scoped_guard(mutex, &fc->famfs->keep_lock) {
 		kept = test_bit(FUSE_I_FMAP_KEPT, state);
-		clear_and_wake_up_bit(FUSE_I_SIZE_SENT, state);
+		clear_and_wake_up_bit(FUSE_I_ATTR_FLUSHING, state);
 		/* The inode is there still, and the work item looks at it. */
 		if (kept)
 			mod_delayed_work(system_dfl_long_wq,
@@ -211,12 +211,12 @@ void famfs_file_release(struct inode *inode, struct fuse_file *ff)
 		return;
 	filemap_write_and_wait(inode->i_mapping);
 	/* Lazy times as well: nobody else would tell them. */
-	if (famfs_size_untold(inode) ||
+	if (famfs_size_dirty(inode) ||
 	    (inode_state_read_once(inode) & I_DIRTY_TIME))
 		mark_inode_dirty_sync(inode);
 	write_inode_now(inode, 0);
 	last = famfs_file_unlink_last(get_fuse_inode(inode), ff);
-	if ((last && famfs_inode_unwritten(inode)) ||
+	if ((last && famfs_inode_attr_dirty(inode)) ||
 	    (ff->famfs_mmapped && famfs_inode_pinned(inode)))
 		famfs_inode_keep(inode);
 }

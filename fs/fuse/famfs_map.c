@@ -26,8 +26,8 @@ void famfs_map_free(struct famfs_map *map)
 	kvfree_rcu(map, rcu);
 }
 
-/* @pos divided by @unit, with the remainder; @shift saves the division. */
-static inline u64 famfs_divide(u64 pos, u32 unit, int shift, u32 *rem)
+/* @pos divided by @uniform_len, with the remainder; @shift saves the division. */
+static inline u64 famfs_div_shift(u64 pos, u32 unit, int shift, u32 *rem)
 {
 	if (likely(shift >= 0)) {
 		*rem = pos & (unit - 1);
@@ -37,7 +37,7 @@ static inline u64 famfs_divide(u64 pos, u32 unit, int shift, u32 *rem)
 }
 
 /* The last of @nr things of @size bytes whose @start is not behind @pos. */
-static __always_inline u32 famfs_search(const u64 *start, size_t size, u32 nr,
+static __always_inline u32 famfs_bsearch_start(const u64 *start, size_t size, u32 nr,
 					u64 pos)
 {
 	u32 low = 0, high = nr - 1;
@@ -75,12 +75,12 @@ static void famfs_resolve_simple(const struct famfs_map *map, u64 pos,
 {
 	u32 i;
 
-	if (likely(map->unit_shift >= 0))
-		i = min(pos >> map->unit_shift, map->nr_extents - 1);
-	else if (map->unit)
-		i = min(div64_u64(pos, map->unit), map->nr_extents - 1);
+	if (likely(map->uniform_shift >= 0))
+		i = min(pos >> map->uniform_shift, map->nr_extents - 1);
+	else if (map->uniform_len)
+		i = min(div64_u64(pos, map->uniform_len), map->nr_extents - 1);
 	else
-		i = famfs_search(&map->extents[0].start,
+		i = famfs_bsearch_start(&map->extents[0].start,
 				 sizeof(map->extents[0]), map->nr_extents, pos);
 	famfs_extent_range(map, i, range);
 }
@@ -88,16 +88,16 @@ static void famfs_resolve_simple(const struct famfs_map *map, u64 pos,
 static void famfs_resolve_striped(const struct famfs_map *map, u64 pos,
 				  struct famfs_range *range)
 {
-	u32 i = famfs_search(&map->stripes[0].start, sizeof(map->stripes[0]),
+	u32 i = famfs_bsearch_start(&map->stripes[0].start, sizeof(map->stripes[0]),
 			     map->nr_stripes, pos);
 	const struct famfs_stripe *stripe = &map->stripes[i];
 	const struct famfs_strip *strip;
 	u64 chunk, row;
 	u32 rest;
 
-	chunk = famfs_divide(pos - stripe->start, stripe->chunk_size,
+	chunk = famfs_div_shift(pos - stripe->start, stripe->chunk_size,
 			     stripe->chunk_shift, &rest);
-	row = famfs_divide(chunk, stripe->nstrips, stripe->nstrips_shift, &i);
+	row = famfs_div_shift(chunk, stripe->nstrips, stripe->nstrips_shift, &i);
 	strip = &map->strips[stripe->first + i];
 
 	range->offset = pos - rest;
@@ -291,7 +291,7 @@ static u64 famfs_common_stripes(const struct famfs_map *a,
 }
 
 /**
- * famfs_map_common() - how much of a file two maps agree about
+ * famfs_map_common_len() - how much of a file two maps agree about
  * @a: a map
  * @b: another map
  *
@@ -299,7 +299,7 @@ static u64 famfs_common_stripes(const struct famfs_map *a,
  *
  * Return: an offset below which both maps lead to the same places.
  */
-u64 famfs_map_common(const struct famfs_map *a, const struct famfs_map *b)
+u64 famfs_map_common_len(const struct famfs_map *a, const struct famfs_map *b)
 {
 	if (a->nr_stripes && b->nr_stripes)
 		return famfs_common_stripes(a, b);

@@ -82,8 +82,8 @@ struct famfs_stripe {
  * @mapped: bytes mapped, at least @file_size
  * @claimed: how far @claims reach, more than @mapped where the end was taken
  *	     away under pins
- * @unit: length of every extent but the last, or 0 if they differ
- * @unit_shift: log2 of @unit, or negative if there is none
+ * @uniform_len: length of every extent but the last, or 0 if they differ
+ * @uniform_shift: log2 of @uniform_len, or negative if there is none
  * @nr_extents: number of @extents
  * @nr_stripes: number of @stripes
  * @nr_strips: number of @strips
@@ -96,7 +96,7 @@ struct famfs_stripe {
  *
  * Either @extents or @stripes is used, or none: then the file is empty.  Once a
  * map can be seen by others it does not change until it is freed, but that
- * famfs_map_shorten() may take its end away.
+ * famfs_truncate_map() may take its end away.
  */
 struct famfs_map {
 	struct rcu_head rcu;
@@ -106,8 +106,8 @@ struct famfs_map {
 	u64 file_size;
 	u64 mapped;
 	u64 claimed;
-	u64 unit;
-	int unit_shift;
+	u64 uniform_len;
+	int uniform_shift;
 	u32 nr_extents;
 	u32 nr_stripes;
 	u32 nr_strips;
@@ -153,7 +153,7 @@ struct famfs_parse_error {
 typedef int (*famfs_range_fn)(const struct famfs_range *range, void *data);
 
 /**
- * famfs_alloc() - allocate what grows with the extents of a map
+ * famfs_map_kvmalloc() - allocate what grows with the extents of a map
  * @size: bytes
  *
  * kvmalloc() would take up to twice as much: a power of two where it finds
@@ -161,7 +161,7 @@ typedef int (*famfs_range_fn)(const struct famfs_range *range, void *data);
  *
  * Return: memory to be freed with kvfree(), or NULL.
  */
-static inline void *famfs_alloc(size_t size)
+static inline void *famfs_map_kvmalloc(size_t size)
 {
 	if (size <= KMALLOC_MAX_CACHE_SIZE)
 		return kmalloc(size, GFP_KERNEL_ACCOUNT);
@@ -169,14 +169,14 @@ static inline void *famfs_alloc(size_t size)
 }
 
 struct famfs_map *famfs_map_parse(const void *msg, size_t size,
-				  struct famfs_parse_error *fault);
+				  struct famfs_parse_error *error);
 void famfs_map_free(struct famfs_map *map);
 
 void famfs_map_resolve(const struct famfs_map *map, u64 pos,
 		       struct famfs_range *range);
 int famfs_map_walk(const struct famfs_map *map, famfs_range_fn fn,
 		   void *data);
-u64 famfs_map_common(const struct famfs_map *a, const struct famfs_map *b);
+u64 famfs_map_common_len(const struct famfs_map *a, const struct famfs_map *b);
 u32 famfs_map_shrink(struct famfs_map *map, u64 end);
 int famfs_map_walk_at(const struct famfs_map *map,
 		      const struct famfs_range *where,

@@ -24,13 +24,13 @@ struct famfs_parser {
 	const void *msg;
 	size_t size;
 	size_t pos;
-	struct famfs_parse_error *fault;
+	struct famfs_parse_error *error;
 };
 
 static int famfs_parse_fail(struct famfs_parser *p, size_t pos, const char *why)
 {
-	p->fault->pos = pos;
-	p->fault->why = why;
+	p->error->pos = pos;
+	p->error->why = why;
 	return -EINVAL;
 }
 
@@ -98,7 +98,7 @@ static int famfs_parse_add_len(struct famfs_parser *p, struct famfs_map *map,
 	return 0;
 }
 
-static int famfs_shift(u64 size)
+static int famfs_log2_or_none(u64 size)
 {
 	return is_power_of_2(size) ? ilog2(size) : -1;
 }
@@ -127,8 +127,8 @@ static int famfs_parse_simple(struct famfs_parser *p, struct famfs_map *map,
 		if (err)
 			return err;
 		if (i == 0)
-			map->unit = strip.len;
-		else if (prev != map->unit)
+			map->uniform_len = strip.len;
+		else if (prev != map->uniform_len)
 			uniform = false;
 		prev = strip.len;
 	}
@@ -136,16 +136,16 @@ static int famfs_parse_simple(struct famfs_parser *p, struct famfs_map *map,
 
 	/* One extent: any offset shifted by 63 is extent 0. */
 	if (nr == 1)
-		map->unit_shift = 63;
+		map->uniform_shift = 63;
 	else if (uniform)
-		map->unit_shift = famfs_shift(map->unit);
+		map->uniform_shift = famfs_log2_or_none(map->uniform_len);
 	else
-		map->unit = 0;
+		map->uniform_len = 0;
 	return 0;
 }
 
 /* How much of strip @i of a stripe of @nbytes its chunks take up. */
-static u64 famfs_strip_need(const struct famfs_stripe *stripe, u64 nbytes,
+static u64 famfs_strip_min_len(const struct famfs_stripe *stripe, u64 nbytes,
 			    u32 i)
 {
 	u64 chunks = DIV_ROUND_UP_ULL(nbytes, stripe->chunk_size);
@@ -175,7 +175,7 @@ static int famfs_parse_strips(struct famfs_parser *p, struct famfs_map *map,
 		err = famfs_parse_extent(p, strip);
 		if (err)
 			return err;
-		if (strip->len < famfs_strip_need(stripe, nbytes, i))
+		if (strip->len < famfs_strip_min_len(stripe, nbytes, i))
 			return famfs_parse_fail(p, pos, "strip shorter than its chunks");
 	}
 	map->nr_strips += stripe->nstrips;
@@ -202,9 +202,9 @@ static int famfs_parse_stripe(struct famfs_parser *p, struct famfs_map *map,
 
 	stripe->start = map->mapped;
 	stripe->chunk_size = in->chunk_size;
-	stripe->chunk_shift = famfs_shift(in->chunk_size);
+	stripe->chunk_shift = famfs_log2_or_none(in->chunk_size);
 	stripe->nstrips = in->nstrips;
-	stripe->nstrips_shift = famfs_shift(in->nstrips);
+	stripe->nstrips_shift = famfs_log2_or_none(in->nstrips);
 	stripe->first = map->nr_strips;
 	err = famfs_parse_add_len(p, map, pos, ALIGN(in->nbytes, PAGE_SIZE));
 	if (err)
@@ -259,10 +259,10 @@ static struct famfs_map *famfs_map_alloc(u32 nr_extents, u32 nr_stripes,
 	size = struct_size(map, extents, nr_extents);
 	size = size_add(size, array_size(nr_stripes, sizeof(*map->stripes)));
 	size = size_add(size, array_size(nr_strips, sizeof(*map->strips)));
-	map = famfs_alloc(size);
+	map = famfs_map_kvmalloc(size);
 	if (!map)
 		return NULL;
-	*map = (struct famfs_map) { .unit_shift = -1 };
+	*map = (struct famfs_map) { .uniform_shift = -1 };
 	map->stripes = (void *)&map->extents[nr_extents];
 	map->strips = (void *)&map->stripes[nr_stripes];
 	return map;
@@ -309,7 +309,7 @@ static struct famfs_map *famfs_parse_body(struct famfs_parser *p,
  * famfs_map_parse() - make a map from a message
  * @msg: the message, at least 8-byte aligned; not trusted
  * @size: its length in bytes
- * @fault: filled in where the message is refused
+ * @error: filled in where the message is refused
  *
  * Takes memory for the map alone, charged to the caller's memory cgroup: 24
  * bytes an extent.  Stops at the first thing that is wrong.
@@ -319,12 +319,12 @@ static struct famfs_map *famfs_parse_body(struct famfs_parser *p,
  * -EINVAL where the message is malformed, -ENOMEM.
  */
 struct famfs_map *famfs_map_parse(const void *msg, size_t size,
-				  struct famfs_parse_error *fault)
+				  struct famfs_parse_error *error)
 {
 	struct famfs_parser p = {
 		.msg	= msg,
 		.size	= size,
-		.fault	= fault,
+		.error	= error,
 	};
 	const struct fuse_fmap_header *hdr = famfs_parse_bytes(&p, sizeof(*hdr));
 	int err;

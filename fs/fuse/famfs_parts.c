@@ -18,75 +18,75 @@
 #include <linux/string.h>
 
 /**
- * famfs_parts_put() - drop a reference
- * @parts: the message, or NULL
+ * famfs_partial_put() - drop a reference
+ * @partial: the message, or NULL
  */
-void famfs_parts_put(struct famfs_parts *parts)
+void famfs_partial_put(struct famfs_partial *partial)
 {
-	if (parts && refcount_dec_and_test(&parts->count))
-		kvfree(parts);
+	if (partial && refcount_dec_and_test(&partial->count))
+		kvfree(partial);
 }
 
-static struct famfs_parts *famfs_parts_lookup(struct famfs_conn *conn,
+static struct famfs_partial *famfs_partial_lookup(struct famfs_conn *conn,
 					      u64 nodeid,
-					      enum famfs_parts_kind kind)
+					      enum famfs_partial_kind kind)
 {
-	struct famfs_parts *parts;
+	struct famfs_partial *partial;
 
-	lockdep_assert_held(&conn->parts_lock);
-	list_for_each_entry(parts, &conn->parts, list) {
-		if (parts->nodeid == nodeid && parts->kind == kind)
-			return parts;
+	lockdep_assert_held(&conn->partial_lock);
+	list_for_each_entry(partial, &conn->partials, list) {
+		if (partial->nodeid == nodeid && partial->kind == kind)
+			return partial;
 	}
 	return NULL;
 }
 
 /**
- * famfs_parts_take() - take a message out of the list
+ * famfs_partial_remove() - take a message out of the list
  * @conn: the connection
  * @nodeid: the file that it is about
  * @kind: which of the file's messages
  *
  * Return: the message, with the list's reference, or NULL.
  */
-struct famfs_parts *famfs_parts_take(struct famfs_conn *conn, u64 nodeid,
-				     enum famfs_parts_kind kind)
+struct famfs_partial *famfs_partial_remove(struct famfs_conn *conn, u64 nodeid,
+				     enum famfs_partial_kind kind)
 {
-	struct famfs_parts *parts;
+	struct famfs_partial *partial;
 
-	guard(mutex)(&conn->parts_lock);
-	parts = famfs_parts_lookup(conn, nodeid, kind);
-	if (parts)
-		list_del_init(&parts->list);
-	return parts;
+	guard(mutex)(&conn->partial_lock);
+	partial = famfs_partial_lookup(conn, nodeid, kind);
+	if (partial)
+		list_del_init(&partial->list);
+	return partial;
 }
 
 /**
- * famfs_parts_keep() - put a message into the list
+ * famfs_partial_add() - put a message into the list
  * @conn: the connection
- * @parts: the message, whose reference becomes the list's
+ * @partial: the message, whose reference becomes the list's
  *
  * It replaces a message of the same kind about the same file.
  */
-void famfs_parts_keep(struct famfs_conn *conn, struct famfs_parts *parts)
+void famfs_partial_add(struct famfs_conn *conn, struct famfs_partial *partial)
 {
-	struct famfs_parts *old;
+	struct famfs_partial *old;
 
-	scoped_guard(mutex, &conn->parts_lock) {
-		old = famfs_parts_lookup(conn, parts->nodeid, parts->kind);
+	scoped_guard(mutex, &conn->partial_lock) {
+		old = famfs_partial_lookup(conn, partial->nodeid, partial->kind);
 		if (old)
 			list_del_init(&old->list);
-		list_add(&parts->list, &conn->parts);
+		list_add(&partial->list, &conn->partials);
 	}
-	famfs_parts_put(old);
+	famfs_partial_put(old);
 }
 
-static struct famfs_parts *famfs_staged_get(struct famfs_conn *conn, u64 nodeid)
+static struct famfs_partial *famfs_staged_get(struct famfs_conn *conn, u64 nodeid)
 {
-	struct famfs_parts *staged;
+	struct famfs_partial *staged;
 
-	guard(mutex)(&conn->parts_lock);
-	staged = famfs_parts_lookup(conn, nodeid, FAMFS_PARTS_STAGED);
+	guard(mutex)(&conn->partial_lock);
+	staged = famfs_partial_lookup(conn, nodeid, FAMFS_PARTIAL_STAGED);
 	if (staged)
 		refcount_inc(&staged->count);
 	return staged;
@@ -94,19 +94,19 @@ static struct famfs_parts *famfs_staged_get(struct famfs_conn *conn, u64 nodeid)
 
 /* The server may have staged another map meanwhile: that one stays. */
 static void famfs_staged_unlist(struct famfs_conn *conn,
-				struct famfs_parts *staged)
+				struct famfs_partial *staged)
 {
 	bool listed;
 
-	scoped_guard(mutex, &conn->parts_lock) {
+	scoped_guard(mutex, &conn->partial_lock) {
 		listed = !list_empty(&staged->list);
 		list_del_init(&staged->list);
 	}
 	if (listed)
-		famfs_parts_put(staged);
+		famfs_partial_put(staged);
 }
 
-static bool famfs_staged_meant(const struct famfs_parts *staged,
+static bool famfs_staged_matches(const struct famfs_partial *staged,
 			       const void *msg, size_t size)
 {
 	return size == sizeof(struct fuse_fmap_header) && staged->size > size &&
@@ -119,41 +119,41 @@ static bool famfs_staged_meant(const struct famfs_parts *staged,
  */
 void famfs_staged_drop(struct inode *inode)
 {
-	famfs_parts_put(famfs_parts_take(get_fuse_conn(inode)->famfs,
+	famfs_partial_put(famfs_partial_remove(get_fuse_conn(inode)->famfs,
 					 get_node_id(inode),
-					 FAMFS_PARTS_STAGED));
+					 FAMFS_PARTIAL_STAGED));
 }
 
 /**
- * famfs_take_reply() - give an inode the map that the server has replied with
+ * famfs_install_reply() - give an inode the map that the server has replied with
  * @inode: a regular file
  * @msg: the message: a map, or the header of the one that is staged
  * @size: its length in bytes, 0 where the file has no map
- * @asked: how it was before the request
+ * @snap: how it was before the request
  *
  * Whatever the reply is, nothing is staged for the file afterwards.  The staged
  * map stays listed until it is installed: another reply about it is overtaken
  * then, instead of being a header without a map.
  *
  * Context: As famfs_install().
- * Return: As famfs_take().
+ * Return: As famfs_install_msg().
  */
-int famfs_take_reply(struct inode *inode, const void *msg, size_t size,
-		     const struct famfs_fmap_snap *asked)
+int famfs_install_reply(struct inode *inode, const void *msg, size_t size,
+		     const struct famfs_fmap_snap *snap)
 {
 	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
-	struct famfs_parts *staged;
+	struct famfs_partial *staged;
 	int err;
 
 	staged = famfs_staged_get(conn, get_node_id(inode));
 	if (!staged)
-		return famfs_take(inode, msg, size, asked);
-	if (famfs_staged_meant(staged, msg, size)) {
+		return famfs_install_msg(inode, msg, size, snap);
+	if (famfs_staged_matches(staged, msg, size)) {
 		msg = staged->msg;
 		size = staged->size;
 	}
-	err = famfs_take(inode, msg, size, asked);
+	err = famfs_install_msg(inode, msg, size, snap);
 	famfs_staged_unlist(conn, staged);
-	famfs_parts_put(staged);
+	famfs_partial_put(staged);
 	return err;
 }

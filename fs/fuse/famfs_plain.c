@@ -16,23 +16,23 @@
  * answered.  So for an inode the answer never changes, although fc->famfs does,
  * and only connections that may have maps pay for the lock.
  */
-static bool famfs_can_be_mapped(struct inode *inode)
+static bool famfs_may_have_fmap(struct inode *inode)
 {
 	return famfs_conn_of(get_fuse_conn(inode)) &&
 	       get_node_id(inode) != FUSE_ROOT_ID;
 }
 
 /**
- * famfs_cache_begin() - start to change the page cache of an inode
+ * famfs_pagecache_lock() - start to change the page cache of an inode
  * @inode: an inode of any kind, not locked
  *
- * Keeps the inode from becoming mapped until famfs_cache_end().
+ * Keeps the inode from becoming mapped until famfs_pagecache_unlock().
  *
  * Return: false if the inode has no page cache, because it is mapped.
  */
-bool famfs_cache_begin(struct inode *inode)
+bool famfs_pagecache_lock(struct inode *inode)
 {
-	if (!famfs_can_be_mapped(inode))
+	if (!famfs_may_have_fmap(inode))
 		return true;
 
 	filemap_invalidate_lock_shared(inode->i_mapping);
@@ -43,46 +43,46 @@ bool famfs_cache_begin(struct inode *inode)
 }
 
 /**
- * famfs_cache_end() - let an inode become mapped again
- * @inode: an inode for which famfs_cache_begin() returned true
+ * famfs_pagecache_unlock() - let an inode become mapped again
+ * @inode: an inode for which famfs_pagecache_lock() returned true
  */
-void famfs_cache_end(struct inode *inode)
+void famfs_pagecache_unlock(struct inode *inode)
 {
-	if (famfs_can_be_mapped(inode))
+	if (famfs_may_have_fmap(inode))
 		filemap_invalidate_unlock_shared(inode->i_mapping);
 }
 
 /**
- * famfs_open_plain() - count an open file that is ordinary
+ * famfs_cached_open() - count an open file that is ordinary
  * @ff: the file
  * @inode: its inode
  *
- * The inode stays ordinary until famfs_release_plain().
+ * The inode stays ordinary until famfs_cached_release().
  *
  * Return: false if the inode is not ordinary.
  */
-bool famfs_open_plain(struct fuse_file *ff, struct inode *inode)
+bool famfs_cached_open(struct fuse_file *ff, struct inode *inode)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
-	if (!famfs_can_be_mapped(inode))
+	if (!famfs_may_have_fmap(inode))
 		return true;
-	if (!famfs_cache_begin(inode))
+	if (!famfs_pagecache_lock(inode))
 		return false;
 	spin_lock(&fi->lock);
 	fi->famfs_nr_cached++;
 	spin_unlock(&fi->lock);
 	ihold(inode);
 	ff->famfs_inode = inode;
-	famfs_cache_end(inode);
+	famfs_pagecache_unlock(inode);
 	return true;
 }
 
 /**
- * famfs_release_plain() - an open file is gone, and its last request
+ * famfs_cached_release() - an open file is gone, and its last request
  * @ff: a file, whether ordinary or not
  */
-void famfs_release_plain(struct fuse_file *ff)
+void famfs_cached_release(struct fuse_file *ff)
 {
 	struct inode *inode = ff->famfs_inode;
 	struct fuse_inode *fi;

@@ -14,24 +14,24 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
-static struct famfs_parts *famfs_parts_alloc(u64 nodeid, size_t size,
-					     enum famfs_parts_kind kind)
+static struct famfs_partial *famfs_partial_alloc(u64 nodeid, size_t size,
+					     enum famfs_partial_kind kind)
 {
-	struct famfs_parts *parts;
+	struct famfs_partial *partial;
 
-	parts = kvmalloc_flex(*parts, msg, size, GFP_KERNEL_ACCOUNT);
-	if (!parts)
+	partial = kvmalloc_flex(*partial, msg, size, GFP_KERNEL_ACCOUNT);
+	if (!partial)
 		return ERR_PTR(-ENOMEM);
-	INIT_LIST_HEAD(&parts->list);
-	refcount_set(&parts->count, 1);
-	parts->kind = kind;
-	parts->nodeid = nodeid;
-	parts->size = size;
-	parts->filled = 0;
-	return parts;
+	INIT_LIST_HEAD(&partial->list);
+	refcount_set(&partial->count, 1);
+	partial->kind = kind;
+	partial->nodeid = nodeid;
+	partial->size = size;
+	partial->filled = 0;
+	return partial;
 }
 
-static bool famfs_node_known(struct fuse_conn *fc, u64 nodeid)
+static bool famfs_inode_exists(struct fuse_conn *fc, u64 nodeid)
 {
 	struct inode *inode;
 
@@ -41,37 +41,37 @@ static bool famfs_node_known(struct fuse_conn *fc, u64 nodeid)
 	return inode;
 }
 
-static enum famfs_parts_kind
-famfs_part_kind(const struct fuse_notify_fmap_out *out)
+static enum famfs_partial_kind
+famfs_partial_kind_of(const struct fuse_notify_fmap_out *out)
 {
-	return out->flags & FUSE_NOTIFY_FMAP_STAGE ? FAMFS_PARTS_STAGING :
-						     FAMFS_PARTS_PUSH;
+	return out->flags & FUSE_NOTIFY_FMAP_STAGE ? FAMFS_PARTIAL_STAGING :
+						     FAMFS_PARTIAL_PUSH;
 }
 
 /* A new first part replaces what has come before. */
-static struct famfs_parts *
-famfs_parts_find(struct fuse_conn *fc, const struct fuse_notify_fmap_out *out)
+static struct famfs_partial *
+famfs_partial_continue(struct fuse_conn *fc, const struct fuse_notify_fmap_out *out)
 {
-	enum famfs_parts_kind kind = famfs_part_kind(out);
-	struct famfs_parts *parts;
+	enum famfs_partial_kind kind = famfs_partial_kind_of(out);
+	struct famfs_partial *partial;
 
-	parts = famfs_parts_take(fc->famfs, out->nodeid, kind);
+	partial = famfs_partial_remove(fc->famfs, out->nodeid, kind);
 	if (!out->offset) {
-		famfs_parts_put(parts);
+		famfs_partial_put(partial);
 		/* Nobody would ever complete that. */
-		if (!famfs_node_known(fc, out->nodeid))
+		if (!famfs_inode_exists(fc, out->nodeid))
 			return ERR_PTR(-ENOENT);
-		return famfs_parts_alloc(out->nodeid, out->size, kind);
+		return famfs_partial_alloc(out->nodeid, out->size, kind);
 	}
-	if (parts && parts->size == out->size && parts->filled == out->offset)
-		return parts;
-	famfs_parts_put(parts);
+	if (partial && partial->size == out->size && partial->filled == out->offset)
+		return partial;
+	famfs_partial_put(partial);
 	pr_debug("fmap of node %llu: part at %llu is not the next one\n",
 		 out->nodeid, out->offset);
 	return ERR_PTR(-EINVAL);
 }
 
-static bool famfs_push_valid(const struct fuse_notify_fmap_out *out,
+static bool famfs_notify_valid(const struct fuse_notify_fmap_out *out,
 			     unsigned int size)
 {
 	u64 flags = out->flags;
@@ -90,7 +90,7 @@ static bool famfs_push_valid(const struct fuse_notify_fmap_out *out,
 }
 
 /* The caller holds fuse_conn.killsb for reading. */
-static int famfs_push_inode(struct fuse_conn *fc, u64 nodeid, const void *msg,
+static int famfs_notify_inode(struct fuse_conn *fc, u64 nodeid, const void *msg,
 			    size_t size)
 {
 	struct inode *inode;
@@ -100,73 +100,73 @@ static int famfs_push_inode(struct fuse_conn *fc, u64 nodeid, const void *msg,
 	if (!inode)
 		return -ENOENT;
 	if (S_ISREG(inode->i_mode) && nodeid != FUSE_ROOT_ID)
-		err = msg ? famfs_take(inode, msg, size, NULL) :
+		err = msg ? famfs_install_msg(inode, msg, size, NULL) :
 			    famfs_revoke(inode);
 	iput(inode);
 	return err;
 }
 
-static int famfs_push(struct fuse_conn *fc, u64 nodeid, const void *msg,
+static int famfs_notify_nodeid(struct fuse_conn *fc, u64 nodeid, const void *msg,
 		      size_t size)
 {
 	guard(rwsem_read)(&fc->killsb);
-	return famfs_push_inode(fc, nodeid, msg, size);
+	return famfs_notify_inode(fc, nodeid, msg, size);
 }
 
-static int famfs_push_complete(struct fuse_conn *fc, struct famfs_parts *parts,
+static int famfs_notify_complete(struct fuse_conn *fc, struct famfs_partial *partial,
 			       struct fuse_copy_state *cs)
 {
 	int err;
 
 	fuse_copy_finish(cs);
-	err = famfs_push(fc, parts->nodeid, parts->msg, parts->size);
-	famfs_parts_put(parts);
+	err = famfs_notify_nodeid(fc, partial->nodeid, partial->msg, partial->size);
+	famfs_partial_put(partial);
 	return err;
 }
 
 /* The server cannot send the rest, or does not want what it has staged. */
-static int famfs_parts_abort(struct famfs_conn *conn,
+static int famfs_partial_abort(struct famfs_conn *conn,
 			     const struct fuse_notify_fmap_out *out)
 {
-	enum famfs_parts_kind kind = famfs_part_kind(out);
+	enum famfs_partial_kind kind = famfs_partial_kind_of(out);
 
-	famfs_parts_put(famfs_parts_take(conn, out->nodeid, kind));
-	if (kind == FAMFS_PARTS_STAGING)
-		famfs_parts_put(famfs_parts_take(conn, out->nodeid,
-						 FAMFS_PARTS_STAGED));
+	famfs_partial_put(famfs_partial_remove(conn, out->nodeid, kind));
+	if (kind == FAMFS_PARTIAL_STAGING)
+		famfs_partial_put(famfs_partial_remove(conn, out->nodeid,
+						 FAMFS_PARTIAL_STAGED));
 	return 0;
 }
 
 /* What has arrived is kept until the rest is there. */
-static int famfs_push_part(struct fuse_conn *fc,
+static int famfs_notify_part(struct fuse_conn *fc,
 			   const struct fuse_notify_fmap_out *out,
 			   unsigned int size, struct fuse_copy_state *cs)
 {
-	struct famfs_parts *parts;
+	struct famfs_partial *partial;
 	int err;
 
 	if (!size)
-		return famfs_parts_abort(fc->famfs, out);
+		return famfs_partial_abort(fc->famfs, out);
 	if (out->size > FAMFS_PUSH_MAX)
 		return -E2BIG;
-	parts = famfs_parts_find(fc, out);
-	if (IS_ERR(parts))
-		return PTR_ERR(parts);
-	err = fuse_copy_one(cs, parts->msg + parts->filled, size);
+	partial = famfs_partial_continue(fc, out);
+	if (IS_ERR(partial))
+		return PTR_ERR(partial);
+	err = fuse_copy_one(cs, partial->msg + partial->filled, size);
 	if (err) {
-		famfs_parts_put(parts);
+		famfs_partial_put(partial);
 		return err;
 	}
-	parts->filled += size;
-	if (parts->filled == parts->size && parts->kind == FAMFS_PARTS_STAGING)
-		parts->kind = FAMFS_PARTS_STAGED;
-	else if (parts->filled == parts->size)
-		return famfs_push_complete(fc, parts, cs);
-	famfs_parts_keep(fc->famfs, parts);
+	partial->filled += size;
+	if (partial->filled == partial->size && partial->kind == FAMFS_PARTIAL_STAGING)
+		partial->kind = FAMFS_PARTIAL_STAGED;
+	else if (partial->filled == partial->size)
+		return famfs_notify_complete(fc, partial, cs);
+	famfs_partial_add(fc->famfs, partial);
 	return 0;
 }
 
-static int famfs_push_whole(struct fuse_conn *fc, u64 nodeid, unsigned int size,
+static int famfs_notify_whole(struct fuse_conn *fc, u64 nodeid, unsigned int size,
 			    struct fuse_copy_state *cs)
 {
 	void *msg;
@@ -180,13 +180,13 @@ static int famfs_push_whole(struct fuse_conn *fc, u64 nodeid, unsigned int size,
 	err = fuse_copy_one(cs, msg, size);
 	fuse_copy_finish(cs);
 	if (!err)
-		err = famfs_push(fc, nodeid, msg, size);
+		err = famfs_notify_nodeid(fc, nodeid, msg, size);
 	kvfree(msg);
 	return err;
 }
 
 /**
- * famfs_notify() - FUSE_NOTIFY_FMAP
+ * famfs_notify_fmap() - FUSE_NOTIFY_FMAP
  * @fc: the connection
  * @size: length of the notification
  * @cs: where to read it from
@@ -195,9 +195,9 @@ static int famfs_push_whole(struct fuse_conn *fc, u64 nodeid, unsigned int size,
  * Return: 0 or what the server's write() is to fail with: -ENOENT for a file
  * that the kernel does not know, -EINVAL for a malformed message, -E2BIG for a
  * map that is too large, -EOPNOTSUPP where there are no maps, or an error of
- * famfs_map_use_devs() or famfs_install().
+ * famfs_daxdevs_resolve() or famfs_install().
  */
-int famfs_notify(struct fuse_conn *fc, unsigned int size,
+int famfs_notify_fmap(struct fuse_conn *fc, unsigned int size,
 		 struct fuse_copy_state *cs)
 {
 	struct fuse_notify_fmap_out out;
@@ -211,14 +211,14 @@ int famfs_notify(struct fuse_conn *fc, unsigned int size,
 	if (err)
 		return err;
 	size -= sizeof(out);
-	if (!famfs_push_valid(&out, size))
+	if (!famfs_notify_valid(&out, size))
 		return -EINVAL;
 
 	if (out.flags & FUSE_NOTIFY_FMAP_PART)
-		return famfs_push_part(fc, &out, size, cs);
+		return famfs_notify_part(fc, &out, size, cs);
 	if (out.flags & FUSE_NOTIFY_FMAP_REVOKE) {
 		fuse_copy_finish(cs);
-		return famfs_push(fc, out.nodeid, NULL, 0);
+		return famfs_notify_nodeid(fc, out.nodeid, NULL, 0);
 	}
-	return famfs_push_whole(fc, out.nodeid, size, cs);
+	return famfs_notify_whole(fc, out.nodeid, size, cs);
 }

@@ -22,13 +22,13 @@
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
 
-static bool famfs_resizes(struct inode *inode, const struct iattr *attr)
+static bool famfs_is_truncate(struct inode *inode, const struct iattr *attr)
 {
 	return fuse_is_famfs(inode) && (attr->ia_valid & ATTR_SIZE);
 }
 
 /* Returns 0, 1 where the map has changed or reaches less far, or an error. */
-static int famfs_zero_step(struct inode *inode, loff_t pos, loff_t end,
+static int famfs_zero_chunk(struct inode *inode, loff_t pos, loff_t end,
 			   u32 seq)
 {
 	const struct famfs_map *map;
@@ -38,12 +38,12 @@ static int famfs_zero_step(struct inode *inode, loff_t pos, loff_t end,
 	map = famfs_inode_map(inode);
 	if (map && end <= map->mapped &&
 	    seq == get_fuse_inode(inode)->famfs_seq)
-		ret = famfs_zero(inode, pos, end);
+		ret = famfs_zero_range(inode, pos, end);
 	filemap_invalidate_unlock_shared(inode->i_mapping);
 	return ret;
 }
 
-static int famfs_zero_behind(struct inode *inode, loff_t size, u32 seq)
+static int famfs_zero_beyond(struct inode *inode, loff_t size, u32 seq)
 {
 	loff_t pos = i_size_read(inode);
 	loff_t end = PAGE_ALIGN(size);
@@ -52,7 +52,7 @@ static int famfs_zero_behind(struct inode *inode, loff_t size, u32 seq)
 	while (!ret && pos < end) {
 		loff_t next = min(end, pos + FAMFS_ZERO_MAX);
 
-		ret = famfs_zero_step(inode, pos, next, seq);
+		ret = famfs_zero_chunk(inode, pos, next, seq);
 		if (!ret && fatal_signal_pending(current))
 			ret = -EINTR;
 		pos = next;
@@ -65,35 +65,35 @@ static int famfs_zero_behind(struct inode *inode, loff_t size, u32 seq)
  * Has memory for the new size, zeroed, behind the end of the file.  A server
  * that changes the map meanwhile makes this begin anew.
  */
-static int famfs_prepare_up(struct inode *inode, struct file *file,
-			    struct famfs_resize *resize, loff_t size)
+static int famfs_truncate_prepare_up(struct inode *inode, struct file *file,
+			    struct famfs_truncate *trunc, loff_t size)
 {
 	int ret;
 
 	do {
-		ret = famfs_memory_get(inode, file, size);
+		ret = famfs_alloc_locked(inode, file, size);
 		if (ret)
 			return ret;
-		resize->seq = READ_ONCE(get_fuse_inode(inode)->famfs_seq);
-		ret = famfs_zero_behind(inode, size, resize->seq);
+		trunc->seq = READ_ONCE(get_fuse_inode(inode)->famfs_seq);
+		ret = famfs_zero_beyond(inode, size, trunc->seq);
 	} while (ret > 0);
 	return ret;
 }
 
 /**
- * famfs_resize_begin() - before the server is asked to change attributes
+ * famfs_setattr_begin() - before the server is asked to change attributes
  * @inode: an inode of any kind
- * @attr: the change, after famfs_setattr()
+ * @attr: the change, after famfs_setattr_check()
  * @file: the file whose size is changed, or NULL where it is not open
- * @resize: for famfs_resize_end(), which is due if this returns 0
+ * @trunc: for famfs_setattr_end(), which is due if this returns 0
  *
  * Context: i_rwsem is held for writing.  Waits, killably, for pages that are
  * pinned behind the new end, and for the server.
  * Return: 0, an error of telling the server the old size, of zeroing or of
- * famfs_memory_get(), -EINTR.
+ * famfs_alloc_locked(), -EINTR.
  */
-int famfs_resize_begin(struct inode *inode, struct iattr *attr,
-		       struct file *file, struct famfs_resize *resize)
+int famfs_setattr_begin(struct inode *inode, struct iattr *attr,
+		       struct file *file, struct famfs_truncate *trunc)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	int err;
@@ -101,38 +101,38 @@ int famfs_resize_begin(struct inode *inode, struct iattr *attr,
 	if (!fuse_is_famfs(inode))
 		return 0;
 	/* What is on its way would undo what the user sets. */
-	if (!famfs_resizes(inode, attr))
-		return famfs_size_wait_sent(inode);
+	if (!famfs_is_truncate(inode, attr))
+		return famfs_attr_flush_wait(inode);
 	err = famfs_size_settle(inode);
 	if (err)
 		return err;
 
-	resize->old = i_size_read(inode);
+	trunc->old = i_size_read(inode);
 	attr->ia_valid |= ATTR_MTIME | ATTR_CTIME;
 	set_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
-	if (attr->ia_size > resize->old)
-		err = famfs_prepare_up(inode, file, resize, attr->ia_size);
+	if (attr->ia_size > trunc->old)
+		err = famfs_truncate_prepare_up(inode, file, trunc, attr->ia_size);
 	else
-		err = famfs_cut(inode, attr->ia_size);
+		err = famfs_truncate_unmap(inode, attr->ia_size);
 	if (err)
 		clear_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
 	return err;
 }
 
 /* From here on the size is what the server's maps say. */
-static void famfs_shrunk(struct inode *inode, loff_t size)
+static void famfs_truncate_down(struct inode *inode, loff_t size)
 {
 	clear_bit(FUSE_I_SIZE_UNSTABLE, &get_fuse_inode(inode)->state);
-	famfs_fetch_shrunk(inode, size);
+	famfs_truncate_refetch(inode, size);
 	filemap_invalidate_lock_shared(inode->i_mapping);
 	/* Another host may have appended to the file. */
 	size = i_size_read(inode);
-	famfs_zero(inode, size, PAGE_ALIGN(size));
+	famfs_zero_range(inode, size, PAGE_ALIGN(size));
 	filemap_invalidate_unlock_shared(inode->i_mapping);
 }
 
 /* The new end is seen if the memory that was zeroed is still the file's. */
-static bool famfs_commit_up(struct inode *inode, loff_t size, u32 seq)
+static bool famfs_truncate_commit_up(struct inode *inode, loff_t size, u32 seq)
 {
 	const struct famfs_map *map;
 	bool same;
@@ -146,18 +146,18 @@ static bool famfs_commit_up(struct inode *inode, loff_t size, u32 seq)
 	return same;
 }
 
-static int famfs_grew(struct inode *inode, struct file *file,
-		      struct famfs_resize *resize, loff_t size)
+static int famfs_truncate_up(struct inode *inode, struct file *file,
+		      struct famfs_truncate *trunc, loff_t size)
 {
 	int err = 0;
 
-	while (!err && !famfs_commit_up(inode, size, resize->seq))
-		err = famfs_prepare_up(inode, file, resize, size);
+	while (!err && !famfs_truncate_commit_up(inode, size, trunc->seq))
+		err = famfs_truncate_prepare_up(inode, file, trunc, size);
 	return err;
 }
 
 /* The server may have mapped less meanwhile. */
-static void famfs_resize_undo(struct inode *inode, loff_t old)
+static void famfs_truncate_undo(struct inode *inode, loff_t old)
 {
 	const struct famfs_map *map;
 
@@ -168,44 +168,44 @@ static void famfs_resize_undo(struct inode *inode, loff_t old)
 }
 
 /* Nobody knows whether the server has taken the memory back before it died. */
-static void famfs_resize_failed(struct inode *inode, loff_t size,
-				const struct famfs_resize *resize, int err)
+static void famfs_truncate_abort(struct inode *inode, loff_t size,
+				const struct famfs_truncate *trunc, int err)
 {
-	if (size > resize->old)
+	if (size > trunc->old)
 		return;
 	if (err == -ECONNABORTED)
-		famfs_map_shorten(inode, size);
+		famfs_truncate_map(inode, size);
 	else
-		famfs_resize_undo(inode, resize->old);
+		famfs_truncate_undo(inode, trunc->old);
 }
 
 /**
- * famfs_resize_end() - after the server has been asked to change a size
+ * famfs_setattr_end() - after the server has been asked to change a size
  * @inode: an inode of any kind
  * @attr: the change
- * @file: as for famfs_resize_begin()
- * @resize: what that has left
+ * @file: as for famfs_setattr_begin()
+ * @trunc: what that has left
  * @err: the server's error
  *
  * Return: @err, or an error of growing into another map than the one that was
  * there when the server was asked.
  */
-int famfs_resize_end(struct inode *inode, const struct iattr *attr,
-		     struct file *file, struct famfs_resize *resize, int err)
+int famfs_setattr_end(struct inode *inode, const struct iattr *attr,
+		     struct file *file, struct famfs_truncate *trunc, int err)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	loff_t size = attr->ia_size;
 
-	if (!famfs_resizes(inode, attr))
+	if (!famfs_is_truncate(inode, attr))
 		return err;
 	if (err) {
-		famfs_resize_failed(inode, size, resize, err);
+		famfs_truncate_abort(inode, size, trunc, err);
 	} else {
 		WRITE_ONCE(fi->famfs_server_size, size);
-		if (size > resize->old)
-			err = famfs_grew(inode, file, resize, size);
+		if (size > trunc->old)
+			err = famfs_truncate_up(inode, file, trunc, size);
 		else
-			famfs_shrunk(inode, size);
+			famfs_truncate_down(inode, size);
 	}
 	clear_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
 	return err;

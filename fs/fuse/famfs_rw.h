@@ -31,15 +31,15 @@ enum famfs_rw_need {
  * @iocb: where to, or where from
  * @iter: the user's buffer
  * @need: what it lacks
- * @refused: 0, or why the server has not given more memory
+ * @alloc_err: 0, or why the server has not given more memory
  */
 struct famfs_rw {
 	struct kiocb *iocb;
 	struct iov_iter *iter;
 	enum famfs_rw_need need;
-	int refused;
+	int alloc_err;
 };
 
-int famfs_extend_begin(struct famfs_rw *rw, const struct famfs_map *map);
+int famfs_extend_prepare(struct famfs_rw *rw, const struct famfs_map *map);
 
 #endif /* _FS_FUSE_FAMFS_RW_H */

@@ -39,12 +39,12 @@ void famfs_size_write(struct inode *inode, loff_t size)
 }
 
 /**
- * famfs_size_untold() - does the server have to be told the size of a file?
+ * famfs_size_dirty() - does the server have to be told the size of a file?
  * @inode: an inode of any kind
  *
  * Return: true if the file has grown since.
  */
-bool famfs_size_untold(const struct inode *inode)
+bool famfs_size_dirty(const struct inode *inode)
 {
 	return fuse_is_famfs(inode) &&
 	       i_size_read(inode) >
@@ -52,17 +52,17 @@ bool famfs_size_untold(const struct inode *inode)
 }
 
 /**
- * famfs_size_to_tell() - add the size to a request that tells the times
+ * famfs_size_to_flush() - add the size to a request that tells the times
  * @inode: an inode of any kind
  * @size: set to the size
- * @seq: set to what famfs_size_told() wants to know
+ * @seq: set to what famfs_size_flushed() wants to know
  *
  * Return: FATTR_SIZE, or 0 if there is nothing to tell.
  */
-u32 famfs_size_to_tell(const struct inode *inode, u64 *size, u32 *seq)
+u32 famfs_size_to_flush(const struct inode *inode, u64 *size, u32 *seq)
 {
 	*seq = READ_ONCE(get_fuse_inode(inode)->famfs_seq);
-	if (!famfs_size_untold(inode))
+	if (!famfs_size_dirty(inode))
 		return 0;
 	*size = i_size_read(inode);
 	return FATTR_SIZE;
@@ -73,7 +73,7 @@ u32 famfs_size_to_tell(const struct inode *inode, u64 *size, u32 *seq)
  * come meanwhile brings a size that may be later than this one: so this one
  * counts for nothing, and is told again.
  */
-static void famfs_size_set_known(struct inode *inode, u64 size, u32 seq)
+static void famfs_server_size_update(struct inode *inode, u64 size, u32 seq)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
@@ -86,16 +86,16 @@ static void famfs_size_set_known(struct inode *inode, u64 size, u32 seq)
 }
 
 /**
- * famfs_size_told() - take the answer to times, and a size, that were told
+ * famfs_size_flushed() - take the answer to times, and a size, that were told
  * @inode: an inode of any kind
  * @valid: FATTR_* bits of the request
  * @size: the size in it
- * @seq: what famfs_size_to_tell() set it to
+ * @seq: what famfs_size_to_flush() set it to
  * @err: 0 or the error that the request ended with
  *
  * Context: Any task, the server's among them.
  */
-void famfs_size_told(struct inode *inode, u32 valid, u64 size, u32 seq,
+void famfs_size_flushed(struct inode *inode, u32 valid, u64 size, u32 seq,
 		     int err)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
@@ -109,28 +109,28 @@ void famfs_size_told(struct inode *inode, u32 valid, u64 size, u32 seq,
 	if (!(valid & FATTR_SIZE))
 		return;
 	if (!err)
-		famfs_size_set_known(inode, size, seq);
-	else if (!famfs_unanswered(err))
+		famfs_server_size_update(inode, size, seq);
+	else if (!famfs_err_unanswered(err))
 		__filemap_set_wb_err(inode->i_mapping, err);
 }
 
 /* Also where the file has become smaller since @size was its size. */
-static bool famfs_size_is_known(const struct inode *inode, loff_t size)
+static bool famfs_server_size_covers(const struct inode *inode, loff_t size)
 {
-	return !famfs_size_untold(inode) ||
+	return !famfs_size_dirty(inode) ||
 	       READ_ONCE(get_fuse_inode(inode)->famfs_server_size) >= size;
 }
 
 /**
- * famfs_size_wait_sent() - wait for the answer to what is on its way
+ * famfs_attr_flush_wait() - wait for the answer to what is on its way
  * @inode: a file that is mapped
  *
  * Context: Waits for the server, killably.
  * Return: 0 or -EINTR.
  */
-int famfs_size_wait_sent(struct inode *inode)
+int famfs_attr_flush_wait(struct inode *inode)
 {
-	return wait_on_bit(&get_fuse_inode(inode)->state, FUSE_I_SIZE_SENT,
+	return wait_on_bit(&get_fuse_inode(inode)->state, FUSE_I_ATTR_FLUSHING,
 			   TASK_KILLABLE) ? -EINTR : 0;
 }
 
@@ -156,8 +156,8 @@ int famfs_size_flush(struct inode *inode, loff_t size)
 	if (!fuse_is_famfs(inode))
 		return 0;
 	since = errseq_sample(&inode->i_mapping->wb_err);
-	err = famfs_size_wait_sent(inode);
-	while (!err && !famfs_size_is_known(inode, size)) {
+	err = famfs_attr_flush_wait(inode);
+	while (!err && !famfs_server_size_covers(inode, size)) {
 		mark_inode_dirty_sync(inode);
 		err = sync_inode_metadata(inode, 1);
 		if (!err)
@@ -186,7 +186,7 @@ int famfs_size_settle(struct inode *inode)
 		err = famfs_size_flush(inode, i_size_read(inode));
 	if (err)
 		return err;
-	/* Pairs with famfs_tell_start(), which sends nothing from here on. */
+	/* Pairs with famfs_attr_flush_start(), which sends nothing from here on. */
 	smp_mb();
-	return famfs_size_wait_sent(inode);
+	return famfs_attr_flush_wait(inode);
 }

@@ -58,7 +58,7 @@ static inline void famfs_sync_fs(struct super_block *sb)
 {
 }
 
-static inline int famfs_notify(struct fuse_conn *fc, unsigned int size,
+static inline int famfs_notify_fmap(struct fuse_conn *fc, unsigned int size,
 			       struct fuse_copy_state *cs)
 {
 	return -EINVAL;
@@ -75,46 +75,46 @@ static inline int famfs_backing_close(struct fuse_conn *fc, int id)
 	return -EOPNOTSUPP;
 }
 
-static inline int famfs_trip_open(struct famfs_trip *trip, struct inode *inode,
+static inline int famfs_open_prepare(struct famfs_open_req *req, struct inode *inode,
 				  struct file *file)
 {
 	return 0;
 }
 
-static inline void famfs_trip_create(struct famfs_trip *trip,
+static inline void famfs_create_prepare(struct famfs_open_req *req,
 				     struct fuse_conn *fc)
 {
 }
 
-static inline void famfs_trip_ask(struct famfs_trip *trip,
+static inline void famfs_open_add_arg(struct famfs_open_req *req,
 				  struct fuse_args *args, u32 *open_flags)
 {
 }
 
-static inline int famfs_trip_answer(struct famfs_trip *trip,
+static inline int famfs_open_get_reply(struct famfs_open_req *req,
 				    struct fuse_args *args, ssize_t ret)
 {
 	return ret;
 }
 
-static inline int famfs_trip_opened(struct famfs_trip *trip,
+static inline int famfs_open_finish(struct famfs_open_req *req,
 				    struct inode *inode, struct fuse_file *ff)
 {
 	return 0;
 }
 
-static inline int famfs_trip_created(struct famfs_trip *trip,
+static inline int famfs_create_finish(struct famfs_open_req *req,
 				     struct inode *inode, struct file *file,
 				     struct fuse_file *ff)
 {
 	return 0;
 }
 
-static inline void famfs_trip_end(struct famfs_trip *trip)
+static inline void famfs_open_cleanup(struct famfs_open_req *req)
 {
 }
 
-static inline int famfs_open(struct inode *inode, struct file *file)
+static inline int famfs_open_fetch(struct inode *inode, struct file *file)
 {
 	return 0;
 }
@@ -139,27 +139,27 @@ static inline void famfs_privs_set(struct inode *inode)
 {
 }
 
-static inline int famfs_fetch_truncate(struct inode *inode,
+static inline int famfs_truncate_fetch(struct inode *inode,
 				       const struct iattr *attr)
 {
 	return 0;
 }
 
-static inline int famfs_setattr(struct inode *inode, struct iattr *attr)
+static inline int famfs_setattr_check(struct inode *inode, struct iattr *attr)
 {
 	return 0;
 }
 
-static inline int famfs_resize_begin(struct inode *inode, struct iattr *attr,
+static inline int famfs_setattr_begin(struct inode *inode, struct iattr *attr,
 				     struct file *file,
-				     struct famfs_resize *resize)
+				     struct famfs_truncate *trunc)
 {
 	return 0;
 }
 
-static inline int famfs_resize_end(struct inode *inode,
+static inline int famfs_setattr_end(struct inode *inode,
 				   const struct iattr *attr, struct file *file,
-				   struct famfs_resize *resize, int err)
+				   struct famfs_truncate *trunc, int err)
 {
 	return err;
 }
@@ -185,13 +185,13 @@ static inline int famfs_write_inode(struct inode *inode,
 	return -EIO;
 }
 
-static inline u32 famfs_size_to_tell(const struct inode *inode, u64 *size,
+static inline u32 famfs_size_to_flush(const struct inode *inode, u64 *size,
 				     u32 *seq)
 {
 	return 0;
 }
 
-static inline void famfs_size_told(struct inode *inode, u32 valid, u64 size,
+static inline void famfs_size_flushed(struct inode *inode, u32 valid, u64 size,
 				   u32 seq, int err)
 {
 }
@@ -201,17 +201,17 @@ static inline u32 famfs_cache_mask(struct inode *inode)
 	return 0;
 }
 
-static inline bool famfs_keep_nosec(const struct inode *inode)
+static inline bool famfs_preserve_nosec(const struct inode *inode)
 {
 	return false;
 }
 
-static inline bool famfs_cache_begin(struct inode *inode)
+static inline bool famfs_pagecache_lock(struct inode *inode)
 {
 	return true;
 }
 
-static inline void famfs_cache_end(struct inode *inode)
+static inline void famfs_pagecache_unlock(struct inode *inode)
 {
 }
 
@@ -219,12 +219,12 @@ static inline void famfs_evict(struct inode *inode)
 {
 }
 
-static inline bool famfs_open_plain(struct fuse_file *ff, struct inode *inode)
+static inline bool famfs_cached_open(struct fuse_file *ff, struct inode *inode)
 {
 	return true;
 }
 
-static inline void famfs_release_plain(struct fuse_file *ff)
+static inline void famfs_cached_release(struct fuse_file *ff)
 {
 }
 

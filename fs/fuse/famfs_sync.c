@@ -13,21 +13,21 @@
 #include <linux/pagemap.h>
 #include <linux/writeback.h>
 
-struct famfs_alive {
+struct famfs_live_walk {
 	struct famfs_daxdev **devs;
 	struct famfs_daxdev *dev;
 };
 
-static int famfs_find_alive(const struct famfs_range *range, void *data)
+static int famfs_live_dax_dev_fn(const struct famfs_range *range, void *data)
 {
-	struct famfs_alive *alive = data;
+	struct famfs_live_walk *alive = data;
 
 	alive->dev = alive->devs[range->dev];
 	return !READ_ONCE(alive->dev->dead);
 }
 
 /**
- * famfs_map_alive() - a device that can write a map's dirty lines back
+ * famfs_live_dax_dev() - a device that can write a map's dirty lines back
  * @map: the map
  *
  * One device that is alive stands for all: they have one driver.  What was on
@@ -35,11 +35,11 @@ static int famfs_find_alive(const struct famfs_range *range, void *data)
  *
  * Return: the device, or NULL if all are gone.
  */
-struct dax_device *famfs_map_alive(const struct famfs_map *map)
+struct dax_device *famfs_live_dax_dev(const struct famfs_map *map)
 {
-	struct famfs_alive alive = { .devs = map->devs };
+	struct famfs_live_walk alive = { .devs = map->devs };
 
-	if (!famfs_map_walk(map, famfs_find_alive, &alive))
+	if (!famfs_map_walk(map, famfs_live_dax_dev_fn, &alive))
 		return NULL;
 	return alive.dev->dax_dev;
 }
@@ -53,7 +53,7 @@ static int famfs_writepages(struct address_space *mapping,
 
 	filemap_invalidate_lock_shared(mapping);
 	map = famfs_inode_map(mapping->host);
-	dax_dev = map ? famfs_map_alive(map) : NULL;
+	dax_dev = map ? famfs_live_dax_dev(map) : NULL;
 	if (dax_dev)
 		err = dax_writeback_mapping_range(mapping, dax_dev, wbc);
 	filemap_invalidate_unlock_shared(mapping);
@@ -61,11 +61,11 @@ static int famfs_writepages(struct address_space *mapping,
 }
 
 /**
- * famfs_flush() - write back what is dirty in a mapped file
+ * famfs_flush_cpu_cache() - write back what is dirty in a mapped file
  * @mapping: the file's mapping, with invalidate_lock held
  * @dax_dev: a device that is alive
  */
-void famfs_flush(struct address_space *mapping, struct dax_device *dax_dev)
+void famfs_flush_cpu_cache(struct address_space *mapping, struct dax_device *dax_dev)
 {
 	struct writeback_control wbc = {
 		.sync_mode	= WB_SYNC_ALL,
@@ -138,7 +138,7 @@ const struct address_space_operations famfs_aops = {
 	.dirty_folio	= noop_dirty_folio,
 };
 
-static bool famfs_is_dirty(struct inode *inode)
+static bool famfs_inode_is_dirty(struct inode *inode)
 {
 	return fuse_is_famfs(inode) &&
 	       mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY);
@@ -149,9 +149,9 @@ static bool famfs_is_dirty(struct inode *inode)
  * that has pages cached does not serve: dropping the last reference to it could
  * wait for the server.
  */
-static bool famfs_sync_stops(struct inode *inode)
+static bool famfs_sync_fs_stops(struct inode *inode)
 {
-	return famfs_is_dirty(inode) ||
+	return famfs_inode_is_dirty(inode) ||
 	       (need_resched() && (fuse_is_famfs(inode) ||
 				   mapping_empty(inode->i_mapping)));
 }
@@ -173,14 +173,14 @@ void famfs_sync_fs(struct super_block *sb)
 
 	spin_lock(&sb->s_inode_list_lock);
 	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
-		if (!famfs_sync_stops(inode) || !igrab(inode))
+		if (!famfs_sync_fs_stops(inode) || !igrab(inode))
 			continue;
 		spin_unlock(&sb->s_inode_list_lock);
 
 		/* The reference keeps @inode on the list. */
 		iput(prev);
 		prev = inode;
-		if (famfs_is_dirty(inode))
+		if (famfs_inode_is_dirty(inode))
 			filemap_write_and_wait(inode->i_mapping);
 		cond_resched();
 		spin_lock(&sb->s_inode_list_lock);

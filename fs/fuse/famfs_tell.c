@@ -23,7 +23,7 @@
 #include <linux/writeback.h>
 
 /**
- * struct famfs_tell - a request in the background
+ * struct famfs_attr_flush - a request in the background
  * @args: the request
  * @in: what it says
  * @out: the reply, which is not looked at
@@ -31,7 +31,7 @@
  * @ff: the handle in @in, or NULL; its FUSE_RELEASE goes after the answer
  * @seq: fuse_inode.famfs_seq of the request
  */
-struct famfs_tell {
+struct famfs_attr_flush {
 	struct fuse_args args;
 	struct fuse_setattr_in in;
 	struct fuse_attr_out out;
@@ -41,76 +41,76 @@ struct famfs_tell {
 };
 
 /* In the context of the server's task, or of whoever ended the request. */
-static void famfs_tell_end(struct fuse_args *args, int error)
+static void famfs_attr_flush_end(struct fuse_args *args, int error)
 {
-	struct famfs_tell *tell = container_of(args, struct famfs_tell, args);
-	struct inode *inode = tell->inode;
-	struct fuse_file *ff = tell->ff;
+	struct famfs_attr_flush *flush = container_of(args, struct famfs_attr_flush, args);
+	struct inode *inode = flush->inode;
+	struct fuse_file *ff = flush->ff;
 
 	/* Whatever the server has sent is an answer. */
-	if (famfs_unanswered(error))
+	if (famfs_err_unanswered(error))
 		error = -EIO;
-	famfs_size_told(inode, tell->in.valid, tell->in.size, tell->seq, error);
+	famfs_size_flushed(inode, flush->in.valid, flush->in.size, flush->seq, error);
 	/* A map that came meanwhile counts more than the answer. */
-	if (!error && famfs_size_untold(inode))
+	if (!error && famfs_size_dirty(inode))
 		mark_inode_dirty_sync(inode);
-	kfree(tell);
-	famfs_keep_answered(inode);
+	kfree(flush);
+	famfs_attr_flush_done(inode);
 	if (ff)
 		fuse_file_put(ff, false);
 }
 
-static void famfs_tell_fill(struct famfs_tell *tell)
+static void famfs_attr_flush_fill(struct famfs_attr_flush *flush)
 {
-	struct fuse_args *args = &tell->args;
+	struct fuse_args *args = &flush->args;
 
-	fuse_times_fill(tell->inode, tell->ff, &tell->in);
-	tell->in.valid |= famfs_size_to_tell(tell->inode, &tell->in.size,
-					     &tell->seq);
+	fuse_times_fill(flush->inode, flush->ff, &flush->in);
+	flush->in.valid |= famfs_size_to_flush(flush->inode, &flush->in.size,
+					     &flush->seq);
 	args->opcode = FUSE_SETATTR;
-	args->nodeid = get_node_id(tell->inode);
+	args->nodeid = get_node_id(flush->inode);
 	args->in_numargs = 1;
-	args->in_args[0].size = sizeof(tell->in);
-	args->in_args[0].value = &tell->in;
+	args->in_args[0].size = sizeof(flush->in);
+	args->in_args[0].value = &flush->in;
 	args->out_numargs = 1;
-	args->out_args[0].size = sizeof(tell->out);
-	args->out_args[0].value = &tell->out;
+	args->out_args[0].size = sizeof(flush->out);
+	args->out_args[0].value = &flush->out;
 	args->force = true;
 	args->nocreds = true;
-	args->end = famfs_tell_end;
+	args->end = famfs_attr_flush_end;
 }
 
 /*
  * The request is not killed and does not run short of memory, so there is an
  * answer.  Under I_SYNC, so nobody else sends one.
  */
-static void famfs_tell_start(struct inode *inode)
+static void famfs_attr_flush_start(struct inode *inode)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
-	struct famfs_tell *tell;
+	struct famfs_attr_flush *flush;
 
-	if (test_and_set_bit(FUSE_I_SIZE_SENT, &fi->state)) {
+	if (test_and_set_bit(FUSE_I_ATTR_FLUSHING, &fi->state)) {
 		/* What has changed since is told when that is answered. */
 		mark_inode_dirty_sync(inode);
 		return;
 	}
 	/* Pairs with famfs_size_settle(). */
 	smp_mb__after_atomic();
-	tell = kzalloc_obj(*tell, GFP_KERNEL | __GFP_NOFAIL);
-	tell->inode = inode;
-	tell->ff = __fuse_write_file_get(fi);
-	famfs_tell_fill(tell);
-	if (fuse_simple_background(get_fuse_mount(inode), &tell->args,
+	flush = kzalloc_obj(*flush, GFP_KERNEL | __GFP_NOFAIL);
+	flush->inode = inode;
+	flush->ff = __fuse_write_file_get(fi);
+	famfs_attr_flush_fill(flush);
+	if (fuse_simple_background(get_fuse_mount(inode), &flush->args,
 				   GFP_KERNEL | __GFP_NOFAIL))
-		famfs_tell_end(&tell->args, -ENOTCONN);
+		famfs_attr_flush_end(&flush->args, -ENOTCONN);
 }
 
-static int famfs_tell(struct inode *inode)
+static int famfs_attr_flush(struct inode *inode)
 {
 	struct fuse_file *ff;
 	int err;
 
-	err = famfs_size_wait_sent(inode);
+	err = famfs_attr_flush_wait(inode);
 	if (err)
 		return err;
 	ff = __fuse_write_file_get(get_fuse_inode(inode));
@@ -136,11 +136,11 @@ int famfs_write_inode(struct inode *inode, struct writeback_control *wbc)
 	int err;
 
 	if (wbc->sync_mode == WB_SYNC_NONE && active) {
-		famfs_tell_start(inode);
+		famfs_attr_flush_start(inode);
 		return 0;
 	}
-	err = famfs_tell(inode);
-	if (famfs_unanswered(err) && active) {
+	err = famfs_attr_flush(inode);
+	if (famfs_err_unanswered(err) && active) {
 		famfs_inode_keep(inode);
 		mark_inode_dirty_sync(inode);
 	}

@@ -13,31 +13,31 @@
 #include <linux/mm.h>
 #include <linux/wait_bit.h>
 
-static int famfs_trip_lock(struct famfs_trip *trip, struct inode *inode)
+static int famfs_fetch_lock(struct famfs_open_req *req, struct inode *inode)
 {
-	if (wait_on_bit_lock(&get_fuse_inode(inode)->state, FUSE_I_FMAP_FETCH,
+	if (wait_on_bit_lock(&get_fuse_inode(inode)->state, FUSE_I_FMAP_LOCK,
 			     TASK_KILLABLE))
 		return -EINTR;
-	trip->inode = inode;
+	req->inode = inode;
 	return 0;
 }
 
 /**
- * famfs_trip_end() - clean up
- * @trip: an open that has succeeded or failed
+ * famfs_open_cleanup() - clean up
+ * @req: an open that has succeeded or failed
  */
-void famfs_trip_end(struct famfs_trip *trip)
+void famfs_open_cleanup(struct famfs_open_req *req)
 {
-	if (trip->inode)
-		clear_and_wake_up_bit(FUSE_I_FMAP_FETCH,
-				      &get_fuse_inode(trip->inode)->state);
-	kvfree(trip->msg);
-	*trip = (struct famfs_trip) {};
+	if (req->inode)
+		clear_and_wake_up_bit(FUSE_I_FMAP_LOCK,
+				      &get_fuse_inode(req->inode)->state);
+	kvfree(req->msg);
+	*req = (struct famfs_open_req) {};
 }
 
 /**
- * famfs_trip_open() - before the server is asked to open a file
- * @trip: to be passed on, up to famfs_trip_end()
+ * famfs_open_prepare() - before the server is asked to open a file
+ * @req: to be passed on, up to famfs_open_cleanup()
  * @inode: the inode
  * @file: the file
  *
@@ -45,53 +45,53 @@ void famfs_trip_end(struct famfs_trip *trip)
  * was not told has to be told before, and without FUSE_OPEN there is no reply
  * to append to: then the server is asked here.
  *
- * Context: As famfs_open().
- * Return: as famfs_open(); famfs_trip_end() is due only after 0.
+ * Context: As famfs_open_fetch().
+ * Return: as famfs_open_fetch(); famfs_open_cleanup() is due only after 0.
  */
-int famfs_trip_open(struct famfs_trip *trip, struct inode *inode,
+int famfs_open_prepare(struct famfs_open_req *req, struct inode *inode,
 		    struct file *file)
 {
 	int err;
 
-	*trip = (struct famfs_trip) {};
+	*req = (struct famfs_open_req) {};
 	if ((file->f_flags & O_TRUNC) || get_fuse_conn(inode)->no_open ||
-	    famfs_size_untold(inode) || !famfs_must_fetch(inode))
-		return famfs_open(inode, file);
+	    famfs_size_dirty(inode) || !famfs_needs_fetch(inode))
+		return famfs_open_fetch(inode, file);
 
-	err = famfs_trip_lock(trip, inode);
+	err = famfs_fetch_lock(req, inode);
 	if (err)
 		return err;
-	if (famfs_must_fetch(inode)) {
-		trip->asked = famfs_fmap_snapshot(inode);
-		trip->asks = true;
+	if (famfs_needs_fetch(inode)) {
+		req->snap = famfs_fmap_snapshot(inode);
+		req->wants_fmap = true;
 		return 0;
 	}
-	famfs_trip_end(trip);
-	return famfs_open(inode, file);
+	famfs_open_cleanup(req);
+	return famfs_open_fetch(inode, file);
 }
 
 /**
- * famfs_trip_create() - before the server is asked to create a file
- * @trip: to be passed on, up to famfs_trip_end()
+ * famfs_create_prepare() - before the server is asked to create a file
+ * @req: to be passed on, up to famfs_open_cleanup()
  * @fc: the connection
  *
  * If the file turns out to be known, its map is too, or is asked for.
  */
-void famfs_trip_create(struct famfs_trip *trip, struct fuse_conn *fc)
+void famfs_create_prepare(struct famfs_open_req *req, struct fuse_conn *fc)
 {
-	*trip = (struct famfs_trip) { .asks = fc->dax_fmap };
+	*req = (struct famfs_open_req) { .wants_fmap = fc->dax_fmap };
 }
 
 /**
- * famfs_trip_ask() - ask for the map in a request
- * @trip: the open, or NULL for what has no map
+ * famfs_open_add_arg() - ask for the map in a request
+ * @req: the open, or NULL for what has no map
  * @args: the request, whose arguments are complete
  * @open_flags: FUSE_OPEN_* flags in it
  */
-void famfs_trip_ask(struct famfs_trip *trip, struct fuse_args *args,
+void famfs_open_add_arg(struct famfs_open_req *req, struct fuse_args *args,
 		    u32 *open_flags)
 {
-	if (!trip || !trip->asks)
+	if (!req || !req->wants_fmap)
 		return;
 	*open_flags |= FUSE_OPEN_FMAP;
 	args->out_args[args->out_numargs++].size = FAMFS_REPLY_MAX;
@@ -100,86 +100,86 @@ void famfs_trip_ask(struct famfs_trip *trip, struct fuse_args *args,
 }
 
 /**
- * famfs_trip_answer() - take what came with the reply
- * @trip: the open, or NULL
+ * famfs_open_get_reply() - take what came with the reply
+ * @req: the open, or NULL
  * @args: the request
  * @ret: what sending it returned
  *
  * Return: 0 or the error in @ret.
  */
-int famfs_trip_answer(struct famfs_trip *trip, struct fuse_args *args,
+int famfs_open_get_reply(struct famfs_open_req *req, struct fuse_args *args,
 		      ssize_t ret)
 {
-	if (!trip || !trip->asks)
+	if (!req || !req->wants_fmap)
 		return ret;
-	trip->msg = args->out_args[args->out_numargs - 1].value;
+	req->msg = args->out_args[args->out_numargs - 1].value;
 	if (ret < 0)
 		return ret;
-	trip->size = ret;
+	req->size = ret;
 	return 0;
 }
 
-static int famfs_trip_take(struct famfs_trip *trip, struct inode *inode,
+static int famfs_open_install(struct famfs_open_req *req, struct inode *inode,
 			   bool appended)
 {
-	int err = FAMFS_OVERTAKEN;
+	int err = FAMFS_STALE;
 
 	if (appended)
-		err = famfs_take_reply(inode, trip->msg, trip->size,
-				       &trip->asked);
-	return err == FAMFS_OVERTAKEN ? famfs_fetch_known(inode) : err;
+		err = famfs_install_reply(inode, req->msg, req->size,
+				       &req->snap);
+	return err == FAMFS_STALE ? famfs_fetch_retry(inode) : err;
 }
 
 /**
- * famfs_trip_opened() - after the server has opened a file
- * @trip: the open
+ * famfs_open_finish() - after the server has opened a file
+ * @req: the open
  * @inode: the inode
  * @ff: the file
  *
  * Context: No locks held but the directory's, at create.  May wait for the
  * server.
- * Return: as famfs_fetch_once(), -EIO for a reply with something appended that
+ * Return: as famfs_fetch_locked(), -EIO for a reply with something appended that
  * is not said to be a map, or with a map that was not asked for.
  */
-int famfs_trip_opened(struct famfs_trip *trip, struct inode *inode,
+int famfs_open_finish(struct famfs_open_req *req, struct inode *inode,
 		      struct fuse_file *ff)
 {
 	bool appended = ff->open_flags & FOPEN_FMAP;
 	int err = 0;
 
-	if (!trip->asks)
+	if (!req->wants_fmap)
 		return appended && get_fuse_conn(inode)->dax_fmap ? -EIO : 0;
 	/* Says nothing about how the file is read and written. */
 	ff->open_flags &= ~FOPEN_FMAP;
-	if (trip->size && !appended)
+	if (req->size && !appended)
 		return -EIO;
-	if (!trip->inode)
-		err = famfs_trip_lock(trip, inode);
-	if (!err && famfs_must_fetch(inode))
-		err = famfs_trip_take(trip, inode, appended);
+	if (!req->inode)
+		err = famfs_fetch_lock(req, inode);
+	if (!err && famfs_needs_fetch(inode))
+		err = famfs_open_install(req, inode, appended);
 	return err;
 }
 
 /**
- * famfs_trip_created() - after the server has created a file
- * @trip: the open
+ * famfs_create_finish() - after the server has created a file
+ * @req: the open
  * @inode: the inode
  * @file: the file
  * @ff: the same, as the server knows it
  *
  * Context: The directory is locked.  May wait for the server, killably until
  * it has read the request.
- * Return: as famfs_trip_opened() and famfs_open().
+ * Return: as famfs_open_finish() and famfs_open_fetch().
  */
-int famfs_trip_created(struct famfs_trip *trip, struct inode *inode,
+int famfs_create_finish(struct famfs_open_req *req, struct inode *inode,
 		       struct file *file, struct fuse_file *ff)
 {
 	bool mapped = fuse_is_famfs(inode);
 	int err;
 
-	err = famfs_trip_opened(trip, inode, ff);
+	err = famfs_open_finish(req, inode, ff);
 	if (err || !mapped)
 		return err;
-	famfs_trip_end(trip);
-	return famfs_open(inode, file);
+	famfs_open_cleanup(req);
+	return famfs_open_fetch(inode, file);
 }

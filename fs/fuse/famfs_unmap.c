@@ -17,10 +17,10 @@
 static void famfs_drop_entries(struct inode *inode, const struct famfs_map *map,
 			       u64 pos)
 {
-	struct dax_device *dax_dev = famfs_map_alive(map);
+	struct dax_device *dax_dev = famfs_live_dax_dev(map);
 
 	if (dax_dev)
-		famfs_flush(inode->i_mapping, dax_dev);
+		famfs_flush_cpu_cache(inode->i_mapping, dax_dev);
 	dax_delete_mapping_range(inode->i_mapping, pos, LLONG_MAX);
 }
 
@@ -55,7 +55,7 @@ struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
 }
 
 /**
- * famfs_wait_idle() - wait for a page of a file that somebody has pinned
+ * famfs_wait_page_idle() - wait for a page of a file that somebody has pinned
  * @inode: the inode that famfs_try_unmap() was called for
  * @busy: the page that it returned
  *
@@ -65,7 +65,7 @@ struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
  * and for a while only: the caller unmaps the page and looks again.
  * Return: 0 or -EINTR.
  */
-int famfs_wait_idle(struct inode *inode, struct page *busy)
+int famfs_wait_page_idle(struct inode *inode, struct page *busy)
 {
 	struct dev_pagemap *pgmap = get_dev_pagemap(page_to_pfn(busy));
 
@@ -74,7 +74,7 @@ int famfs_wait_idle(struct inode *inode, struct page *busy)
 }
 
 /**
- * famfs_unmap_behind() - take away what is mapped behind the end of a file
+ * famfs_unmap_beyond() - take away what is mapped behind the end of a file
  * @inode: the file
  * @size: its new size
  *
@@ -83,14 +83,14 @@ int famfs_wait_idle(struct inode *inode, struct page *busy)
  *
  * Context: invalidate_lock is held for writing.
  */
-void famfs_unmap_behind(struct inode *inode, loff_t size)
+void famfs_unmap_beyond(struct inode *inode, loff_t size)
 {
 	unmap_mapping_pages(inode->i_mapping, PAGE_ALIGN(size) >> PAGE_SHIFT, 0,
 			    true);
 }
 
 /**
- * famfs_cut() - make a file smaller, here
+ * famfs_truncate_unmap() - make a file smaller, here
  * @inode: the file
  * @size: its new size
  *
@@ -100,7 +100,7 @@ void famfs_unmap_behind(struct inode *inode, loff_t size)
  * killably, for pages that are pinned behind @size.
  * Return: 0 or -EINTR; then nothing has changed.
  */
-int famfs_cut(struct inode *inode, loff_t size)
+int famfs_truncate_unmap(struct inode *inode, loff_t size)
 {
 	const struct famfs_map *map;
 	struct page *busy;
@@ -113,18 +113,18 @@ int famfs_cut(struct inode *inode, loff_t size)
 			     NULL;
 		if (!busy)
 			break;
-		err = famfs_wait_idle(inode, busy);
+		err = famfs_wait_page_idle(inode, busy);
 		if (err)
 			return err;
 	}
-	famfs_unmap_behind(inode, size);
+	famfs_unmap_beyond(inode, size);
 	famfs_size_write(inode, size);
 	filemap_invalidate_unlock(inode->i_mapping);
 	return 0;
 }
 
 /**
- * famfs_map_shorten() - cut a map down to what is left of its file
+ * famfs_truncate_map() - cut a map down to what is left of its file
  * @inode: a mapped inode that has become smaller
  * @size: its size
  *
@@ -134,7 +134,7 @@ int famfs_cut(struct inode *inode, loff_t size)
  *
  * Context: i_rwsem is held for writing.
  */
-void famfs_map_shorten(struct inode *inode, loff_t size)
+void famfs_truncate_map(struct inode *inode, loff_t size)
 {
 	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
 	u64 end = PAGE_ALIGN(size);
@@ -152,6 +152,6 @@ void famfs_map_shorten(struct inode *inode, loff_t size)
 		famfs_seq_inc(inode);
 	}
 	famfs_size_write(inode, size);
-	famfs_unmap_behind(inode, size);
+	famfs_unmap_beyond(inode, size);
 	filemap_invalidate_unlock(inode->i_mapping);
 }

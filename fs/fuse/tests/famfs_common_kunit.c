@@ -145,10 +145,10 @@ static bool famfs_same_place(const struct famfs_map *a,
 static u64 famfs_check_common(struct kunit *test, const struct famfs_map *a,
 			      const struct famfs_map *b)
 {
-	u64 common = famfs_map_common(a, b);
+	u64 common = famfs_map_common_len(a, b);
 	u64 pos, next;
 
-	KUNIT_EXPECT_EQ(test, common, famfs_map_common(b, a));
+	KUNIT_EXPECT_EQ(test, common, famfs_map_common_len(b, a));
 	KUNIT_EXPECT_LE(test, common, min(a->mapped, b->mapped));
 	common = min3(common, a->mapped, b->mapped);
 	for (pos = 0; pos < common; pos = next) {

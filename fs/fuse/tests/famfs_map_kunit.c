@@ -213,9 +213,9 @@ static void famfs_M4_searches_and_divides_only_where_it_must(struct kunit *test)
 	map = famfs_new_map(test, msg);
 
 	if (!shape->strips && shape->tail != FAMFS_TAIL_MIXED)
-		KUNIT_EXPECT_GT(test, map->unit, 0);
+		KUNIT_EXPECT_GT(test, map->uniform_len, 0);
 	if (shape->pow2 || shape->nr == 1)
-		KUNIT_EXPECT_TRUE(test, map->nr_stripes || map->unit_shift >= 0);
+		KUNIT_EXPECT_TRUE(test, map->nr_stripes || map->uniform_shift >= 0);
 	for (i = 0; i < map->nr_stripes; i++) {
 		if (is_power_of_2(map->stripes[i].chunk_size))
 			KUNIT_EXPECT_GE(test, map->stripes[i].chunk_shift, 0);

@@ -19,7 +19,7 @@
 #define famfs_map_resolve	famfs_test_map_resolve
 #define famfs_map_walk		famfs_test_map_walk
 #define famfs_map_walk_at	famfs_test_map_walk_at
-#define famfs_map_common	famfs_test_map_common
+#define famfs_map_common_len	famfs_test_map_common_len
 #define famfs_map_shrink	famfs_test_map_shrink
 
 #include "../famfs_map.h"
