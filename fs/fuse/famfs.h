@@ -59,6 +59,9 @@
 #define FAMFS_REPLY_MAX	SZ_64M
 #define FAMFS_PUSH_MAX	SZ_1G
 
+/* Bytes that are zeroed at once. */
+#define FAMFS_ZERO_MAX	SZ_16M
+
 struct dax_device;
 struct fuse_copy_state;
 struct writeback_control;
@@ -208,7 +211,7 @@ struct famfs_truncate {
 	u32 seq;
 };
 
-/* famfs_ctl.c */
+/* famfs_daxdev.c */
 extern const struct file_operations famfs_ctl_ops;
 
 /* Errors that come without the server having seen the request. */
@@ -263,28 +266,45 @@ static inline const struct famfs_map *famfs_inode_map(const struct inode *inode)
 	return READ_ONCE(get_fuse_inode(inode)->famfs_meta);
 }
 
-/* famfs_conn.c */
-bool famfs_conn_offer(struct fuse_mount *fm);
-bool famfs_conn_start(struct fuse_mount *fm, u64 flags);
-void famfs_conn_stop(struct fuse_conn *fc);
-void famfs_conn_free(struct fuse_conn *fc);
+/* famfs_iomap.c */
+extern const struct iomap_ops famfs_iomap_ops;
+extern const struct address_space_operations famfs_aops;
+int famfs_iomap_probe(struct inode *inode, loff_t pos);
+int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
+		 u64 start, u64 len);
+struct dax_device *famfs_live_dax_dev(const struct famfs_map *map);
+void famfs_flush_cpu_cache(struct address_space *mapping, struct dax_device *dax_dev);
+int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
+int famfs_file_flush(struct file *file);
+void famfs_sync_fs(struct super_block *sb);
 
-/* famfs_devs.c */
-void famfs_daxdev_warn(struct fuse_conn *fc, const char *name, int err);
-struct famfs_daxdev *famfs_daxdev_find_or_add(struct famfs_conn *conn, dev_t devt,
-				   bool readonly);
-int famfs_daxdev_drop(struct famfs_daxdev *dev);
-void famfs_daxdev_drop_unnamed(struct famfs_daxdev *dev);
-struct famfs_daxdev *famfs_daxdev_lookup(struct famfs_conn *conn, u32 number,
-				     bool backing_id);
-int famfs_daxdevs_resolve(struct fuse_mount *fm, struct famfs_map *map, bool ask);
-void famfs_map_put(struct famfs_conn *conn, struct famfs_map *map);
-void famfs_daxdevs_release(struct famfs_conn *conn);
+/* famfs_inode.c */
+void famfs_size_write(struct inode *inode, loff_t size);
+bool famfs_size_dirty(const struct inode *inode);
+u32 famfs_size_to_flush(const struct inode *inode, u64 *size, u32 *seq);
+void famfs_size_flushed(struct inode *inode, u32 valid, u64 size, u32 seq,
+		     int err);
+int famfs_attr_flush_wait(struct inode *inode);
+int famfs_size_flush(struct inode *inode, loff_t size);
+int famfs_size_settle(struct inode *inode);
+int famfs_refresh_nosec(struct inode *inode, struct file *file);
+void famfs_privs_set(struct inode *inode);
+int famfs_file_modified(struct file *file);
+int famfs_iocb_modified(struct kiocb *iocb, struct inode *inode);
+bool famfs_preserve_nosec(const struct inode *inode);
+bool famfs_pagecache_lock(struct inode *inode);
+void famfs_pagecache_unlock(struct inode *inode);
+bool famfs_cached_open(struct fuse_file *ff, struct inode *inode);
+void famfs_cached_release(struct fuse_file *ff);
 
-/* famfs_ask.c */
-#define FAMFS_INDICES_MAX	256	/* for one device */
-
-int famfs_index_resolve(struct fuse_mount *fm, u32 index);
+/* famfs_writeback.c */
+bool famfs_inode_attr_dirty(struct inode *inode);
+u32 famfs_cache_mask(struct inode *inode);
+void famfs_keep_work(struct work_struct *work);
+void famfs_attr_flush_done(struct inode *inode);
+void famfs_inode_keep(struct inode *inode);
+void famfs_file_release(struct inode *inode, struct fuse_file *ff);
+int famfs_write_inode(struct inode *inode, struct writeback_control *wbc);
 
 /* famfs_claim.c */
 int famfs_claims_alloc(struct famfs_conn *conn, struct inode *inode,
@@ -298,122 +318,61 @@ struct inode *famfs_claim_next_inode(struct famfs_daxdev *dev, u64 *page, u64 en
 
 /* famfs_failure.c */
 extern const struct dax_holder_operations famfs_holder_ops;
-int famfs_daxdev_hold(struct famfs_daxdev *dev);
-void famfs_daxdev_release(struct famfs_daxdev *dev);
+bool famfs_invalidate_trylock(struct inode *inode);
 int famfs_pin_wait(struct page *busy, struct dev_pagemap *pgmap,
 		   unsigned int state);
-int famfs_trim_poison(struct famfs_daxdev *dev, u64 pos,
-		    struct famfs_range *range);
-
-/* famfs_iomap.c */
-extern const struct iomap_ops famfs_iomap_ops;
-int famfs_iomap_probe(struct inode *inode, loff_t pos);
-int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
-		 u64 start, u64 len);
-
-/* famfs_file.c */
-ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to);
-ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from);
-int famfs_mmap(struct file *file, struct vm_area_struct *vma);
-
-/* famfs_sync.c */
-int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
-int famfs_file_flush(struct file *file);
-struct dax_device *famfs_live_dax_dev(const struct famfs_map *map);
-void famfs_flush_cpu_cache(struct address_space *mapping, struct dax_device *dax_dev);
-extern const struct address_space_operations famfs_aops;
-void famfs_sync_fs(struct super_block *sb);
-
-/* famfs_attr.c */
-int famfs_file_io_open(struct inode *inode, struct file *file);
-int famfs_setattr_check(struct inode *inode, struct iattr *attr);
-void famfs_privs_set(struct inode *inode);
-int famfs_file_modified(struct file *file);
-int famfs_iocb_modified(struct kiocb *iocb, struct inode *inode);
-u32 famfs_cache_mask(struct inode *inode);
-bool famfs_preserve_nosec(const struct inode *inode);
-
-/* famfs_grow.c */
-#define FAMFS_ZERO_MAX		SZ_16M	/* zeroed at once */
-
-void famfs_extend_commit(struct inode *inode, loff_t size);
-int famfs_zero_range(struct inode *inode, loff_t start, loff_t end);
-int famfs_mapped_len(struct inode *inode, u64 *mapped);
-int famfs_alloc(struct file *file, loff_t end);
-int famfs_zero_gap(struct kiocb *iocb);
-long famfs_fallocate(struct file *file, int mode, loff_t offset,
-		     loff_t length);
-int famfs_alloc_locked(struct inode *inode, struct file *file, loff_t end);
-
-/* famfs_size.c */
-void famfs_size_write(struct inode *inode, loff_t size);
-bool famfs_size_dirty(const struct inode *inode);
-u32 famfs_size_to_flush(const struct inode *inode, u64 *size, u32 *seq);
-void famfs_size_flushed(struct inode *inode, u32 valid, u64 size, u32 seq,
-		     int err);
-int famfs_attr_flush_wait(struct inode *inode);
-int famfs_size_flush(struct inode *inode, loff_t size);
-int famfs_size_settle(struct inode *inode);
-
-/* famfs_keep.c */
-void famfs_keep_work(struct work_struct *work);
-void famfs_attr_flush_done(struct inode *inode);
-bool famfs_inode_attr_dirty(struct inode *inode);
-void famfs_inode_keep(struct inode *inode);
-void famfs_file_release(struct inode *inode, struct fuse_file *ff);
-
-/* famfs_tell.c */
-int famfs_write_inode(struct inode *inode, struct writeback_control *wbc);
-
-/* famfs_resize.c */
-int famfs_setattr_begin(struct inode *inode, struct iattr *attr,
-		       struct file *file, struct famfs_truncate *trunc);
-int famfs_setattr_end(struct inode *inode, const struct iattr *attr,
-		     struct file *file, struct famfs_truncate *trunc, int err);
-u32 famfs_create_flags(const struct fuse_conn *fc, u32 flags);
-int famfs_create_truncate(struct mnt_idmap *idmap, struct file *file,
-			  bool mapped);
-
-/* famfs_unmap.c */
 struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
 			     u64 pos);
 int famfs_wait_page_idle(struct inode *inode, struct page *busy);
 void famfs_unmap_beyond(struct inode *inode, loff_t size);
-int famfs_truncate_unmap(struct inode *inode, loff_t size);
-void famfs_truncate_map(struct inode *inode, loff_t size);
 
-/* famfs_install.c */
-void famfs_seq_inc(struct inode *inode);
-int famfs_install(struct inode *inode, struct famfs_map *map,
-		  const struct famfs_fmap_snap *snap);
-int famfs_revoke(struct inode *inode);
-void famfs_evict(struct inode *inode);
-
-/* famfs_plain.c */
-bool famfs_pagecache_lock(struct inode *inode);
-void famfs_pagecache_unlock(struct inode *inode);
-bool famfs_cached_open(struct fuse_file *ff, struct inode *inode);
-void famfs_cached_release(struct fuse_file *ff);
-
-/* famfs_parts.c */
-void famfs_partial_put(struct famfs_partial *partial);
-struct famfs_partial *famfs_partial_remove(struct famfs_conn *conn, u64 nodeid,
-				     enum famfs_partial_kind kind);
-void famfs_partial_add(struct famfs_conn *conn, struct famfs_partial *partial);
-void famfs_staged_drop(struct inode *inode);
-int famfs_install_reply(struct inode *inode, const void *msg, size_t size,
-		     const struct famfs_fmap_snap *snap);
-
-/* famfs_push.c */
-int famfs_notify_fmap(struct fuse_conn *fc, unsigned int size,
-		 struct fuse_copy_state *cs);
-
-/* famfs_fd.c */
+/* famfs_daxdev.c */
+void famfs_daxdev_warn(struct fuse_conn *fc, const char *name, int err);
+int famfs_daxdev_drop(struct famfs_daxdev *dev);
+void famfs_daxdev_drop_unnamed(struct famfs_daxdev *dev);
+struct famfs_daxdev *famfs_daxdev_find_or_add(struct famfs_conn *conn, dev_t devt,
+				   bool readonly);
+struct famfs_daxdev *famfs_daxdev_lookup(struct famfs_conn *conn, u32 number,
+				     bool backing_id);
+void famfs_map_put(struct famfs_conn *conn, struct famfs_map *map);
+void famfs_daxdevs_release(struct famfs_conn *conn);
 int famfs_backing_open(struct fuse_conn *fc,
 		       const struct fuse_backing_map *map);
 int famfs_backing_close(struct fuse_conn *fc, int id);
 
-/* famfs_trip.c */
+/* famfs_conn.c */
+bool famfs_conn_offer(struct fuse_mount *fm);
+bool famfs_conn_start(struct fuse_mount *fm, u64 flags);
+void famfs_conn_stop(struct fuse_conn *fc);
+void famfs_conn_free(struct fuse_conn *fc);
+int famfs_daxdevs_resolve(struct fuse_mount *fm, struct famfs_map *map, bool ask);
+
+/* famfs_install.c */
+void famfs_seq_inc(struct inode *inode);
+bool famfs_snap_stale(struct inode *inode,
+		      const struct famfs_fmap_snap *snap);
+int famfs_install_msg(struct inode *inode, const void *msg, size_t size,
+	       const struct famfs_fmap_snap *snap);
+int famfs_revoke(struct inode *inode);
+void famfs_evict(struct inode *inode);
+
+/* famfs_notify.c */
+void famfs_staged_drop(struct inode *inode);
+int famfs_install_reply(struct inode *inode, const void *msg, size_t size,
+		     const struct famfs_fmap_snap *snap);
+int famfs_notify_fmap(struct fuse_conn *fc, unsigned int size,
+		 struct fuse_copy_state *cs);
+
+/* famfs_fetch.c */
+int famfs_fetch(struct inode *inode, bool locked);
+bool famfs_needs_fetch(struct inode *inode);
+int famfs_fetch_retry(struct inode *inode);
+int famfs_fetch_locked(struct inode *inode);
+const struct famfs_map *famfs_map_lock(struct inode *inode);
+void famfs_map_unlock(struct inode *inode);
+int famfs_can_resize(struct inode *inode);
+int famfs_open_fetch(struct inode *inode, struct file *file);
+void famfs_open_cleanup(struct famfs_open_req *req);
 int famfs_open_prepare(struct famfs_open_req *req, struct inode *inode,
 		    struct file *file);
 void famfs_create_prepare(struct famfs_open_req *req, struct fuse_conn *fc);
@@ -425,22 +384,33 @@ int famfs_open_finish(struct famfs_open_req *req, struct inode *inode,
 		      struct fuse_file *ff);
 int famfs_create_finish(struct famfs_open_req *req, struct inode *inode,
 		       struct file *file, struct fuse_file *ff);
-void famfs_open_cleanup(struct famfs_open_req *req);
 
-/* famfs_inode.c */
-struct famfs_fmap_snap famfs_fmap_snapshot(struct inode *inode);
-int famfs_install_msg(struct inode *inode, const void *msg, size_t size,
-	       const struct famfs_fmap_snap *snap);
-int famfs_fetch(struct inode *inode);
-int famfs_fetch_retry(struct inode *inode);
-int famfs_truncate_refetch(struct inode *inode, loff_t size);
+/* famfs_grow.c */
+int famfs_zero_range(struct inode *inode, loff_t start, loff_t end);
+void famfs_extend_commit(struct inode *inode, loff_t size);
+int famfs_mapped_len(struct inode *inode, u64 *mapped);
+int famfs_alloc(struct file *file, loff_t end);
+int famfs_alloc_locked(struct inode *inode, struct file *file, loff_t end);
+int famfs_zero_gap(struct kiocb *iocb);
+long famfs_fallocate(struct file *file, int mode, loff_t offset,
+		     loff_t length);
+
+/* famfs_truncate.c */
 int famfs_truncate_fetch(struct inode *inode, const struct iattr *attr);
-bool famfs_needs_fetch(struct inode *inode);
-int famfs_fetch_locked(struct inode *inode);
-const struct famfs_map *famfs_map_lock(struct inode *inode);
-void famfs_map_unlock(struct inode *inode);
-int famfs_can_resize(struct inode *inode);
-int famfs_open_fetch(struct inode *inode, struct file *file);
+int famfs_setattr_check(struct inode *inode, struct iattr *attr);
+int famfs_setattr_begin(struct inode *inode, struct iattr *attr,
+		       struct file *file, struct famfs_truncate *trunc);
+int famfs_setattr_end(struct inode *inode, const struct iattr *attr,
+		     struct file *file, struct famfs_truncate *trunc, int err);
+u32 famfs_create_flags(const struct fuse_conn *fc, u32 flags);
+int famfs_create_truncate(struct mnt_idmap *idmap, struct file *file,
+			  bool mapped);
+
+/* famfs_file.c */
+int famfs_file_io_open(struct inode *inode, struct file *file);
+ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to);
+ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from);
+int famfs_mmap(struct file *file, struct vm_area_struct *vma);
 
 #else /* CONFIG_FUSE_FAMFS_DAX */
 

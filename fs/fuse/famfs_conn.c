@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Mapped files: what a connection needs, from INIT to the last unmount.
+ * famfs: what a connection and its server agree on.
+ *
+ * FUSE_DAX_FMAP is negotiated by INIT.  FUSE_GET_DAXDEV asks which device a
+ * server-assigned index stands for when an fmap first uses it.  The path in the
+ * reply is looked up in the context of the server's task that replies, not of the
+ * process that opens a file: the server's /dev counts.
  */
 
 #include "famfs.h"
 
 #include <linux/capability.h>
+#include <linux/completion.h>
+#include <linux/namei.h>
 #include <linux/slab.h>
 
 /*
@@ -126,4 +133,285 @@ void famfs_conn_free(struct fuse_conn *fc)
 	list_for_each_entry_safe(partial, next, &fc->famfs->partials, list)
 		kvfree(partial);
 	kvfree(fc->famfs);
+}
+
+/* Indices for one device. */
+#define FAMFS_INDICES_MAX	256
+
+/* One GET_DAXDEV request; the asker may be killed before the reply. */
+struct famfs_daxdev_req {
+	struct fuse_args args;
+	struct fuse_get_daxdev_in in;
+	struct fuse_daxdev_out out;
+	struct famfs_conn *conn;
+	int err;
+	refcount_t count;
+	struct completion done;
+};
+
+static void famfs_daxdev_req_put(struct famfs_daxdev_req *req)
+{
+	if (refcount_dec_and_test(&req->count))
+		kfree(req);
+}
+
+static bool famfs_daxdev_reply_valid(const struct famfs_daxdev_req *req)
+{
+	const struct fuse_daxdev_out *out = &req->out;
+
+	return (!out->index || out->index == req->in.index) &&
+	       !out->reserved && !out->reserved2 &&
+	       !out->reserved3[0] && !out->reserved3[1] && out->name[0] &&
+	       strnlen(out->name, sizeof(out->name)) < sizeof(out->name);
+}
+
+/* May current open the device node at @path for reading and writing? */
+static int famfs_devnode_permission(const struct path *path)
+{
+	struct inode *inode = d_inode(path->dentry);
+
+	if (!S_ISCHR(inode->i_mode))
+		return -ENODEV;
+	if ((path->mnt->mnt_flags & MNT_NODEV) ||
+	    (path->mnt->mnt_sb->s_iflags & SB_I_NODEV))
+		return -EACCES;
+	return inode_permission(mnt_idmap(path->mnt), inode,
+				MAY_READ | MAY_WRITE | MAY_OPEN);
+}
+
+static int famfs_devnode_lookup(const char *name, dev_t *devt)
+{
+	struct path path;
+	int err;
+
+	err = kern_path(name, LOOKUP_FOLLOW, &path);
+	if (err)
+		return err;
+	err = famfs_devnode_permission(&path);
+	if (!err)
+		*devt = d_inode(path.dentry)->i_rdev;
+	path_put(&path);
+	return err;
+}
+
+/*
+ * Nothing is in the way of an index that a device has which is dead and without
+ * maps: it is forgotten then.
+ */
+static int famfs_index_set(struct famfs_conn *conn, u32 index,
+			   struct famfs_daxdev *dev)
+{
+	struct famfs_daxdev *old = famfs_daxdev_lookup(conn, index, false);
+	int err;
+
+	lockdep_assert_held(&conn->register_lock);
+	if (old == dev)
+		return 0;
+	if (old && (!READ_ONCE(old->dead) || famfs_daxdev_drop(old)))
+		return -EBUSY;
+	if (dev->nr_indices == FAMFS_INDICES_MAX)
+		return -E2BIG;
+	err = xa_err(xa_store(&conn->indices, index, dev, GFP_KERNEL));
+	if (!err)
+		dev->nr_indices++;
+	return err;
+}
+
+static int famfs_index_register(struct famfs_conn *conn, u32 index, dev_t devt)
+{
+	struct famfs_daxdev *dev;
+	int err;
+
+	guard(mutex)(&conn->register_lock);
+	dev = famfs_daxdev_find_or_add(conn, devt, false);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	err = famfs_index_set(conn, index, dev);
+	if (err)
+		famfs_daxdev_drop_unnamed(dev);
+	return err;
+}
+
+static int famfs_daxdev_req_resolve(struct famfs_daxdev_req *req)
+{
+	dev_t devt;
+	int err;
+
+	err = famfs_devnode_lookup(req->out.name, &devt);
+	if (!err)
+		err = famfs_index_register(req->conn, req->in.index, devt);
+	return err;
+}
+
+/* In the context of the server's task, or of whoever ended the request. */
+static void famfs_daxdev_request_end(struct fuse_args *args, int error)
+{
+	struct famfs_daxdev_req *req =
+		container_of(args, struct famfs_daxdev_req, args);
+
+	if (!error && !famfs_daxdev_reply_valid(req)) {
+		famfs_warn(req->conn->fc,
+			   "dax device with index %u: malformed reply to GET_DAXDEV\n",
+			   req->in.index);
+		error = -EINVAL;
+	} else if (!error) {
+		error = famfs_daxdev_req_resolve(req);
+		if (error)
+			famfs_daxdev_warn(req->conn->fc, req->out.name, error);
+	}
+	req->err = error;
+	complete(&req->done);
+	famfs_daxdev_req_put(req);
+}
+
+/*
+ * A background request, for the sake of its callback: a waiter would be woken
+ * in the wrong context.
+ */
+static int famfs_daxdev_request(struct fuse_mount *fm, u32 index)
+{
+	struct famfs_daxdev_req *req;
+	int err;
+
+	req = kzalloc_obj(*req);
+	if (!req)
+		return -ENOMEM;
+	req->conn = fm->fc->famfs;
+	req->in.index = index;
+	init_completion(&req->done);
+	refcount_set(&req->count, 2);
+
+	req->args.opcode = FUSE_GET_DAXDEV;
+	req->args.nodeid = FUSE_ROOT_ID;
+	req->args.in_numargs = 1;
+	req->args.in_args[0].size = sizeof(req->in);
+	req->args.in_args[0].value = &req->in;
+	req->args.out_numargs = 1;
+	req->args.out_args[0].size = sizeof(req->out);
+	req->args.out_args[0].value = &req->out;
+	req->args.end = famfs_daxdev_request_end;
+
+	err = fuse_simple_background(fm, &req->args, GFP_KERNEL);
+	if (err)
+		famfs_daxdev_req_put(req);
+	else
+		err = wait_for_completion_killable(&req->done) ? -EINTR : req->err;
+	famfs_daxdev_req_put(req);
+	return err;
+}
+
+/* One that is dead, and that no map has any more, may have come back. */
+static bool famfs_index_known(struct famfs_conn *conn, u32 index)
+{
+	const struct famfs_daxdev *dev;
+
+	guard(mutex)(&conn->lock);
+	dev = famfs_daxdev_lookup(conn, index, false);
+	return dev && (dev->nr_users || !READ_ONCE(dev->dead));
+}
+
+/**
+ * famfs_index_resolve() - ask the server for the device of an index
+ * @fm: the mount
+ * @index: the index, which may be known already
+ *
+ * Context: No lock held that the server could need.  May wait for the server,
+ * killably.
+ * Return: 0, -EINTR, the server's error, -EINVAL for a malformed reply, an
+ * error of looking the path up, of famfs_daxdev_find_or_add(), -EBUSY where the index
+ * stands for another device, -E2BIG where too many stand for this one.
+ */
+static int famfs_index_resolve(struct fuse_mount *fm, u32 index)
+{
+	struct famfs_conn *conn = fm->fc->famfs;
+	int err = 0;
+
+	if (famfs_index_known(conn, index))
+		return 0;
+	/* The server may need it before it replies. */
+	lockdep_assert_not_held(&conn->register_lock);
+	if (mutex_lock_killable(&conn->ask_lock))
+		return -EINTR;
+	if (!famfs_index_known(conn, index))
+		err = famfs_daxdev_request(fm, index);
+	mutex_unlock(&conn->ask_lock);
+	return err;
+}
+
+/* The device of a number, which stays then until the map is released. */
+static struct famfs_daxdev *famfs_daxdev_use(struct famfs_conn *conn,
+					  struct famfs_map *map, u32 number)
+{
+	struct famfs_daxdev *dev;
+
+	guard(mutex)(&conn->lock);
+	dev = famfs_daxdev_lookup(conn, number, map->backing_ids);
+	if (dev && !__test_and_set_bit(dev->slot, map->uses))
+		dev->nr_users++;
+	return dev;
+}
+
+/* The last number that was looked up: mostly the next one is the same. */
+struct famfs_resolve_walk {
+	struct fuse_mount *fm;
+	struct famfs_map *map;
+	bool ask;
+	u32 number;
+	struct famfs_daxdev *dev;
+};
+
+static int famfs_daxdev_resolve_number(struct famfs_resolve_walk *use, u32 *number)
+{
+	struct famfs_conn *conn = use->fm->fc->famfs;
+	int err;
+
+	if (!use->dev || use->number != *number) {
+		if (use->ask) {
+			err = famfs_index_resolve(use->fm, *number);
+			if (err)
+				return err;
+		}
+		use->number = *number;
+		use->dev = famfs_daxdev_use(conn, use->map, *number);
+	}
+	if (!use->dev) {
+		pr_debug("fmap refused: no device has the %s %u\n",
+			 use->map->backing_ids ? "backing id" : "index",
+			 *number);
+		return -ENODEV;
+	}
+	*number = use->dev->slot;
+	return 0;
+}
+
+/**
+ * famfs_daxdevs_resolve() - replace the numbers of a map by slots
+ * @fm: the mount
+ * @map: a map that nobody else can see yet
+ * @ask: whether the server is asked what an index that is new stands for
+ *
+ * The devices stay what and where they are until famfs_map_put(), which is due
+ * also after errors.
+ *
+ * Context: With @ask no lock is held that the server could need, and this may
+ * wait for the server, killably.
+ * Return: 0, -ENODEV for a number that stands for no device, or an error of
+ * famfs_index_resolve().
+ */
+int famfs_daxdevs_resolve(struct fuse_mount *fm, struct famfs_map *map, bool ask)
+{
+	struct famfs_resolve_walk use = {
+		.fm	= fm,
+		.map	= map,
+		.ask	= ask && !map->backing_ids,
+	};
+	int err = 0;
+	u32 i;
+
+	map->devs = fm->fc->famfs->devs;
+	for (i = 0; i < map->nr_extents && !err; i++)
+		err = famfs_daxdev_resolve_number(&use, &map->extents[i].dev);
+	for (i = 0; i < map->nr_strips && !err; i++)
+		err = famfs_daxdev_resolve_number(&use, &map->strips[i].dev);
+	return err;
 }

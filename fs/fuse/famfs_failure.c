@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Mapped files: holding devices, and what happens when they fail.
+ * famfs: taking memory away: unmapping, memory failure, unbinding.
  *
- * fs_put_dax() waits for a callback that is running, so a callback may use the
- * device and its connection.  It drops no reference whose last put releases the
- * device.
+ * A mapping is zapped at once.  A pin ends when its owner drops it, and the
+ * context decides who may wait for that: a task that truncates the file does,
+ * killably, and the server never does.
  *
- * Unbinding a driver frees the struct pages of its memory as soon as the
- * callback returns, without regard to anyone who uses them.
+ * fs_put_dax() waits for a running ->notify_failure(), so the callback may use the
+ * device and its connection.  It must not drop a reference whose last put releases
+ * the device.
+ *
+ * Unbinding a driver frees the struct pages of its memory as soon as
+ * ->notify_failure() returns, whether or not they are in use.
  */
 
 #include "dev.h"
@@ -22,41 +26,6 @@
 
 /* A bound of each wait: a page that is used again never becomes idle. */
 #define FAMFS_PIN_WAIT		(HZ / 10 ?: 1)
-
-/**
- * famfs_daxdev_hold() - become the only user of a device
- * @dev: a device whose dax_dev has been found
- *
- * Its driver may be unbound at any time from then on.
- *
- * Context: Waits for nobody.
- * Return: 0, or the error of fs_dax_get().
- */
-int famfs_daxdev_hold(struct famfs_daxdev *dev)
-{
-	int err;
-
-	err = fs_dax_name(dev->dax_dev, dev->name, sizeof(dev->name));
-	if (!err)
-		err = fs_dax_get(dev->dax_dev, dev, &famfs_holder_ops);
-	if (!err)
-		dev->size = fs_dax_size(dev->dax_dev);
-	return err;
-}
-
-/**
- * famfs_daxdev_release() - let others use a device
- * @dev: a device that famfs_daxdev_hold() got, and that no map uses any more
- *
- * Context: Waits for a failure callback that is running, which for such a
- * device waits for no user.  No lock is held that callbacks take.
- */
-void famfs_daxdev_release(struct famfs_daxdev *dev)
-{
-	lockdep_assert_not_held(&dev->conn->lock);
-	lockdep_assert_not_held(&dev->conn->fc->killsb);
-	fs_put_dax(dev->dax_dev, dev);
-}
 
 /**
  * famfs_pin_wait() - wait for a page that somebody has pinned
@@ -93,7 +62,7 @@ int famfs_pin_wait(struct page *busy, struct dev_pagemap *pgmap,
  * Returns false if the lock was not free: then the claim is to be looked up
  * once more.
  */
-static bool famfs_invalidate_trylock(struct inode *inode)
+bool famfs_invalidate_trylock(struct inode *inode)
 {
 	struct address_space *mapping = inode->i_mapping;
 
@@ -101,6 +70,82 @@ static bool famfs_invalidate_trylock(struct inode *inode)
 		return down_write_trylock(&mapping->invalidate_lock);
 	filemap_invalidate_lock(mapping);
 	return true;
+}
+
+/* Dirty cache lines go to the memory that they belong to. */
+static void famfs_drop_entries(struct inode *inode, const struct famfs_map *map,
+			       u64 pos)
+{
+	struct dax_device *dax_dev = famfs_live_dax_dev(map);
+
+	if (dax_dev)
+		famfs_flush_cpu_cache(inode->i_mapping, dax_dev);
+	dax_delete_mapping_range(inode->i_mapping, pos, LLONG_MAX);
+}
+
+/**
+ * famfs_try_unmap() - take a file's mappings away
+ * @inode: the file
+ * @map: its map
+ * @pos: from where on; a huge entry that goes on behind it goes whole
+ *
+ * The pages before @pos that share a huge page with it are unmapped as well,
+ * for they may be mapped one by one, but their being pinned does not matter.
+ *
+ * Context: invalidate_lock is held for writing.
+ * Return: NULL, or a page that is pinned.  Then nothing has changed but that
+ * others have to fault again.
+ */
+struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
+			     u64 pos)
+{
+	struct address_space *mapping = inode->i_mapping;
+	u64 huge = round_down(pos, PMD_SIZE);
+	struct page *busy;
+
+	lockdep_assert_held_write(&mapping->invalidate_lock);
+	if (huge < pos)
+		unmap_mapping_pages(mapping, huge >> PAGE_SHIFT,
+				    (pos - huge) >> PAGE_SHIFT, false);
+	busy = dax_layout_busy_page_range(mapping, pos, LLONG_MAX);
+	if (!busy)
+		famfs_drop_entries(inode, map, pos);
+	return busy;
+}
+
+/**
+ * famfs_wait_page_idle() - wait for a page of a file that somebody has pinned
+ * @inode: the inode that famfs_try_unmap() was called for
+ * @busy: the page that it returned
+ *
+ * The struct page does not go with its device meanwhile.
+ *
+ * Context: invalidate_lock is held for writing, and free afterwards.  Killable,
+ * and for a while only: the caller unmaps the page and looks again.
+ * Return: 0 or -EINTR.
+ */
+int famfs_wait_page_idle(struct inode *inode, struct page *busy)
+{
+	struct dev_pagemap *pgmap = get_dev_pagemap(page_to_pfn(busy));
+
+	filemap_invalidate_unlock(inode->i_mapping);
+	return famfs_pin_wait(busy, pgmap, TASK_KILLABLE);
+}
+
+/**
+ * famfs_unmap_beyond() - take away what is mapped behind the end of a file
+ * @inode: the file
+ * @size: its new size
+ *
+ * That includes private copies: faults get SIGBUS there, and if the file grows
+ * again it has zeros.
+ *
+ * Context: invalidate_lock is held for writing.
+ */
+void famfs_unmap_beyond(struct inode *inode, loff_t size)
+{
+	unmap_mapping_pages(inode->i_mapping, PAGE_ALIGN(size) >> PAGE_SHIFT, 0,
+			    true);
 }
 
 /*
@@ -333,33 +378,3 @@ static int famfs_notify_failure(struct dax_device *dax_dev, u64 offset,
 const struct dax_holder_operations famfs_holder_ops = {
 	.notify_failure	= famfs_notify_failure,
 };
-
-/**
- * famfs_trim_poison() - cut a range of a file down to good memory
- * @dev: the device that @range lies on
- * @pos: the place in the file that is wanted
- * @range: the range, to be shortened
- *
- * Return: 0, or -EHWPOISON if the page at @pos has failed.
- */
-int famfs_trim_poison(struct famfs_daxdev *dev, u64 pos,
-		    struct famfs_range *range)
-{
-	u64 skip = round_down(pos - range->offset, PAGE_SIZE);
-	unsigned long first = (range->addr + skip) >> PAGE_SHIFT;
-	unsigned long last = (range->addr + range->len - 1) >> PAGE_SHIFT;
-	MA_STATE(mas, &dev->poison, first, first);
-	unsigned long good = last + 1;
-
-	rcu_read_lock();
-	if (mas_find(&mas, last))
-		good = max(mas.index, first);
-	rcu_read_unlock();
-	if (good == first)
-		return -EHWPOISON;
-
-	range->offset += skip;
-	range->addr += skip;
-	range->len = min(range->len - skip, (u64)(good - first) << PAGE_SHIFT);
-	return 0;
-}

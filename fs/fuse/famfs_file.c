@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Mapped files: read, write, mmap and faults.
+ * famfs: read, write, mmap and faults.
  *
- * Nothing here asks the server, except where it has taken the map away or lets
- * the file grow.  The map is used under the mapping's invalidate_lock.
+ * No request is sent, except where the server has revoked the fmap or lets the
+ * file grow.  The fmap is used with the mapping's invalidate_lock held.
  */
 
 #include "famfs.h"
@@ -16,6 +16,31 @@
 
 /* How often a buffer is made present in vain */
 #define FAMFS_FAULT_TRIES	64
+
+/**
+ * famfs_file_io_open() - prepare a file for I/O
+ * @inode: a mapped inode
+ * @file: a file that the server has opened
+ *
+ * An inode has one data path.  What the server says about caching does not
+ * apply to this one: there is no cache to drop or to go round.
+ *
+ * Return: 0, -EIO where the server wants passthrough, -EINTR.
+ */
+int famfs_file_io_open(struct inode *inode, struct file *file)
+{
+	struct fuse_file *ff = file->private_data;
+
+	if (ff->open_flags & FOPEN_PASSTHROUGH) {
+		pr_debug("node %llu has a map and cannot be passed through\n",
+			 ff->nodeid);
+		return -EIO;
+	}
+	ff->open_flags &= ~(FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES);
+	ff->open_flags |= FOPEN_KEEP_CACHE;
+	file->f_mode |= FMODE_NOWAIT;
+	return famfs_refresh_nosec(inode, file);
+}
 
 static int famfs_rw_lock_shared(struct kiocb *iocb, struct inode *inode)
 {

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Mapped files: files that grow.
+ * famfs: files that grow.
  *
- * Where the server allows it a write goes on past the end of the file, into
- * memory that the map has already or that the server is asked for.  The size
- * moves here and the server is told later.
+ * If the fmap allows it, writes extend the file into memory that is already mapped
+ * or that FUSE_FALLOCATE requests from the server.  i_size changes locally and is
+ * sent to the server later.
  *
- * The memory comes with whatever it held before.  So what lies between the old
- * end and the data, and between the data and the end of its page, is zeroed
- * before the size lets anyone see it.  Memory further behind the end is never
- * seen.
+ * New memory contains stale data.  So the range from the old EOF to the data, and
+ * from the data to the end of its page, is zeroed before i_size is raised.  Memory
+ * further beyond EOF is never visible.
  */
 
 #include "famfs.h"
@@ -152,7 +151,7 @@ static int famfs_try_alloc(struct inode *inode, struct fuse_file *ff,
 	err = famfs_mapped_len(inode, &mapped);
 	if (err || mapped >= end)
 		return err;
-	err = alloc_err ?: famfs_fetch(inode);
+	err = alloc_err ?: famfs_fetch(inode, false);
 	if (!err)
 		err = famfs_mapped_len(inode, &mapped);
 	if (err)

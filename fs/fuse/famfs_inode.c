@@ -1,404 +1,442 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Mapped files: how the server is asked for the map of a file.
+ * famfs: size, privileges and cached opens of an inode.
  *
- * The map is fetched when a regular file is opened, before the server is sent
- * the open, or created.  Until then, and if the server says that the file has
- * none, the inode is an ordinary FUSE file.
+ * The size of a growing file changes locally: writes raise it, and FUSE_SETATTR
+ * sends it to the server at fsync(), close() and writeback.  famfs_server_size is
+ * the size that the server is known to have.  The size is dirty if i_size is
+ * larger.  i_size is never smaller because of a local change: truncate() sends
+ * its size to the server first.
+ *
+ * An error from the server, or a dead connection, is an answer: fsync() and
+ * close() return it, wb_err reports it to every open file, and the size is sent
+ * again only at the next request.  A request that a signal removed from the queue
+ * has no answer, see famfs_writeback.c.
+ *
+ * An inode without an fmap uses the page cache, and can be given an fmap at any
+ * time, except while its page cache changes or while it is open: open files use
+ * the page cache, and existing VMAs cannot be converted.
  */
 
 #include "famfs.h"
-#include "famfs_trace.h"
 
 #include <linux/pagemap.h>
-#include <linux/slab.h>
+#include <linux/sched/signal.h>
 #include <linux/wait_bit.h>
+#include <linux/writeback.h>
+#include <linux/xattr.h>
 
-static struct famfs_map *famfs_map_parse_logged(struct inode *inode, const void *msg,
-					size_t size)
+/**
+ * famfs_size_write() - set the size of a file
+ * @inode: a file that is mapped
+ * @size: the new size
+ *
+ * Attributes that the server sends later do not undo this.
+ *
+ * Context: Takes fuse_inode.lock.
+ */
+void famfs_size_write(struct inode *inode, loff_t size)
 {
-	struct famfs_parse_error error = {};
-	struct famfs_map *map;
+	struct fuse_inode *fi = get_fuse_inode(inode);
 
-	map = famfs_map_parse(msg, size, &error);
-	if (error.why)
-		pr_debug("fmap of node %llu refused at byte %zu: %s\n",
-			 get_fuse_inode(inode)->nodeid, error.pos, error.why);
-	if (IS_ERR(map))
-		trace_famfs_install(inode, NULL, PTR_ERR(map));
-	return map;
+	guard(spinlock)(&fi->lock);
+	fi->attr_version = atomic64_inc_return(&get_fuse_conn(inode)->attr_version);
+	i_size_write(inode, size);
 }
 
 /**
- * famfs_fmap_snapshot() - take note before the server is asked for a map
- * @inode: a regular file
+ * famfs_size_dirty() - does the server have to be told the size of a file?
+ * @inode: an inode of any kind
  *
- * Return: what the reply is to be taken with.
+ * Return: true if the file has grown since.
  */
-struct famfs_fmap_snap famfs_fmap_snapshot(struct inode *inode)
+bool famfs_size_dirty(const struct inode *inode)
 {
-	const struct fuse_inode *fi = get_fuse_inode(inode);
-
-	return (struct famfs_fmap_snap) {
-		.seq	= READ_ONCE(fi->famfs_seq),
-		.size	= READ_ONCE(fi->famfs_server_size),
-	};
+	return fuse_is_famfs(inode) &&
+	       i_size_read(inode) >
+	       READ_ONCE(get_fuse_inode(inode)->famfs_server_size);
 }
 
-/* What a reply says does not count any more, be it right or wrong. */
-static bool famfs_snap_stale(struct inode *inode,
-			    const struct famfs_fmap_snap *snap)
+/**
+ * famfs_size_to_flush() - add the size to a request that tells the times
+ * @inode: an inode of any kind
+ * @size: set to the size
+ * @seq: set to what famfs_size_flushed() wants to know
+ *
+ * Return: FATTR_SIZE, or 0 if there is nothing to tell.
+ */
+u32 famfs_size_to_flush(const struct inode *inode, u64 *size, u32 *seq)
 {
-	return snap && snap->seq != READ_ONCE(get_fuse_inode(inode)->famfs_seq);
+	*seq = READ_ONCE(get_fuse_inode(inode)->famfs_seq);
+	if (!famfs_size_dirty(inode))
+		return 0;
+	*size = i_size_read(inode);
+	return FATTR_SIZE;
 }
 
-/* An inode that has been mapped once cannot be served any other way. */
-static int famfs_install_none(struct inode *inode, u32 seq)
+/*
+ * A reply to GET_FMAP from before brings a size from before.  A map that has
+ * come meanwhile brings a size that may be later than this one: so this one
+ * counts for nothing, and is told again.
+ */
+static void famfs_server_size_update(struct inode *inode, u64 size, u32 seq)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
-	int err = 0;
+
+	guard(spinlock)(&fi->lock);
+	if (seq != fi->famfs_seq || size <= fi->famfs_server_size)
+		return;
+	WRITE_ONCE(fi->famfs_server_size, size);
+	if (!fi->famfs_meta)
+		fi->famfs_seq++;
+}
+
+/**
+ * famfs_size_flushed() - take the answer to times, and a size, that were told
+ * @inode: an inode of any kind
+ * @valid: FATTR_* bits of the request
+ * @size: the size in it
+ * @seq: what famfs_size_to_flush() set it to
+ * @err: 0 or the error that the request ended with
+ *
+ * Context: Any task, the server's among them.
+ */
+void famfs_size_flushed(struct inode *inode, u32 valid, u64 size, u32 seq,
+		     int err)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	if (!fuse_is_famfs(inode))
+		return;
+	/* Replies to GETATTR from before have times from before. */
+	scoped_guard(spinlock, &fi->lock)
+		fi->attr_version =
+			atomic64_inc_return(&get_fuse_conn(inode)->attr_version);
+	if (!(valid & FATTR_SIZE))
+		return;
+	if (!err)
+		famfs_server_size_update(inode, size, seq);
+	else if (!famfs_err_unanswered(err))
+		__filemap_set_wb_err(inode->i_mapping, err);
+}
+
+/* Also where the file has become smaller since @size was its size. */
+static bool famfs_server_size_covers(const struct inode *inode, loff_t size)
+{
+	return !famfs_size_dirty(inode) ||
+	       READ_ONCE(get_fuse_inode(inode)->famfs_server_size) >= size;
+}
+
+/**
+ * famfs_attr_flush_wait() - wait for the answer to what is on its way
+ * @inode: a file that is mapped
+ *
+ * Context: Waits for the server, killably.
+ * Return: 0 or -EINTR.
+ */
+int famfs_attr_flush_wait(struct inode *inode)
+{
+	return wait_on_bit(&get_fuse_inode(inode)->state, FUSE_I_ATTR_FLUSHING,
+			   TASK_KILLABLE) ? -EINTR : 0;
+}
+
+/**
+ * famfs_size_flush() - see to it that the server knows the size of a file
+ * @inode: an inode of any kind
+ * @size: what its size was, or is
+ *
+ * Others may be telling it, and fail: then this tells it as well.  Whatever is
+ * on its way when this is called has been answered when it returns 0, so that
+ * a file which close() has flushed need not be kept.
+ *
+ * Context: May wait for the server, killably until it has read the request.
+ * i_rwsem may be held.
+ * Return: 0, an error of the server, -EINTR or -ENOMEM where the server has not
+ * been asked.
+ */
+int famfs_size_flush(struct inode *inode, loff_t size)
+{
+	errseq_t since;
+	int err;
+
+	if (!fuse_is_famfs(inode))
+		return 0;
+	since = errseq_sample(&inode->i_mapping->wb_err);
+	err = famfs_attr_flush_wait(inode);
+	while (!err && !famfs_server_size_covers(inode, size)) {
+		mark_inode_dirty_sync(inode);
+		err = sync_inode_metadata(inode, 1);
+		if (!err)
+			err = filemap_check_wb_err(inode->i_mapping, since);
+	}
+	return err;
+}
+
+/**
+ * famfs_size_settle() - see to it that no size is on its way to the server
+ * @inode: a file that is mapped
+ *
+ * What truncate() tells the server must not be overtaken by a size from before.
+ *
+ * Context: i_rwsem is held for writing, so that the size does not move.  May
+ * wait for the server, killably.
+ * Return: as famfs_size_flush().
+ */
+int famfs_size_settle(struct inode *inode)
+{
+	int err;
+
+	lockdep_assert_held_write(&inode->i_rwsem);
+	err = write_inode_now(inode, 1);
+	if (!err)
+		err = famfs_size_flush(inode, i_size_read(inode));
+	if (err)
+		return err;
+	/* Pairs with famfs_attr_flush_start(), which sends nothing from here on. */
+	smp_mb();
+	return famfs_attr_flush_wait(inode);
+}
+
+/*
+ * i_rwsem serialises setting the flag against the VFS, fi->lock serialises all
+ * changes against attribute updates from the server.
+ */
+static void famfs_set_nosec(struct inode *inode, bool nosec)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	spin_lock(&fi->lock);
+	if (nosec)
+		inode->i_flags |= S_NOSEC;
+	else
+		inode->i_flags &= ~S_NOSEC;
+	spin_unlock(&fi->lock);
+}
+
+/*
+ * Does a file have privileges that a write has to strip?  An error is neither
+ * yes nor no, so nothing may be remembered then.
+ */
+static int famfs_query_privs(struct inode *inode, struct file *file)
+{
+	ssize_t ret;
+
+	if (is_sxid(inode->i_mode))
+		return 1;
+	ret = __vfs_getxattr(file_dentry(file), inode, XATTR_NAME_CAPS, NULL,
+			     0);
+	if (ret == -ENODATA || ret == -EOPNOTSUPP)
+		return 0;
+	return ret > 0 ? 1 : ret;
+}
+
+/*
+ * Nothing is asked while i_rwsem is held, since others write meanwhile.  So the
+ * answer counts only if no privileges have been set since the question:
+ * famfs_privs_set() clears the bit.
+ */
+static int famfs_fetch_privs(struct inode *inode, struct file *file)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	int privs;
+
+	set_bit(FUSE_I_NOSEC_VALID, &fi->state);
+	privs = famfs_query_privs(inode, file);
+	if (privs > 0)
+		famfs_set_nosec(inode, false);
+	if (privs || IS_NOSEC(inode))
+		return 0;
+
+	if (inode_lock_killable(inode))
+		return -EINTR;
+	if (test_bit(FUSE_I_NOSEC_VALID, &fi->state) &&
+	    !is_sxid(inode->i_mode))
+		famfs_set_nosec(inode, true);
+	inode_unlock(inode);
+	return 0;
+}
+
+/*
+ * A write strips privileges, and where nothing is known about them it asks the
+ * server.  Find out at open, so that writes need not: famfs_preserve_nosec() keeps
+ * what is learnt here, and the VFS drops it where privileges are set locally.
+ */
+int famfs_refresh_nosec(struct inode *inode, struct file *file)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	int err;
+
+	if (!(file->f_mode & FMODE_WRITE))
+		return 0;
+	if (wait_on_bit_lock(&fi->state, FUSE_I_NOSEC_LOCK, TASK_KILLABLE))
+		return -EINTR;
+	err = famfs_fetch_privs(inode, file);
+	clear_and_wake_up_bit(FUSE_I_NOSEC_LOCK, &fi->state);
+	return err;
+}
+
+/**
+ * famfs_privs_set() - an extended attribute may have been set
+ * @inode: an inode of any kind, with i_rwsem held for writing
+ *
+ * Called with the server's reply: who has asked for privileges before may have
+ * been told of those from before.
+ */
+void famfs_privs_set(struct inode *inode)
+{
+	if (fuse_is_famfs(inode))
+		clear_bit(FUSE_I_NOSEC_VALID, &get_fuse_inode(inode)->state);
+}
+
+/* Strips what there is, and finds out whether anything is left. */
+static int famfs_strip_privs(struct inode *inode, struct file *file)
+{
+	int privs, err;
+
+	privs = famfs_query_privs(inode, file);
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (privs) {
+		err = file_remove_privs(file);
+		if (err)
+			return err;
+	}
+	if (privs > 0)
+		privs = famfs_query_privs(inode, file);
+	famfs_set_nosec(inode, !privs);
+	return 0;
+}
+
+/**
+ * famfs_file_modified() - strip privileges and update times before a change
+ * @file: the file
+ *
+ * Asks the server where nothing is known, once: afterwards there is nothing
+ * left to strip.
+ *
+ * Context: i_rwsem is held for writing.
+ * Return: 0 or an error.
+ */
+int famfs_file_modified(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+	int err;
+
+	if (unlikely(!IS_NOSEC(inode))) {
+		err = famfs_strip_privs(inode, file);
+		if (err)
+			return err;
+	}
+	return file_update_time(file);
+}
+
+/**
+ * famfs_iocb_modified() - strip privileges and update times before a write
+ * @iocb: the write
+ * @inode: the file, with i_rwsem held for writing
+ *
+ * Return: as famfs_file_modified(), -EAGAIN where IOCB_NOWAIT forbids to ask.
+ */
+int famfs_iocb_modified(struct kiocb *iocb, struct inode *inode)
+{
+	if (likely(!(iocb->ki_flags & IOCB_NOWAIT)))
+		return famfs_file_modified(iocb->ki_filp);
+	/* Nothing to strip: only the times of kiocb_modified() remain. */
+	return IS_NOSEC(inode) ? kiocb_modified(iocb) : -EAGAIN;
+}
+
+/**
+ * famfs_preserve_nosec() - may S_NOSEC outlive new attributes from the server?
+ * @inode: an inode of any kind
+ *
+ * Return: true if a write to the file has no privileges to strip.
+ */
+bool famfs_preserve_nosec(const struct inode *inode)
+{
+	return fuse_is_famfs(inode) && !is_sxid(inode->i_mode);
+}
+
+/*
+ * The root is never mapped, and no other inode is there before INIT has been
+ * answered.  So for an inode the answer never changes, although fc->famfs does,
+ * and only connections that may have maps pay for the lock.
+ */
+static bool famfs_may_have_fmap(struct inode *inode)
+{
+	return famfs_conn_of(get_fuse_conn(inode)) &&
+	       get_node_id(inode) != FUSE_ROOT_ID;
+}
+
+/**
+ * famfs_pagecache_lock() - start to change the page cache of an inode
+ * @inode: an inode of any kind, not locked
+ *
+ * Keeps the inode from becoming mapped until famfs_pagecache_unlock().
+ *
+ * Return: false if the inode has no page cache, because it is mapped.
+ */
+bool famfs_pagecache_lock(struct inode *inode)
+{
+	if (!famfs_may_have_fmap(inode))
+		return true;
 
 	filemap_invalidate_lock_shared(inode->i_mapping);
-	if (seq != fi->famfs_seq)
-		err = FAMFS_STALE;
-	else if (fuse_is_famfs(inode))
-		err = -EIO;
-	else
-		set_bit(FUSE_I_NO_FMAP, &fi->state);
+	if (!fuse_is_famfs(inode))
+		return true;
 	filemap_invalidate_unlock_shared(inode->i_mapping);
-	return err;
+	return false;
 }
 
 /**
- * famfs_install_msg() - give an inode the map that the server has sent
- * @inode: a regular file
- * @msg: the message
- * @size: its length in bytes; a reply may be empty
- * @snap: as for famfs_install(); a reply may bring up questions about devices
- *
- * Context: As famfs_install().
- * Return: 0, FAMFS_STALE, an error of the map or of a device, -EIO for an
- * empty reply about a mapped inode.
+ * famfs_pagecache_unlock() - let an inode become mapped again
+ * @inode: an inode for which famfs_pagecache_lock() returned true
  */
-int famfs_install_msg(struct inode *inode, const void *msg, size_t size,
-	       const struct famfs_fmap_snap *snap)
+void famfs_pagecache_unlock(struct inode *inode)
 {
-	struct famfs_map *map;
-	int err;
-
-	if (!size && snap)
-		return famfs_install_none(inode, snap->seq);
-	/* The server is not asked about devices of a map that is void. */
-	if (famfs_snap_stale(inode, snap))
-		return FAMFS_STALE;
-	map = famfs_map_parse_logged(inode, msg, size);
-	if (IS_ERR(map))
-		return PTR_ERR(map);
-	err = famfs_daxdevs_resolve(get_fuse_mount(inode), map, snap);
-	if (!err)
-		err = famfs_install(inode, map, snap);
-	if (err)
-		famfs_map_put(get_fuse_conn(inode)->famfs, map);
-	/* Nor does it matter what is wrong with it. */
-	if (err < 0 && err != -EINTR && famfs_snap_stale(inode, snap))
-		return FAMFS_STALE;
-	return err;
-}
-
-/* An error counts no more than a map does where a push has overtaken it. */
-static int famfs_fetch_error(struct inode *inode, int err,
-			     const struct famfs_fmap_snap *snap)
-{
-	if (famfs_err_unanswered(err))
-		return err;
-	if (err == -ENOSYS)
-		get_fuse_conn(inode)->dax_fmap = 0;
-	else
-		famfs_staged_drop(inode);
-	if (famfs_snap_stale(inode, snap))
-		return FAMFS_STALE;
-	if (err == -ENOSYS)
-		return fuse_is_famfs(inode) ? -EIO : 0;
-	return err;
-}
-
-static int famfs_fetch_reply(struct inode *inode,
-			     const struct famfs_fmap_snap *snap)
-{
-	const struct fuse_get_fmap_in in = {
-		.length	= ~0ULL,
-		.size	= FAMFS_REPLY_MAX,
-	};
-	struct fuse_mount *fm = get_fuse_mount(inode);
-	FUSE_ARGS(args);
-	ssize_t size;
-	int err;
-
-	args.opcode = FUSE_GET_FMAP;
-	args.nodeid = get_node_id(inode);
-	args.in_numargs = 1;
-	args.in_args[0].size = sizeof(in);
-	args.in_args[0].value = &in;
-	args.out_numargs = 1;
-	args.out_argvar = true;
-	args.out_alloc = true;
-	args.out_args[0].size = in.size;
-
-	size = fuse_simple_request(fm, &args);
-	if (size < 0)
-		err = famfs_fetch_error(inode, size, snap);
-	else
-		err = famfs_install_reply(inode, args.out_args[0].value, size,
-				       snap);
-	kvfree(args.out_args[0].value);
-	return err;
-}
-
-static int famfs_fetch_as(struct inode *inode, bool locked)
-{
-	struct famfs_fmap_snap snap;
-	int err = 0;
-
-	/* An error of the server's is an answer. */
-	if (!famfs_inode_map(inode))
-		err = famfs_size_flush(inode, i_size_read(inode));
-	if (famfs_err_unanswered(err))
-		return err;
-	snap = famfs_fmap_snapshot(inode);
-	snap.locked = locked;
-	return famfs_fetch_reply(inode, &snap);
-}
-
-/**
- * famfs_fetch() - ask the server for the map of an inode
- * @inode: a regular file
- *
- * A size that the server does not know is told first where the map is gone:
- * nothing else says then how much of the next one has the file's bytes.
- *
- * Context: No lock held that the server could need; i_rwsem only if the inode
- * is mapped.
- * Return: 0 also where the file has no map, FAMFS_STALE where the inode has
- * been given a map or lost it meanwhile, -EINTR, an error of the server, of the
- * map or of a device.
- */
-int famfs_fetch(struct inode *inode)
-{
-	return famfs_fetch_as(inode, false);
-}
-
-static bool famfs_has_fmap(struct inode *inode)
-{
-	/* Pairs with famfs_publish(). */
-	return smp_load_acquire(&get_fuse_inode(inode)->famfs_meta);
-}
-
-/**
- * famfs_needs_fetch() - has the server to be asked for a map?
- * @inode: an inode of any kind
- *
- * Return: true if nothing is known about the file.
- */
-bool famfs_needs_fetch(struct inode *inode)
-{
-	struct fuse_inode *fi = get_fuse_inode(inode);
-
-	/* The root can be open before the server has agreed to anything. */
-	return get_fuse_conn(inode)->dax_fmap && S_ISREG(inode->i_mode) &&
-	       fi->nodeid != FUSE_ROOT_ID && !famfs_has_fmap(inode) &&
-	       !test_bit(FUSE_I_NO_FMAP, &fi->state);
-}
-
-/* A mapped file whose server has said that there are no maps. */
-static int famfs_check_revoked(struct inode *inode)
-{
-	if (likely(get_fuse_conn(inode)->dax_fmap) || !fuse_is_famfs(inode) ||
-	    famfs_has_fmap(inode))
-		return 0;
-	return -EIO;
-}
-
-/**
- * famfs_fetch_retry() - ask the server until the map of an inode is known
- * @inode: an inode of any kind
- *
- * What the server pushes meanwhile counts more than its reply.
- *
- * Context: As famfs_fetch().
- * Return: As famfs_fetch(), but not FAMFS_STALE; -EIO for a mapped file that
- * has lost its map for good.
- */
-int famfs_fetch_retry(struct inode *inode)
-{
-	int err = 0;
-
-	while (!err && famfs_needs_fetch(inode)) {
-		err = famfs_fetch(inode);
-		if (err == FAMFS_STALE)
-			err = 0;
-	}
-	return err ?: famfs_check_revoked(inode);
-}
-
-/**
- * famfs_truncate_fetch() - get the map of a file before it is truncated
- * @inode: an inode of any kind
- * @attr: the change
- *
- * The file need not be open, but the order in which it is truncated depends on
- * whether it is mapped.  One that others have open without a map has none.
- *
- * Context: i_rwsem is held for writing.  May wait for the server, killably
- * until it has read the request.
- * Return: 0 also where the file has no map, or an error as famfs_fetch_retry().
- */
-int famfs_truncate_fetch(struct inode *inode, const struct iattr *attr)
-{
-	int err = 0;
-
-	if (!(attr->ia_valid & ATTR_SIZE) || fuse_is_famfs(inode))
-		return 0;
-	/* Not with FUSE_I_FMAP_LOCK: i_rwsem is held. */
-	while (!err && famfs_needs_fetch(inode)) {
-		err = famfs_fetch_as(inode, true);
-		if (err == FAMFS_STALE)
-			err = 0;
-	}
-	return err == -EBUSY && !fuse_is_famfs(inode) ? 0 : err;
-}
-
-/**
- * famfs_fetch_locked() - see to it that the map of an inode is known
- * @inode: an inode of any kind
- *
- * One task asks, the others wait for what it gets.
- *
- * Context: No lock held that the server could need.
- * Return: 0 also where the file has no map, -EINTR, -EIO for a mapped file
- * that has lost its map for good, an error of the server, of the map or of a
- * device.
- */
-int famfs_fetch_locked(struct inode *inode)
-{
-	struct fuse_inode *fi = get_fuse_inode(inode);
-	int err;
-
-	if (!famfs_needs_fetch(inode))
-		return famfs_check_revoked(inode);
-	if (wait_on_bit_lock(&fi->state, FUSE_I_FMAP_LOCK, TASK_KILLABLE))
-		return -EINTR;
-	err = famfs_fetch_retry(inode);
-	clear_and_wake_up_bit(FUSE_I_FMAP_LOCK, &fi->state);
-	return err;
-}
-
-/**
- * famfs_map_lock() - keep the map of a file from changing
- * @inode: a mapped inode
- *
- * Where the server has taken the map away it is asked again, so nobody else has
- * to judge what a missing map means.
- *
- * Context: No lock held that the server could need but i_rwsem; mmap_lock may
- * be.  May wait for the server, killably until it has read the request.
- * Return: the map, with invalidate_lock held for reading until
- * famfs_map_unlock(), or an error of famfs_fetch_retry(), -EIO for a mapped
- * file that has lost its map for good.
- */
-const struct famfs_map *famfs_map_lock(struct inode *inode)
-{
-	const struct famfs_map *map;
-	int err;
-
-	for (;;) {
-		filemap_invalidate_lock_shared(inode->i_mapping);
-		map = famfs_inode_map(inode);
-		if (map)
-			return map;
+	if (famfs_may_have_fmap(inode))
 		filemap_invalidate_unlock_shared(inode->i_mapping);
-
-		err = famfs_fetch_retry(inode);
-		if (err)
-			return ERR_PTR(err);
-	}
 }
 
 /**
- * famfs_map_unlock() - let the map of a file change again
- * @inode: an inode for which famfs_map_lock() returned a map
+ * famfs_cached_open() - count an open file that is ordinary
+ * @ff: the file
+ * @inode: its inode
+ *
+ * The inode stays ordinary until famfs_cached_release().
+ *
+ * Return: false if the inode is not ordinary.
  */
-void famfs_map_unlock(struct inode *inode)
+bool famfs_cached_open(struct fuse_file *ff, struct inode *inode)
 {
-	filemap_invalidate_unlock_shared(inode->i_mapping);
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	if (!famfs_may_have_fmap(inode))
+		return true;
+	if (!famfs_pagecache_lock(inode))
+		return false;
+	spin_lock(&fi->lock);
+	fi->famfs_nr_cached++;
+	spin_unlock(&fi->lock);
+	ihold(inode);
+	ff->famfs_inode = inode;
+	famfs_pagecache_unlock(inode);
+	return true;
 }
 
 /**
- * famfs_can_resize() - does the server let a file grow and shrink?
- * @inode: a mapped inode
- *
- * Context: As famfs_map_lock().
- * Return: 1 if it does, 0 if not, or an error of famfs_map_lock().
+ * famfs_cached_release() - an open file is gone, and its last request
+ * @ff: a file, whether ordinary or not
  */
-int famfs_can_resize(struct inode *inode)
+void famfs_cached_release(struct fuse_file *ff)
 {
-	const struct famfs_map *map = famfs_map_lock(inode);
-	int resizes;
+	struct inode *inode = ff->famfs_inode;
+	struct fuse_inode *fi;
 
-	if (IS_ERR(map))
-		return PTR_ERR(map);
-	resizes = map->grow && !map->readonly;
-	famfs_map_unlock(inode);
-	return resizes;
-}
-
-/**
- * famfs_open_fetch() - get the map of a file that is being opened
- * @inode: the inode
- * @file: the file, of which the server does not know yet
- *
- * Context: No locks held.  May wait for the server, killably until it has
- * read the request.
- * Return: 0 also where the file has no map, -EPERM where opening would
- * truncate, -EINTR, an error of the server, of the map or of a device.
- */
-int famfs_open_fetch(struct inode *inode, struct file *file)
-{
-	int err;
-
-	err = famfs_fetch_locked(inode);
-	if (err || !fuse_is_famfs(inode))
-		return err;
-	if (!(file->f_flags & O_TRUNC) || !i_size_read(inode))
-		return 0;
-	err = famfs_can_resize(inode);
-	return err > 0 ? 0 : err ?: -EPERM;
-}
-
-/**
- * famfs_truncate_refetch() - get the map of a file that the server has made smaller
- * @inode: the file, cut already
- * @size: its size
- *
- * The map that there is may have memory which the server has back, also one
- * that was pushed meanwhile: the server need not have seen the request by then.
- * Others may have asked for the map before, and their replies are out of date.
- *
- * Context: i_rwsem is held for writing.  May wait for the server, killably
- * until it has read the request.
- * Return: 0 or an error of famfs_fetch(); then the old map is cut down.
- */
-int famfs_truncate_refetch(struct inode *inode, loff_t size)
-{
-	int err;
-
-	filemap_invalidate_lock(inode->i_mapping);
-	famfs_seq_inc(inode);
-	filemap_invalidate_unlock(inode->i_mapping);
-
-	err = famfs_fetch(inode);
-	if (err == FAMFS_STALE)
-		err = 0;
-	if (err)
-		famfs_truncate_map(inode, size);
-	return err;
+	if (!inode)
+		return;
+	fi = get_fuse_inode(inode);
+	spin_lock(&fi->lock);
+	fi->famfs_nr_cached--;
+	spin_unlock(&fi->lock);
+	iput(inode);
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Mapped files: how an inode is given a map, another one, or none any more.
+ * famfs: installing, replacing and revoking the fmap of an inode.
  *
- * A server may change a map while the file is in use, and while it has requests
- * of its own under way on the inode.  So nothing here waits for what the server
- * could be keeping: whoever has i_rwsem may wait for the server, whoever has
- * invalidate_lock does not.
+ * A server may change an fmap while the file is in use, and while requests about
+ * the inode are in flight.  So nothing here waits for anything that the server may
+ * hold: holders of i_rwsem may wait for the server, holders of invalidate_lock do
+ * not.
  */
 
 #include "famfs.h"
@@ -181,22 +181,6 @@ static int famfs_install_new(struct inode *inode, struct famfs_map *map,
 	return err;
 }
 
-/*
- * Whoever has this lock of an ordinary inode may wait for the server, which
- * fills the page cache.  So nobody waits for it here, a push as little as a
- * reply: readers would wait behind, and the server's notifications are among
- * them.
- */
-static bool famfs_invalidate_trylock(struct inode *inode)
-{
-	struct address_space *mapping = inode->i_mapping;
-
-	if (!fuse_is_famfs(inode))
-		return down_write_trylock(&mapping->invalidate_lock);
-	filemap_invalidate_lock(mapping);
-	return true;
-}
-
 static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 				const struct famfs_fmap_snap *snap)
 {
@@ -292,7 +276,7 @@ static int famfs_install_wait(struct inode *inode, struct famfs_map *map,
  * file is in use, -EINTR, or an error of famfs_claims_alloc() or
  * famfs_claim_map().  Unless this is 0 the inode is what it was.
  */
-int famfs_install(struct inode *inode, struct famfs_map *map,
+static int famfs_install(struct inode *inode, struct famfs_map *map,
 		  const struct famfs_fmap_snap *snap)
 {
 	int err;
@@ -306,6 +290,81 @@ int famfs_install(struct inode *inode, struct famfs_map *map,
 		return famfs_install_wait(inode, map, snap);
 	err = famfs_convert_and_install(inode, map, NULL);
 	return err == FAMFS_CONTENDED ? -EBUSY : err;
+}
+
+static struct famfs_map *famfs_map_parse_logged(struct inode *inode, const void *msg,
+					size_t size)
+{
+	struct famfs_parse_error error = {};
+	struct famfs_map *map;
+
+	map = famfs_map_parse(msg, size, &error);
+	if (error.why)
+		pr_debug("fmap of node %llu refused at byte %zu: %s\n",
+			 get_fuse_inode(inode)->nodeid, error.pos, error.why);
+	if (IS_ERR(map))
+		trace_famfs_install(inode, NULL, PTR_ERR(map));
+	return map;
+}
+
+/* What a reply says does not count any more, be it right or wrong. */
+bool famfs_snap_stale(struct inode *inode,
+			    const struct famfs_fmap_snap *snap)
+{
+	return snap && snap->seq != READ_ONCE(get_fuse_inode(inode)->famfs_seq);
+}
+
+/* An inode that has been mapped once cannot be served any other way. */
+static int famfs_install_none(struct inode *inode, u32 seq)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	int err = 0;
+
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	if (seq != fi->famfs_seq)
+		err = FAMFS_STALE;
+	else if (fuse_is_famfs(inode))
+		err = -EIO;
+	else
+		set_bit(FUSE_I_NO_FMAP, &fi->state);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	return err;
+}
+
+/**
+ * famfs_install_msg() - give an inode the map that the server has sent
+ * @inode: a regular file
+ * @msg: the message
+ * @size: its length in bytes; a reply may be empty
+ * @snap: as for famfs_install(); a reply may bring up questions about devices
+ *
+ * Context: As famfs_install().
+ * Return: 0, FAMFS_STALE, an error of the map or of a device, -EIO for an
+ * empty reply about a mapped inode.
+ */
+int famfs_install_msg(struct inode *inode, const void *msg, size_t size,
+	       const struct famfs_fmap_snap *snap)
+{
+	struct famfs_map *map;
+	int err;
+
+	if (!size && snap)
+		return famfs_install_none(inode, snap->seq);
+	/* The server is not asked about devices of a map that is void. */
+	if (famfs_snap_stale(inode, snap))
+		return FAMFS_STALE;
+	map = famfs_map_parse_logged(inode, msg, size);
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	err = famfs_daxdevs_resolve(get_fuse_mount(inode), map, snap);
+	if (!err)
+		err = famfs_install(inode, map, snap);
+	if (err)
+		famfs_map_put(get_fuse_conn(inode)->famfs, map);
+	/* Nor does it matter what is wrong with it. */
+	if (err < 0 && err != -EINTR && famfs_snap_stale(inode, snap))
+		return FAMFS_STALE;
+	return err;
 }
 
 /**

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Mapped files: from a place in a file to a place on a device.
+ * famfs: where the bytes of a file are.
+ *
+ * The iomap operations translate an offset in a file into an offset on a device,
+ * for read, write, faults and FIEMAP.  Writeback is here as well: data stored
+ * through a mapping sits in the CPU caches of this host, and other hosts that
+ * share the memory do not see them.  So fsync() and sync() write dirty cache
+ * lines back.  write() bypasses the caches.
  */
 
 #include "famfs.h"
@@ -11,6 +17,37 @@
 #include <linux/iomap.h>
 #include <linux/pagemap.h>
 #include <linux/uaccess.h>
+#include <linux/writeback.h>
+
+/**
+ * famfs_trim_poison() - cut a range of a file down to good memory
+ * @dev: the device that @range lies on
+ * @pos: the place in the file that is wanted
+ * @range: the range, to be shortened
+ *
+ * Return: 0, or -EHWPOISON if the page at @pos has failed.
+ */
+static int famfs_trim_poison(struct famfs_daxdev *dev, u64 pos,
+		    struct famfs_range *range)
+{
+	u64 skip = round_down(pos - range->offset, PAGE_SIZE);
+	unsigned long first = (range->addr + skip) >> PAGE_SHIFT;
+	unsigned long last = (range->addr + range->len - 1) >> PAGE_SHIFT;
+	MA_STATE(mas, &dev->poison, first, first);
+	unsigned long good = last + 1;
+
+	rcu_read_lock();
+	if (mas_find(&mas, last))
+		good = max(mas.index, first);
+	rcu_read_unlock();
+	if (good == first)
+		return -EHWPOISON;
+
+	range->offset += skip;
+	range->addr += skip;
+	range->len = min(range->len - skip, (u64)(good - first) << PAGE_SHIFT);
+	return 0;
+}
 
 static void famfs_iomap_set(struct iomap *iomap, const struct famfs_daxdev *dev,
 			    u64 offset, u64 len, u64 addr)
@@ -180,4 +217,180 @@ int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 				   &famfs_fiemap_ops);
 	inode_unlock_shared(inode);
 	return err;
+}
+
+struct famfs_live_walk {
+	struct famfs_daxdev **devs;
+	struct famfs_daxdev *dev;
+};
+
+static int famfs_live_dax_dev_fn(const struct famfs_range *range, void *data)
+{
+	struct famfs_live_walk *alive = data;
+
+	alive->dev = alive->devs[range->dev];
+	return !READ_ONCE(alive->dev->dead);
+}
+
+/**
+ * famfs_live_dax_dev() - a device that can write a map's dirty lines back
+ * @map: the map
+ *
+ * One device that is alive stands for all: they have one driver.  What was on
+ * dead ones has been written back before it was forgotten.
+ *
+ * Return: the device, or NULL if all are gone.
+ */
+struct dax_device *famfs_live_dax_dev(const struct famfs_map *map)
+{
+	struct famfs_live_walk alive = { .devs = map->devs };
+
+	if (!famfs_map_walk(map, famfs_live_dax_dev_fn, &alive))
+		return NULL;
+	return alive.dev->dax_dev;
+}
+
+/**
+ * famfs_flush_cpu_cache() - write back what is dirty in a mapped file
+ * @mapping: the file's mapping, with invalidate_lock held
+ * @dax_dev: a device that is alive
+ */
+void famfs_flush_cpu_cache(struct address_space *mapping, struct dax_device *dax_dev)
+{
+	struct writeback_control wbc = {
+		.sync_mode	= WB_SYNC_ALL,
+		.nr_to_write	= LONG_MAX,
+		.range_end	= LLONG_MAX,
+	};
+
+	dax_writeback_mapping_range(mapping, dax_dev, &wbc);
+}
+
+static int famfs_writepages(struct address_space *mapping,
+			    struct writeback_control *wbc)
+{
+	const struct famfs_map *map;
+	struct dax_device *dax_dev;
+	int err = 0;
+
+	filemap_invalidate_lock_shared(mapping);
+	map = famfs_inode_map(mapping->host);
+	dax_dev = map ? famfs_live_dax_dev(map) : NULL;
+	if (dax_dev)
+		err = dax_writeback_mapping_range(mapping, dax_dev, wbc);
+	filemap_invalidate_unlock_shared(mapping);
+	return err;
+}
+
+const struct address_space_operations famfs_aops = {
+	.writepages	= famfs_writepages,
+	.direct_IO	= noop_direct_IO,
+	.dirty_folio	= noop_dirty_folio,
+};
+
+/**
+ * famfs_fsync() - fsync of a mapped file
+ * @file: the file
+ * @start: first byte
+ * @end: last byte
+ * @datasync: whether the server may leave metadata out
+ *
+ * Takes no lock of the inode while the server is asked, so that others go on
+ * reading and writing if it does not answer.
+ *
+ * Return: 0 or an error.
+ */
+int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
+{
+	struct inode *inode = file_inode(file);
+	struct fuse_conn *fc = get_fuse_conn(inode);
+	loff_t size = i_size_read(inode);
+	int err, wb_err;
+
+	err = file_write_and_wait_range(file, start, end);
+	if (!err)
+		err = sync_inode_metadata(inode, 1);
+	if (!err)
+		err = famfs_size_flush(inode, size);
+	if (err || fc->no_fsync)
+		goto out;
+
+	err = fuse_fsync_common(file, start, end, datasync, FUSE_FSYNC);
+	if (err == -ENOSYS) {
+		fc->no_fsync = 1;
+		err = 0;
+	}
+out:
+	/* What this returns need not be reported to @file once more. */
+	wb_err = file_check_and_advance_wb_err(file);
+	return err ?: wb_err;
+}
+
+/**
+ * famfs_file_flush() - see to it that what was written is told, at close()
+ * @file: a file of any kind
+ *
+ * Context: As famfs_size_flush().
+ * Return: as famfs_size_flush(), or the error of bytes lost or refused that
+ * fsync() of this file has not returned.
+ */
+int famfs_file_flush(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+	int err = famfs_size_flush(inode, i_size_read(inode));
+
+	if (err || !fuse_is_famfs(inode))
+		return err;
+	return filemap_check_wb_err(inode->i_mapping, file->f_wb_err);
+}
+
+static bool famfs_inode_is_dirty(struct inode *inode)
+{
+	return fuse_is_famfs(inode) &&
+	       mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY);
+}
+
+/*
+ * The lock of the list can be dropped only where an inode keeps the place.  One
+ * that has pages cached does not serve: dropping the last reference to it could
+ * wait for the server.
+ */
+static bool famfs_sync_fs_stops(struct inode *inode)
+{
+	return famfs_inode_is_dirty(inode) ||
+	       (need_resched() && (fuse_is_famfs(inode) ||
+				   mapping_empty(inode->i_mapping)));
+}
+
+/**
+ * famfs_sync_fs() - write back what is dirty in a superblock's mapped files
+ * @sb: a FUSE superblock
+ *
+ * sync() leaves FUSE's inodes alone, since writing them could wait for the
+ * server for ever.  This waits neither for the server nor for pinned pages.
+ */
+void famfs_sync_fs(struct super_block *sb)
+{
+	struct famfs_conn *conn = famfs_conn_of(get_fuse_conn_super(sb));
+	struct inode *inode, *prev = NULL;
+
+	if (!conn || !atomic_long_read(&conn->nr_maps))
+		return;
+
+	spin_lock(&sb->s_inode_list_lock);
+	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
+		if (!famfs_sync_fs_stops(inode) || !igrab(inode))
+			continue;
+		spin_unlock(&sb->s_inode_list_lock);
+
+		/* The reference keeps @inode on the list. */
+		iput(prev);
+		prev = inode;
+		if (famfs_inode_is_dirty(inode))
+			filemap_write_and_wait(inode->i_mapping);
+		cond_resched();
+		spin_lock(&sb->s_inode_list_lock);
+	}
+	spin_unlock(&sb->s_inode_list_lock);
+	iput(prev);
 }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * famfs: truncate().
+ * famfs: truncate() and other changes of attributes.
  *
- * FUSE_SETATTR goes to the server as for any file.  What differs is the order
- * around it, which is such that the server, or this host, may stop anywhere:
+ * FUSE_SETATTR is sent to the server as for any file.  The order around it lets
+ * the server, or this host, stop at any point:
  *
- * A file shrinks here first: nothing reaches the memory behind the new end when
- * the server learns that it has that memory back.  Afterwards the server is
- * asked for the map.  If there is no telling, the map is cut down here.
+ * A file shrinks here first: memory beyond the new EOF is unreachable before the
+ * server learns that it has that memory back.  Then the fmap is fetched again, or
+ * cut down here if that fails.
  *
- * A file grows at the server last: memory is there and zeroed before anybody is
- * told the new size.
+ * A file grows at the server last: memory is present and zeroed before the server
+ * learns the new size.
  *
- * Until the server has answered the size is this host's (FUSE_I_SIZE_UNSTABLE),
- * whatever maps the server sends.
+ * Until the server has answered, i_size is local (FUSE_I_SIZE_UNSTABLE) whatever
+ * fmaps the server sends.
  */
 
 #include "famfs.h"
@@ -22,9 +22,134 @@
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
 
+/**
+ * famfs_truncate_fetch() - get the map of a file before it is truncated
+ * @inode: an inode of any kind
+ * @attr: the change
+ *
+ * The file need not be open, but the order in which it is truncated depends on
+ * whether it is mapped.  One that others have open without a map has none.
+ *
+ * Context: i_rwsem is held for writing.  May wait for the server, killably
+ * until it has read the request.
+ * Return: 0 also where the file has no map, or an error as famfs_fetch_retry().
+ */
+int famfs_truncate_fetch(struct inode *inode, const struct iattr *attr)
+{
+	int err = 0;
+
+	if (!(attr->ia_valid & ATTR_SIZE) || fuse_is_famfs(inode))
+		return 0;
+	/* Not with FUSE_I_FMAP_LOCK: i_rwsem is held. */
+	while (!err && famfs_needs_fetch(inode)) {
+		err = famfs_fetch(inode, true);
+		if (err == FAMFS_STALE)
+			err = 0;
+	}
+	return err == -EBUSY && !fuse_is_famfs(inode) ? 0 : err;
+}
+
+/**
+ * famfs_setattr_check() - judge a change of attributes
+ * @inode: a mapped inode
+ * @attr: the change; the size that a file of fixed size has is taken out
+ *
+ * Context: i_rwsem is held.  May wait for the server.
+ * Return: 0, -EPERM if the size would change and is fixed, an error of
+ * famfs_fetch_retry().
+ */
+int famfs_setattr_check(struct inode *inode, struct iattr *attr)
+{
+	int err;
+
+	if (!(attr->ia_valid & ATTR_SIZE))
+		return 0;
+	/* Not with FUSE_I_FMAP_LOCK: i_rwsem is held. */
+	err = famfs_fetch_retry(inode);
+	if (err)
+		return err;
+	/* O_TRUNC is not sent to the server, so it is truncated like this. */
+	attr->ia_valid &= ~ATTR_OPEN;
+	/* Also to the size that it has: that gives back memory behind the end. */
+	err = famfs_can_resize(inode);
+	if (err)
+		return min(err, 0);
+	if (attr->ia_size != i_size_read(inode))
+		return -EPERM;
+	attr->ia_valid &= ~ATTR_SIZE;
+	return 0;
+}
+
 static bool famfs_is_truncate(struct inode *inode, const struct iattr *attr)
 {
 	return fuse_is_famfs(inode) && (attr->ia_valid & ATTR_SIZE);
+}
+
+/**
+ * famfs_truncate_unmap() - make a file smaller, here
+ * @inode: the file
+ * @size: its new size
+ *
+ * Nothing is reached behind @size afterwards.
+ *
+ * Context: i_rwsem is held for writing, FUSE_I_SIZE_UNSTABLE is set.  Waits,
+ * killably, for pages that are pinned behind @size.
+ * Return: 0 or -EINTR; then nothing has changed.
+ */
+static int famfs_truncate_unmap(struct inode *inode, loff_t size)
+{
+	const struct famfs_map *map;
+	struct page *busy;
+	int err;
+
+	for (;;) {
+		filemap_invalidate_lock(inode->i_mapping);
+		map = famfs_inode_map(inode);
+		busy = map ? famfs_try_unmap(inode, map, PAGE_ALIGN(size)) :
+			     NULL;
+		if (!busy)
+			break;
+		err = famfs_wait_page_idle(inode, busy);
+		if (err)
+			return err;
+	}
+	famfs_unmap_beyond(inode, size);
+	famfs_size_write(inode, size);
+	filemap_invalidate_unlock(inode->i_mapping);
+	return 0;
+}
+
+/**
+ * famfs_truncate_map() - cut a map down to what is left of its file
+ * @inode: a mapped inode that has become smaller
+ * @size: its size
+ *
+ * The server has, or may have, the memory behind that back, and could not be
+ * asked for the map.  Pages that are still pinned stay claimed, so that they
+ * become no other file's.
+ *
+ * Context: i_rwsem is held for writing.
+ */
+static void famfs_truncate_map(struct inode *inode, loff_t size)
+{
+	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
+	u64 end = PAGE_ALIGN(size);
+	struct famfs_map *map;
+	struct page *busy;
+
+	lockdep_assert_held_write(&inode->i_rwsem);
+	filemap_invalidate_lock(inode->i_mapping);
+	map = get_fuse_inode(inode)->famfs_meta;
+	if (map && end < map->mapped) {
+		busy = famfs_try_unmap(inode, map, end);
+		atomic_long_sub(famfs_map_shrink(map, end), &conn->nr_extents);
+		if (!busy)
+			famfs_claims_shrink(conn, map);
+		famfs_seq_inc(inode);
+	}
+	famfs_size_write(inode, size);
+	famfs_unmap_beyond(inode, size);
+	filemap_invalidate_unlock(inode->i_mapping);
 }
 
 /* Returns 0, 1 where the map has changed or reaches less far, or an error. */
@@ -116,6 +241,35 @@ int famfs_setattr_begin(struct inode *inode, struct iattr *attr,
 		err = famfs_truncate_unmap(inode, attr->ia_size);
 	if (err)
 		clear_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
+	return err;
+}
+
+/**
+ * famfs_truncate_refetch() - get the map of a file that the server has made smaller
+ * @inode: the file, cut already
+ * @size: its size
+ *
+ * The map that there is may have memory which the server has back, also one
+ * that was pushed meanwhile: the server need not have seen the request by then.
+ * Others may have asked for the map before, and their replies are out of date.
+ *
+ * Context: i_rwsem is held for writing.  May wait for the server, killably
+ * until it has read the request.
+ * Return: 0 or an error of famfs_fetch(); then the old map is cut down.
+ */
+static int famfs_truncate_refetch(struct inode *inode, loff_t size)
+{
+	int err;
+
+	filemap_invalidate_lock(inode->i_mapping);
+	famfs_seq_inc(inode);
+	filemap_invalidate_unlock(inode->i_mapping);
+
+	err = famfs_fetch(inode, false);
+	if (err == FAMFS_STALE)
+		err = 0;
+	if (err)
+		famfs_truncate_map(inode, size);
 	return err;
 }
 

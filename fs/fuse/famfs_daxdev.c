@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Mapped files: the devices of a connection.
+ * famfs: the dax devices of a connection.
  *
- * A connection holds each device once, in a slot of its table.  A map names it
- * by an index of the server's own (famfs_ask.c) or by a backing id
- * (famfs_fd.c): these are names, and two of them may stand for one device.  The
- * numbers in a map become slots before anything else looks at it, and a device
- * keeps its slot as long as a map uses it.
+ * A connection holds each device once, in a slot of its table.  A server-assigned
+ * index (famfs_conn.c) or a backing id names the device in an fmap, and several
+ * names may stand for one device.  Numbers in an fmap are replaced by slots before
+ * any other use of the fmap, and a device keeps its slot while an fmap uses it.
  *
- * A device whose driver has been unbound stays as long as maps use it.  Bound
- * again, it is another one.
+ * A device whose driver was unbound stays until no fmap uses it.  After rebinding
+ * it is another device.
  */
 
+#include "dev.h"
 #include "famfs.h"
 
 #include <linux/bitmap.h>
 #include <linux/dax.h>
+#include <linux/file.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 /**
@@ -92,7 +94,10 @@ int famfs_daxdev_drop(struct famfs_daxdev *dev)
 		conn->devs[dev->slot] = NULL;
 		famfs_daxdev_drop_names(dev);
 	}
-	famfs_daxdev_release(dev);
+	/* ->notify_failure() takes these, and fs_put_dax() waits for it. */
+	lockdep_assert_not_held(&conn->lock);
+	lockdep_assert_not_held(&conn->fc->killsb);
+	fs_put_dax(dev->dax_dev, dev);
 	famfs_daxdev_free(dev);
 	return 0;
 }
@@ -109,6 +114,7 @@ void famfs_daxdev_drop_unnamed(struct famfs_daxdev *dev)
 		WARN_ON_ONCE(famfs_daxdev_drop(dev));
 }
 
+/* From fs_dax_get() on ->notify_failure() may run at any time. */
 static int famfs_daxdev_acquire(struct famfs_daxdev *dev)
 {
 	int err;
@@ -116,7 +122,11 @@ static int famfs_daxdev_acquire(struct famfs_daxdev *dev)
 	dev->dax_dev = dax_dev_find(dev->devt);
 	if (!dev->dax_dev)
 		return -ENODEV;
-	err = famfs_daxdev_hold(dev);
+	err = fs_dax_name(dev->dax_dev, dev->name, sizeof(dev->name));
+	if (!err)
+		err = fs_dax_get(dev->dax_dev, dev, &famfs_holder_ops);
+	if (!err)
+		dev->size = fs_dax_size(dev->dax_dev);
 	put_dax(dev->dax_dev);
 	/* No driver, another driver: the remedy is the same. */
 	return err == -ENODEV ? -EOPNOTSUPP : err;
@@ -215,84 +225,6 @@ struct famfs_daxdev *famfs_daxdev_lookup(struct famfs_conn *conn, u32 number,
 	return dev;
 }
 
-/* The device of a number, which stays then until the map is released. */
-static struct famfs_daxdev *famfs_daxdev_use(struct famfs_conn *conn,
-					  struct famfs_map *map, u32 number)
-{
-	struct famfs_daxdev *dev;
-
-	guard(mutex)(&conn->lock);
-	dev = famfs_daxdev_lookup(conn, number, map->backing_ids);
-	if (dev && !__test_and_set_bit(dev->slot, map->uses))
-		dev->nr_users++;
-	return dev;
-}
-
-/* The last number that was looked up: mostly the next one is the same. */
-struct famfs_resolve_walk {
-	struct fuse_mount *fm;
-	struct famfs_map *map;
-	bool ask;
-	u32 number;
-	struct famfs_daxdev *dev;
-};
-
-static int famfs_daxdev_resolve_number(struct famfs_resolve_walk *use, u32 *number)
-{
-	struct famfs_conn *conn = use->fm->fc->famfs;
-	int err;
-
-	if (!use->dev || use->number != *number) {
-		if (use->ask) {
-			err = famfs_index_resolve(use->fm, *number);
-			if (err)
-				return err;
-		}
-		use->number = *number;
-		use->dev = famfs_daxdev_use(conn, use->map, *number);
-	}
-	if (!use->dev) {
-		pr_debug("fmap refused: no device has the %s %u\n",
-			 use->map->backing_ids ? "backing id" : "index",
-			 *number);
-		return -ENODEV;
-	}
-	*number = use->dev->slot;
-	return 0;
-}
-
-/**
- * famfs_daxdevs_resolve() - replace the numbers of a map by slots
- * @fm: the mount
- * @map: a map that nobody else can see yet
- * @ask: whether the server is asked what an index that is new stands for
- *
- * The devices stay what and where they are until famfs_map_put(), which is due
- * also after errors.
- *
- * Context: With @ask no lock is held that the server could need, and this may
- * wait for the server, killably.
- * Return: 0, -ENODEV for a number that stands for no device, or an error of
- * famfs_index_resolve().
- */
-int famfs_daxdevs_resolve(struct fuse_mount *fm, struct famfs_map *map, bool ask)
-{
-	struct famfs_resolve_walk use = {
-		.fm	= fm,
-		.map	= map,
-		.ask	= ask && !map->backing_ids,
-	};
-	int err = 0;
-	u32 i;
-
-	map->devs = fm->fc->famfs->devs;
-	for (i = 0; i < map->nr_extents && !err; i++)
-		err = famfs_daxdev_resolve_number(&use, &map->extents[i].dev);
-	for (i = 0; i < map->nr_strips && !err; i++)
-		err = famfs_daxdev_resolve_number(&use, &map->strips[i].dev);
-	return err;
-}
-
 /**
  * famfs_map_put() - release a map and what it uses
  * @conn: the connection's devices
@@ -326,3 +258,164 @@ void famfs_daxdevs_release(struct famfs_conn *conn)
 		if (conn->devs[i])
 			WARN_ON_ONCE(famfs_daxdev_drop(conn->devs[i]));
 }
+
+static int famfs_daxdev_backing_id(struct famfs_daxdev *dev)
+{
+	struct fuse_backing *fb;
+
+	lockdep_assert_held(&dev->conn->register_lock);
+	if (dev->backing_id)
+		return dev->backing_id;
+	fb = kzalloc_obj(*fb);
+	if (!fb)
+		return -ENOMEM;
+	fb->type = FUSE_BACKING_TYPE_DAX;
+	fb->daxdev = dev;
+	refcount_set(&fb->count, 1);
+	dev->backing_id = fuse_backing_id_alloc(dev->conn->fc, fb);
+	if (dev->backing_id > 0)
+		return dev->backing_id;
+	dev->backing_id = 0;
+	kfree(fb);
+	return -ENOMEM;
+}
+
+static int famfs_backing_open_devt(struct famfs_conn *conn, dev_t devt, bool readonly)
+{
+	struct famfs_daxdev *dev;
+	int id;
+
+	guard(mutex)(&conn->register_lock);
+	dev = famfs_daxdev_find_or_add(conn, devt, readonly);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	id = famfs_daxdev_backing_id(dev);
+	if (id < 0)
+		famfs_daxdev_drop_unnamed(dev);
+	return id;
+}
+
+static int famfs_backing_open_file(struct fuse_conn *fc, const struct file *file)
+{
+	const struct inode *inode = file_inode(file);
+	char *name;
+	int id;
+
+	/* Maps can be read, so it takes at least as much to make them. */
+	if (!(file->f_mode & FMODE_READ))
+		return -EBADF;
+	if (!S_ISCHR(inode->i_mode))
+		return -ENODEV;
+	id = famfs_backing_open_devt(fc->famfs, inode->i_rdev,
+			     !(file->f_mode & FMODE_WRITE));
+	if (id > 0)
+		return id;
+
+	name = kasprintf(GFP_KERNEL, "%pD", file);
+	famfs_daxdev_warn(fc, name ?: "", id);
+	kfree(name);
+	return id;
+}
+
+/**
+ * famfs_backing_open() - FUSE_DEV_IOC_BACKING_OPEN of a dax device
+ * @fc: the connection
+ * @map: the argument
+ *
+ * Return: the id, -EOPNOTSUPP where there are no maps, -EINVAL for an unknown
+ * flag, -EBADF for a descriptor that is none or not open for reading, -ENOMEM,
+ * or an error of famfs_daxdev_find_or_add().
+ */
+int famfs_backing_open(struct fuse_conn *fc, const struct fuse_backing_map *map)
+{
+	if (!famfs_conn_of(fc) || !fc->dax_fmap)
+		return -EOPNOTSUPP;
+	if ((map->flags & ~FUSE_BACKING_TYPE_MASK) || map->padding)
+		return -EINVAL;
+
+	CLASS(fd, f)(map->fd);
+	if (fd_empty(f))
+		return -EBADF;
+	return famfs_backing_open_file(fc, fd_file(f));
+}
+
+/**
+ * famfs_backing_close() - FUSE_DEV_IOC_BACKING_CLOSE of a dax device
+ * @fc: the connection
+ * @id: the argument
+ *
+ * Return: 0, -EOPNOTSUPP where there are no maps, -EINVAL for what is no id,
+ * -ENOENT for one that is not a dax device's, -EBUSY where a map uses the
+ * device.
+ */
+int famfs_backing_close(struct fuse_conn *fc, int id)
+{
+	struct famfs_conn *conn = famfs_conn_of(fc);
+	struct famfs_daxdev *dev;
+
+	if (!conn)
+		return -EOPNOTSUPP;
+	if (id <= 0)
+		return -EINVAL;
+	guard(mutex)(&conn->register_lock);
+	dev = famfs_daxdev_lookup(conn, id, true);
+	return dev ? famfs_daxdev_drop(dev) : -ENOENT;
+}
+
+static void famfs_ctl_show_dev(struct seq_file *m,
+			       const struct famfs_daxdev *dev)
+{
+	seq_printf(m, "device %u %s %llu %s\n", dev->slot, dev->name,
+		   dev->size, READ_ONCE(dev->dead) ? "gone" : "held");
+	if (dev->backing_id)
+		seq_printf(m, "backing %d %u\n", dev->backing_id, dev->slot);
+}
+
+static void famfs_ctl_show_indices(struct seq_file *m, struct famfs_conn *conn)
+{
+	const struct famfs_daxdev *dev;
+	unsigned long index;
+
+	xa_for_each(&conn->indices, index, dev)
+		seq_printf(m, "index %lu %u\n", index, dev->slot);
+}
+
+static void famfs_ctl_show_conn(struct seq_file *m, struct famfs_conn *conn)
+{
+	u32 i;
+
+	seq_printf(m, "maps %ld\nextents %ld\n",
+		   atomic_long_read(&conn->nr_maps),
+		   atomic_long_read(&conn->nr_extents));
+	guard(mutex)(&conn->register_lock);
+	for (i = 0; i < ARRAY_SIZE(conn->devs); i++)
+		if (conn->devs[i])
+			famfs_ctl_show_dev(m, conn->devs[i]);
+	famfs_ctl_show_indices(m, conn);
+}
+
+static int famfs_ctl_show(struct seq_file *m, void *v)
+{
+	struct fuse_conn *fc = fuse_ctl_file_conn_get(m->file);
+	struct famfs_conn *conn;
+
+	if (!fc)
+		return 0;
+	conn = famfs_conn_of(fc);
+	if (conn)
+		famfs_ctl_show_conn(m, conn);
+	fuse_conn_put(fc);
+	return 0;
+}
+
+static int famfs_ctl_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, famfs_ctl_show, NULL);
+}
+
+const struct file_operations famfs_ctl_ops = {
+	.open		= famfs_ctl_open,
+	.read		= seq_read,
+	.llseek		= seq_lseek,
+	.release	= single_release,
+};

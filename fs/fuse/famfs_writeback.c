@@ -1,18 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * famfs: inodes that cannot be evicted yet.
+ * famfs: sending times and sizes to the server, and inodes waiting for it.
+ *
+ * Times of an fmap file, and the size of a growing one, change locally.  A change
+ * dirties the inode, and writing the inode sends FUSE_SETATTR.  fsync() and
+ * close() wait for the answer (WB_SYNC_ALL).  All other callers may be the server
+ * or act for everybody, such as the flusher and whoever drops the last reference
+ * to a file.  They send the request in the background (WB_SYNC_NONE).
+ *
+ * At most one such request of an inode is in flight, because the older of two
+ * sizes could reach the server last.  A request that a signal removed from the
+ * queue leaves the inode dirty.
  *
  * FUSE evicts an inode with its last reference, wherever that is dropped: in
  * memory reclaim, or in the server's task.  Neither may wait for a user who has
- * pinned a page of the file, nor for the server, nor may a size be lost that
- * the server has not answered yet.  So such an inode, and its superblock, are
- * left to a work item here, which looks again until the inode can go.
+ * pinned a page of the file, nor for the server, and no dirty size may be lost.
+ * So such an inode, and its superblock, are kept by a work item until the inode
+ * can be evicted.
  *
  * Pages are pinned through a mapping of the file, and a mapping keeps its file
- * open.  So when the last file of an inode has been closed, no page becomes
- * pinned any more.
+ * open.  So no page becomes pinned after the last file of an inode is closed.
  */
 
+#include "args.h"
 #include "dev.h"
 #include "famfs.h"
 
@@ -58,6 +68,24 @@ bool famfs_inode_attr_dirty(struct inode *inode)
 	return test_bit(FUSE_I_ATTR_FLUSHING, &get_fuse_inode(inode)->state) ||
 	       (inode_state_read(inode) &
 		(I_DIRTY_INODE | I_DIRTY_TIME | I_SYNC));
+}
+
+/**
+ * famfs_cache_mask() - attributes that the server does not know better
+ * @inode: a mapped inode
+ *
+ * The size is the map's, or has moved here.  The times are ours until the
+ * server has answered to them.
+ *
+ * Return: STATX_* bits.
+ */
+u32 famfs_cache_mask(struct inode *inode)
+{
+	u32 mask = STATX_SIZE;
+
+	if (famfs_inode_attr_dirty(inode))
+		mask |= STATX_MTIME | STATX_CTIME;
+	return mask;
 }
 
 static void famfs_kept_free(struct famfs_kept *kept)
@@ -219,4 +247,129 @@ void famfs_file_release(struct inode *inode, struct fuse_file *ff)
 	if ((last && famfs_inode_attr_dirty(inode)) ||
 	    (ff->famfs_mmapped && famfs_inode_pinned(inode)))
 		famfs_inode_keep(inode);
+}
+
+/**
+ * struct famfs_attr_flush - a request in the background
+ * @args: the request
+ * @in: what it says
+ * @out: the reply, which is not looked at
+ * @inode: the file, open or kept
+ * @ff: the handle in @in, or NULL; its FUSE_RELEASE goes after the answer
+ * @seq: fuse_inode.famfs_seq of the request
+ */
+struct famfs_attr_flush {
+	struct fuse_args args;
+	struct fuse_setattr_in in;
+	struct fuse_attr_out out;
+	struct inode *inode;
+	struct fuse_file *ff;
+	u32 seq;
+};
+
+/* In the context of the server's task, or of whoever ended the request. */
+static void famfs_attr_flush_end(struct fuse_args *args, int error)
+{
+	struct famfs_attr_flush *flush = container_of(args, struct famfs_attr_flush, args);
+	struct inode *inode = flush->inode;
+	struct fuse_file *ff = flush->ff;
+
+	/* Whatever the server has sent is an answer. */
+	if (famfs_err_unanswered(error))
+		error = -EIO;
+	famfs_size_flushed(inode, flush->in.valid, flush->in.size, flush->seq, error);
+	/* A map that came meanwhile counts more than the answer. */
+	if (!error && famfs_size_dirty(inode))
+		mark_inode_dirty_sync(inode);
+	kfree(flush);
+	famfs_attr_flush_done(inode);
+	if (ff)
+		fuse_file_put(ff, false);
+}
+
+static void famfs_attr_flush_fill(struct famfs_attr_flush *flush)
+{
+	struct fuse_args *args = &flush->args;
+
+	fuse_times_fill(flush->inode, flush->ff, &flush->in);
+	flush->in.valid |= famfs_size_to_flush(flush->inode, &flush->in.size,
+					     &flush->seq);
+	args->opcode = FUSE_SETATTR;
+	args->nodeid = get_node_id(flush->inode);
+	args->in_numargs = 1;
+	args->in_args[0].size = sizeof(flush->in);
+	args->in_args[0].value = &flush->in;
+	args->out_numargs = 1;
+	args->out_args[0].size = sizeof(flush->out);
+	args->out_args[0].value = &flush->out;
+	args->force = true;
+	args->nocreds = true;
+	args->end = famfs_attr_flush_end;
+}
+
+/*
+ * The request is not killed and does not run short of memory, so there is an
+ * answer.  Under I_SYNC, so nobody else sends one.
+ */
+static void famfs_attr_flush_start(struct inode *inode)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	struct famfs_attr_flush *flush;
+
+	if (test_and_set_bit(FUSE_I_ATTR_FLUSHING, &fi->state)) {
+		/* What has changed since is told when that is answered. */
+		mark_inode_dirty_sync(inode);
+		return;
+	}
+	/* Pairs with famfs_size_settle(). */
+	smp_mb__after_atomic();
+	flush = kzalloc_obj(*flush, GFP_KERNEL | __GFP_NOFAIL);
+	flush->inode = inode;
+	flush->ff = __fuse_write_file_get(fi);
+	famfs_attr_flush_fill(flush);
+	if (fuse_simple_background(get_fuse_mount(inode), &flush->args,
+				   GFP_KERNEL | __GFP_NOFAIL))
+		famfs_attr_flush_end(&flush->args, -ENOTCONN);
+}
+
+static int famfs_attr_flush_sync(struct inode *inode)
+{
+	struct fuse_file *ff;
+	int err;
+
+	err = famfs_attr_flush_wait(inode);
+	if (err)
+		return err;
+	ff = __fuse_write_file_get(get_fuse_inode(inode));
+	err = fuse_flush_times(inode, ff);
+	if (ff)
+		fuse_file_put(ff, false);
+	return err;
+}
+
+/**
+ * famfs_write_inode() - tell the server the times and the size of a file
+ * @inode: a file that is mapped
+ * @wbc: says whether to wait for the answer
+ *
+ * Context: I_SYNC is held.
+ * Return: 0, an error of the server, -EINTR or -ENOMEM where the server has not
+ * been asked; then the inode is dirty again.
+ */
+int famfs_write_inode(struct inode *inode, struct writeback_control *wbc)
+{
+	/* The last unmount leaves nothing that is open or kept. */
+	bool active = atomic_read(&inode->i_sb->s_active);
+	int err;
+
+	if (wbc->sync_mode == WB_SYNC_NONE && active) {
+		famfs_attr_flush_start(inode);
+		return 0;
+	}
+	err = famfs_attr_flush_sync(inode);
+	if (famfs_err_unanswered(err) && active) {
+		famfs_inode_keep(inode);
+		mark_inode_dirty_sync(inode);
+	}
+	return err;
 }

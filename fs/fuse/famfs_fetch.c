@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * famfs: asking the server for the fmap of a file.
+ *
+ * The fmap is fetched when a regular file is opened or created.  FUSE_OPEN,
+ * FUSE_CREATE and FUSE_TMPFILE ask for it with FUSE_OPEN_FMAP, and the server may
+ * append it to its reply.  Otherwise FUSE_GET_FMAP asks.  Until then, and if the
+ * server replies that there is none, the inode uses the page cache.
+ */
+
+#include "args.h"
+#include "famfs.h"
+
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+#include <linux/wait_bit.h>
+
+/**
+ * famfs_fmap_snapshot() - take note before the server is asked for a map
+ * @inode: a regular file
+ *
+ * Return: what the reply is to be taken with.
+ */
+static struct famfs_fmap_snap famfs_fmap_snapshot(struct inode *inode)
+{
+	const struct fuse_inode *fi = get_fuse_inode(inode);
+
+	return (struct famfs_fmap_snap) {
+		.seq	= READ_ONCE(fi->famfs_seq),
+		.size	= READ_ONCE(fi->famfs_server_size),
+	};
+}
+
+/* An error counts no more than a map does where a push has overtaken it. */
+static int famfs_fetch_error(struct inode *inode, int err,
+			     const struct famfs_fmap_snap *snap)
+{
+	if (famfs_err_unanswered(err))
+		return err;
+	if (err == -ENOSYS)
+		get_fuse_conn(inode)->dax_fmap = 0;
+	else
+		famfs_staged_drop(inode);
+	if (famfs_snap_stale(inode, snap))
+		return FAMFS_STALE;
+	if (err == -ENOSYS)
+		return fuse_is_famfs(inode) ? -EIO : 0;
+	return err;
+}
+
+static int famfs_fetch_reply(struct inode *inode,
+			     const struct famfs_fmap_snap *snap)
+{
+	const struct fuse_get_fmap_in in = {
+		.length	= ~0ULL,
+		.size	= FAMFS_REPLY_MAX,
+	};
+	struct fuse_mount *fm = get_fuse_mount(inode);
+	FUSE_ARGS(args);
+	ssize_t size;
+	int err;
+
+	args.opcode = FUSE_GET_FMAP;
+	args.nodeid = get_node_id(inode);
+	args.in_numargs = 1;
+	args.in_args[0].size = sizeof(in);
+	args.in_args[0].value = &in;
+	args.out_numargs = 1;
+	args.out_argvar = true;
+	args.out_alloc = true;
+	args.out_args[0].size = in.size;
+
+	size = fuse_simple_request(fm, &args);
+	if (size < 0)
+		err = famfs_fetch_error(inode, size, snap);
+	else
+		err = famfs_install_reply(inode, args.out_args[0].value, size,
+				       snap);
+	kvfree(args.out_args[0].value);
+	return err;
+}
+
+/**
+ * famfs_fetch() - request the fmap of an inode with FUSE_GET_FMAP
+ * @inode: a regular file
+ * @locked: the caller holds i_rwsem for writing
+ *
+ * A dirty size is sent first if the fmap is revoked: nothing else tells then how
+ * much of the next one has the file's bytes.
+ *
+ * Context: No lock held that the server could need; i_rwsem only if the inode
+ * is an fmap file or @locked.
+ * Return: 0 also if the file has no fmap, FAMFS_STALE if the inode was given an
+ * fmap or lost it in between, -EINTR, an error of the server, of the fmap or of
+ * a device.
+ */
+int famfs_fetch(struct inode *inode, bool locked)
+{
+	struct famfs_fmap_snap snap;
+	int err = 0;
+
+	/* An error from the server is an answer. */
+	if (!famfs_inode_map(inode))
+		err = famfs_size_flush(inode, i_size_read(inode));
+	if (famfs_err_unanswered(err))
+		return err;
+	snap = famfs_fmap_snapshot(inode);
+	snap.locked = locked;
+	return famfs_fetch_reply(inode, &snap);
+}
+
+static bool famfs_has_fmap(struct inode *inode)
+{
+	/* Pairs with famfs_publish(). */
+	return smp_load_acquire(&get_fuse_inode(inode)->famfs_meta);
+}
+
+/**
+ * famfs_needs_fetch() - has the server to be asked for a map?
+ * @inode: an inode of any kind
+ *
+ * Return: true if nothing is known about the file.
+ */
+bool famfs_needs_fetch(struct inode *inode)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	/* The root can be open before the server has agreed to anything. */
+	return get_fuse_conn(inode)->dax_fmap && S_ISREG(inode->i_mode) &&
+	       fi->nodeid != FUSE_ROOT_ID && !famfs_has_fmap(inode) &&
+	       !test_bit(FUSE_I_NO_FMAP, &fi->state);
+}
+
+/* A mapped file whose server has said that there are no maps. */
+static int famfs_check_revoked(struct inode *inode)
+{
+	if (likely(get_fuse_conn(inode)->dax_fmap) || !fuse_is_famfs(inode) ||
+	    famfs_has_fmap(inode))
+		return 0;
+	return -EIO;
+}
+
+/**
+ * famfs_fetch_retry() - ask the server until the map of an inode is known
+ * @inode: an inode of any kind
+ *
+ * What the server pushes meanwhile counts more than its reply.
+ *
+ * Context: As famfs_fetch().
+ * Return: As famfs_fetch(), but not FAMFS_STALE; -EIO for a mapped file that
+ * has lost its map for good.
+ */
+int famfs_fetch_retry(struct inode *inode)
+{
+	int err = 0;
+
+	while (!err && famfs_needs_fetch(inode)) {
+		err = famfs_fetch(inode, false);
+		if (err == FAMFS_STALE)
+			err = 0;
+	}
+	return err ?: famfs_check_revoked(inode);
+}
+
+/**
+ * famfs_fetch_locked() - see to it that the map of an inode is known
+ * @inode: an inode of any kind
+ *
+ * One task asks, the others wait for what it gets.
+ *
+ * Context: No lock held that the server could need.
+ * Return: 0 also where the file has no map, -EINTR, -EIO for a mapped file
+ * that has lost its map for good, an error of the server, of the map or of a
+ * device.
+ */
+int famfs_fetch_locked(struct inode *inode)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	int err;
+
+	if (!famfs_needs_fetch(inode))
+		return famfs_check_revoked(inode);
+	if (wait_on_bit_lock(&fi->state, FUSE_I_FMAP_LOCK, TASK_KILLABLE))
+		return -EINTR;
+	err = famfs_fetch_retry(inode);
+	clear_and_wake_up_bit(FUSE_I_FMAP_LOCK, &fi->state);
+	return err;
+}
+
+/**
+ * famfs_map_lock() - keep the map of a file from changing
+ * @inode: a mapped inode
+ *
+ * Where the server has taken the map away it is asked again, so nobody else has
+ * to judge what a missing map means.
+ *
+ * Context: No lock held that the server could need but i_rwsem; mmap_lock may
+ * be.  May wait for the server, killably until it has read the request.
+ * Return: the map, with invalidate_lock held for reading until
+ * famfs_map_unlock(), or an error of famfs_fetch_retry(), -EIO for a mapped
+ * file that has lost its map for good.
+ */
+const struct famfs_map *famfs_map_lock(struct inode *inode)
+{
+	const struct famfs_map *map;
+	int err;
+
+	for (;;) {
+		filemap_invalidate_lock_shared(inode->i_mapping);
+		map = famfs_inode_map(inode);
+		if (map)
+			return map;
+		filemap_invalidate_unlock_shared(inode->i_mapping);
+
+		err = famfs_fetch_retry(inode);
+		if (err)
+			return ERR_PTR(err);
+	}
+}
+
+/**
+ * famfs_map_unlock() - let the map of a file change again
+ * @inode: an inode for which famfs_map_lock() returned a map
+ */
+void famfs_map_unlock(struct inode *inode)
+{
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+}
+
+/**
+ * famfs_can_resize() - does the server let a file grow and shrink?
+ * @inode: a mapped inode
+ *
+ * Context: As famfs_map_lock().
+ * Return: 1 if it does, 0 if not, or an error of famfs_map_lock().
+ */
+int famfs_can_resize(struct inode *inode)
+{
+	const struct famfs_map *map = famfs_map_lock(inode);
+	int resizes;
+
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	resizes = map->grow && !map->readonly;
+	famfs_map_unlock(inode);
+	return resizes;
+}
+
+/**
+ * famfs_open_fetch() - get the map of a file that is being opened
+ * @inode: the inode
+ * @file: the file, of which the server does not know yet
+ *
+ * Context: No locks held.  May wait for the server, killably until it has
+ * read the request.
+ * Return: 0 also where the file has no map, -EPERM where opening would
+ * truncate, -EINTR, an error of the server, of the map or of a device.
+ */
+int famfs_open_fetch(struct inode *inode, struct file *file)
+{
+	int err;
+
+	err = famfs_fetch_locked(inode);
+	if (err || !fuse_is_famfs(inode))
+		return err;
+	if (!(file->f_flags & O_TRUNC) || !i_size_read(inode))
+		return 0;
+	err = famfs_can_resize(inode);
+	return err > 0 ? 0 : err ?: -EPERM;
+}
+
+static int famfs_fetch_lock(struct famfs_open_req *req, struct inode *inode)
+{
+	if (wait_on_bit_lock(&get_fuse_inode(inode)->state, FUSE_I_FMAP_LOCK,
+			     TASK_KILLABLE))
+		return -EINTR;
+	req->inode = inode;
+	return 0;
+}
+
+/**
+ * famfs_open_cleanup() - clean up
+ * @req: an open that has succeeded or failed
+ */
+void famfs_open_cleanup(struct famfs_open_req *req)
+{
+	if (req->inode)
+		clear_and_wake_up_bit(FUSE_I_FMAP_LOCK,
+				      &get_fuse_inode(req->inode)->state);
+	kvfree(req->msg);
+	*req = (struct famfs_open_req) {};
+}
+
+/**
+ * famfs_open_prepare() - before the server is asked to open a file
+ * @req: to be passed on, up to famfs_open_cleanup()
+ * @inode: the inode
+ * @file: the file
+ *
+ * What a file would lose by being truncated has to be known before, a size that
+ * was not told has to be told before, and without FUSE_OPEN there is no reply
+ * to append to: then the server is asked here.
+ *
+ * Context: As famfs_open_fetch().
+ * Return: as famfs_open_fetch(); famfs_open_cleanup() is due only after 0.
+ */
+int famfs_open_prepare(struct famfs_open_req *req, struct inode *inode,
+		    struct file *file)
+{
+	int err;
+
+	*req = (struct famfs_open_req) {};
+	if ((file->f_flags & O_TRUNC) || get_fuse_conn(inode)->no_open ||
+	    famfs_size_dirty(inode) || !famfs_needs_fetch(inode))
+		return famfs_open_fetch(inode, file);
+
+	err = famfs_fetch_lock(req, inode);
+	if (err)
+		return err;
+	if (famfs_needs_fetch(inode)) {
+		req->snap = famfs_fmap_snapshot(inode);
+		req->wants_fmap = true;
+		return 0;
+	}
+	famfs_open_cleanup(req);
+	return famfs_open_fetch(inode, file);
+}
+
+/**
+ * famfs_create_prepare() - before the server is asked to create a file
+ * @req: to be passed on, up to famfs_open_cleanup()
+ * @fc: the connection
+ *
+ * If the file turns out to be known, its map is too, or is asked for.
+ */
+void famfs_create_prepare(struct famfs_open_req *req, struct fuse_conn *fc)
+{
+	*req = (struct famfs_open_req) { .wants_fmap = fc->dax_fmap };
+}
+
+/**
+ * famfs_open_add_arg() - ask for the map in a request
+ * @req: the open, or NULL for what has no map
+ * @args: the request, whose arguments are complete
+ * @open_flags: FUSE_OPEN_* flags in it
+ */
+void famfs_open_add_arg(struct famfs_open_req *req, struct fuse_args *args,
+		    u32 *open_flags)
+{
+	if (!req || !req->wants_fmap)
+		return;
+	*open_flags |= FUSE_OPEN_FMAP;
+	args->out_args[args->out_numargs++].size = FAMFS_REPLY_MAX;
+	args->out_argvar = true;
+	args->out_alloc = true;
+}
+
+/**
+ * famfs_open_get_reply() - take what came with the reply
+ * @req: the open, or NULL
+ * @args: the request
+ * @ret: what sending it returned
+ *
+ * Return: 0 or the error in @ret.
+ */
+int famfs_open_get_reply(struct famfs_open_req *req, struct fuse_args *args,
+		      ssize_t ret)
+{
+	if (!req || !req->wants_fmap)
+		return ret;
+	req->msg = args->out_args[args->out_numargs - 1].value;
+	if (ret < 0)
+		return ret;
+	req->size = ret;
+	return 0;
+}
+
+static int famfs_open_install(struct famfs_open_req *req, struct inode *inode,
+			   bool appended)
+{
+	int err = FAMFS_STALE;
+
+	if (appended)
+		err = famfs_install_reply(inode, req->msg, req->size,
+				       &req->snap);
+	return err == FAMFS_STALE ? famfs_fetch_retry(inode) : err;
+}
+
+/**
+ * famfs_open_finish() - after the server has opened a file
+ * @req: the open
+ * @inode: the inode
+ * @ff: the file
+ *
+ * Context: No locks held but the directory's, at create.  May wait for the
+ * server.
+ * Return: as famfs_fetch_locked(), -EIO for a reply with something appended that
+ * is not said to be a map, or with a map that was not asked for.
+ */
+int famfs_open_finish(struct famfs_open_req *req, struct inode *inode,
+		      struct fuse_file *ff)
+{
+	bool appended = ff->open_flags & FOPEN_FMAP;
+	int err = 0;
+
+	if (!req->wants_fmap)
+		return appended && get_fuse_conn(inode)->dax_fmap ? -EIO : 0;
+	/* Says nothing about how the file is read and written. */
+	ff->open_flags &= ~FOPEN_FMAP;
+	if (req->size && !appended)
+		return -EIO;
+	if (!req->inode)
+		err = famfs_fetch_lock(req, inode);
+	if (!err && famfs_needs_fetch(inode))
+		err = famfs_open_install(req, inode, appended);
+	return err;
+}
+
+/**
+ * famfs_create_finish() - after the server has created a file
+ * @req: the open
+ * @inode: the inode
+ * @file: the file
+ * @ff: the same, as the server knows it
+ *
+ * Context: The directory is locked.  May wait for the server, killably until
+ * it has read the request.
+ * Return: as famfs_open_finish() and famfs_open_fetch().
+ */
+int famfs_create_finish(struct famfs_open_req *req, struct inode *inode,
+		       struct file *file, struct fuse_file *ff)
+{
+	bool mapped = fuse_is_famfs(inode);
+	int err;
+
+	err = famfs_open_finish(req, inode, ff);
+	if (err || !mapped)
+		return err;
+	famfs_open_cleanup(req);
+	return famfs_open_fetch(inode, file);
+}
