@@ -1,43 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Files that a FUSE server maps onto dax devices.
+ * famfs: files whose bytes are on dax devices (fmap files).
  *
  * Locks, outermost first:
  *
- *   FUSE_I_FMAP_LOCK		bit lock: one opener asks the server for the map;
- *				taken with no lock held but a directory's, at
- *				create
- *   FUSE_I_NOSEC_LOCK		bit lock: one opener asks the server for the
- *				privileges; as above
+ *   FUSE_I_FMAP_LOCK		bit lock: one opener requests the fmap; taken
+ *				with no locks held (at create: only the
+ *				directory's i_rwsem)
+ *   FUSE_I_NOSEC_LOCK		bit lock: one opener requests the privileges; as
+ *				above
  *   famfs_conn.register_lock	device table and names; taken by the server's
- *				tasks, who inside it wait for callbacks of a
- *				device without maps, but for no user
- *   device_lock of a device	unbinding holds it while it tells us; never
- *				taken by us
- *   dax_device.holder_rwsem	(read) held while we are told of a failure;
- *				releasing a device takes it for writing, so
- *				whatever is below is not held then
- *   fuse_conn.killsb		(read) keeps the superblock while a device fails
- *				or the server pushes a map; whoever holds it
- *				does not wait for pinned pages
- *   inode->i_rwsem		read and write hold it; whoever holds it may
- *				wait for the server
+ *				tasks; holders may wait for ->notify_failure()
+ *				of a device without fmaps, but for no user
+ *   device_lock of a device	held by the driver core around
+ *				->notify_failure() when unbinding; never taken
+ *				here
+ *   dax_device.holder_rwsem	(read) held around ->notify_failure();
+ *				fs_put_dax() takes it for writing, so none of
+ *				the locks below is held then
+ *   fuse_conn.killsb		(read) pins the superblock in
+ *				->notify_failure() and FUSE_NOTIFY_FMAP;
+ *				holders must not wait for pinned pages
+ *   inode->i_rwsem		held by read and write; holders may wait for the
+ *				server
  *   mmap_lock, sb_pagefault	held by faults
  *   famfs_conn.ask_lock	one GET_DAXDEV at a time; never taken by the
  *				server
- *   mapping->invalidate_lock	faults and copying hold it, changing the map takes
- *				it for writing; whoever holds it does not wait
- *				for the server, and does not fault (of a mapped
- *				file)
- *   famfs_conn.lock		claims, and which maps use which devices; taken
- *				in reclaim, so whoever holds it allocates
- *				nothing; innermost but for spin locks
+ *   mapping->invalidate_lock	held by faults and copying, and for writing to
+ *				change the fmap; holders wait neither for the
+ *				server nor for faults of an fmap file
+ *   famfs_conn.lock		claims, and which fmaps use which devices; taken
+ *				in reclaim, so holders must not allocate;
+ *				innermost except for spin locks
  *
- * famfs_conn.partial_lock	messages in parts; nothing is locked inside it
+ * famfs_conn.partial_lock	messages in parts; no lock is taken inside
  *
- * Holding invalidate_lock in any way is enough to use the map.  A server may
- * change it while the inode is locked for a request of which it has not disposed
- * yet.
+ * Holders of invalidate_lock in either mode may use the fmap.  This lets a
+ * server change an fmap while i_rwsem is held for a request that it has not
+ * answered yet.
  */
 
 #ifndef _FS_FUSE_FAMFS_H
@@ -55,11 +55,11 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
-/* The largest map in a reply, and in a push or in parts; in bytes. */
+/* Largest fmap in a reply, and in a push or staged, in bytes. */
 #define FAMFS_REPLY_MAX	SZ_64M
 #define FAMFS_PUSH_MAX	SZ_1G
 
-/* Bytes that are zeroed at once. */
+/* Bytes zeroed between checks for signals. */
 #define FAMFS_ZERO_MAX	SZ_16M
 
 struct dax_device;
@@ -71,17 +71,16 @@ struct writeback_control;
  * @dax_dev: the device, held for the connection
  * @conn: the connection's device table
  * @devt: number of its device node
- * @slot: its place in &famfs_conn.devs, and what the log and traces call it
- * @backing_id: what maps with FUSE_FMAP_BACKING_IDS call it, or 0
- * @nr_indices: how many indices stand for it
+ * @slot: its place in &famfs_conn.devs, used in the log and in traces
+ * @backing_id: its name in fmaps with FUSE_FMAP_BACKING_IDS, or 0
+ * @nr_indices: number of its server-assigned indices
  * @size: bytes
- * @dead: its driver has been unbound; once set it stays, and new I/O fails
+ * @dead: the driver was unbound; never cleared, and new I/O fails
  * @readonly: the server may not write to it
  * @nr_claims: claims on its pages, changed under famfs_conn.lock
- * @nr_users: maps that use it, whether or not it is dead, or are about to;
- *	      changed under famfs_conn.lock
+ * @nr_users: fmaps that use it, published or not; changed under famfs_conn.lock
  * @poison: pages with a memory failure
- * @name: the device's own, as in "dax0.0"
+ * @name: the kernel's name, as in "dax0.0"
  */
 struct famfs_daxdev {
 	struct dax_device *dax_dev;
@@ -100,9 +99,9 @@ struct famfs_daxdev {
 };
 
 /**
- * enum famfs_partial_kind - what becomes of a message that arrives in parts
- * @FAMFS_PARTIAL_PUSH: arriving, to be installed when it is complete
- * @FAMFS_PARTIAL_STAGING: arriving, to be staged when it is complete
+ * enum famfs_partial_kind - purpose of a message in parts
+ * @FAMFS_PARTIAL_PUSH: incomplete, to be installed when complete
+ * @FAMFS_PARTIAL_STAGING: incomplete, to be staged when complete
  * @FAMFS_PARTIAL_STAGED: complete, to be installed by a reply
  */
 enum famfs_partial_kind {
@@ -112,13 +111,13 @@ enum famfs_partial_kind {
 };
 
 /**
- * struct famfs_partial - a message of which parts have arrived
+ * struct famfs_partial - a multi-part FUSE_NOTIFY_FMAP being reassembled
  * @list: in &famfs_conn.partials
- * @count: references: the list's, and that of a reply
- * @kind: what becomes of it
- * @nodeid: the file that it is about
- * @size: its length in bytes
- * @filled: bytes that have arrived
+ * @count: references: of the list and of a reply
+ * @kind: its purpose
+ * @nodeid: the inode
+ * @size: length of the whole message in bytes
+ * @filled: bytes received
  * @msg: the message
  */
 struct famfs_partial {
@@ -132,35 +131,34 @@ struct famfs_partial {
 };
 
 /**
- * struct famfs_conn - what a connection knows about dax devices
+ * struct famfs_conn - dax devices and fmaps of a connection
  * @fc: the connection
- * @ask_lock: held while the server is asked for a device
- * @register_lock: held while a device is entered into @devs or taken out, and
- *		   while it gets a name
+ * @ask_lock: serialises FUSE_GET_DAXDEV
+ * @register_lock: protects @devs and names against changes
  * @lock: protects @claims, and devices and their names against removal
- * @claims: what the maps take up, by device and page
- * @stopped: the last mount has gone, under @register_lock
+ * @claims: rbtree of claimed page ranges, keyed by slot and page
+ * @stopped: the last superblock is gone; under @register_lock
  * @partial_lock: protects @partials
- * @partials: messages in parts that are not complete, or staged
+ * @partials: incomplete and staged messages
  * @keep_lock: protects @kept and @keep_delay
  * @kept: inodes that cannot be evicted yet
- * @keep_work: looks whether they can
- * @keep_delay: jiffies until it does so again
+ * @keep_work: looks for inodes in @kept that can be evicted
+ * @keep_delay: jiffies until the next look
  * @claimed: woken when claims on a device are dropped
- * @nr_maps: files that have a map
- * @nr_extents: extents and strips of these maps
- * @indices: devices by what the server calls them; backing ids are in
- *	     &fuse_conn.backing_files_map
- * @devs: devices by slot; an entry stays as long as a map uses the device
+ * @nr_maps: number of fmaps
+ * @nr_extents: extents and strips of these fmaps
+ * @indices: devices by server-assigned index; backing ids are in
+ *	  &fuse_conn.backing_files_map
+ * @devs: devices by slot; an entry stays while an fmap uses the device
  */
 struct famfs_conn {
 	struct fuse_conn *fc;
-	struct mutex ask_lock;		/* held by openers only */
+	struct mutex ask_lock;		/* taken by openers only */
 	struct mutex register_lock;	/* protects @devs and @indices */
 	struct mutex lock;		/* protects @claims */
 	struct rb_root claims;
 	bool stopped;
-	struct mutex partial_lock;	/* protects @partial */
+	struct mutex partial_lock;	/* protects @partials */
 	struct list_head partials;
 	struct mutex keep_lock;		/* protects @kept */
 	struct list_head kept;
@@ -174,10 +172,10 @@ struct famfs_conn {
 };
 
 /**
- * struct famfs_fmap_snap - what was so when the server was asked for a map
+ * struct famfs_fmap_snap - inode state sampled before an fmap request is sent
  * @seq: fuse_inode.famfs_seq
  * @size: fuse_inode.famfs_server_size
- * @locked: whoever asks holds i_rwsem for writing
+ * @locked: the task that sends the request holds i_rwsem for writing
  */
 struct famfs_fmap_snap {
 	u32 seq;
@@ -186,12 +184,12 @@ struct famfs_fmap_snap {
 };
 
 /**
- * struct famfs_open_req - an open that may bring the map along
+ * struct famfs_open_req - an open whose reply may carry the fmap
  * @inode: the inode whose FUSE_I_FMAP_LOCK is held, or NULL
- * @msg: what came with the reply
+ * @msg: the fmap in the reply
  * @size: its length in bytes
- * @snap: how it was before the request
- * @wants_fmap: the request asks for the map
+ * @snap: from before the request
+ * @wants_fmap: the request has FUSE_OPEN_FMAP
  */
 struct famfs_open_req {
 	struct inode *inode;
@@ -202,9 +200,9 @@ struct famfs_open_req {
 };
 
 /**
- * struct famfs_truncate - a change of size that the server is asked for
+ * struct famfs_truncate - state between famfs_setattr_begin() and _end()
  * @old: size of the file before
- * @seq: fuse_inode.famfs_seq of the map that the file will grow into
+ * @seq: fuse_inode.famfs_seq of the fmap that a growing file was zeroed in
  */
 struct famfs_truncate {
 	loff_t old;
@@ -214,21 +212,21 @@ struct famfs_truncate {
 /* famfs_daxdev.c */
 extern const struct file_operations famfs_ctl_ops;
 
-/* Errors that come without the server having seen the request. */
+/* Errors of requests that the server has not answered. */
 static inline bool famfs_err_unanswered(int err)
 {
 	return err == -EINTR || err == -ENOMEM;
 }
 
-/* Results that are neither success nor an error: the caller tries again. */
+/* Neither success nor an error: the caller tries again. */
 enum famfs_retry {
-	/* The map has changed since the server was asked: its reply is void. */
+	/* famfs_seq has changed since the request, and the reply is void. */
 	FAMFS_STALE = 1,
-	/* Whoever has the lock may be waiting for the server. */
+	/* The holder of the lock may be waiting for the server. */
 	FAMFS_CONTENDED,
 };
 
-/* A line in the log, which says which connection it is about. */
+/* Logs the connection's device number with the message. */
 #define famfs_warn(fc, fmt, ...) do {					\
 	dev_t dev_ = (fc)->dev;						\
 									\
@@ -236,14 +234,14 @@ enum famfs_retry {
 			    ##__VA_ARGS__);				\
 } while (0)
 
-/* For servers that ask for FUSE_DAX_FMAP although it was not offered. */
+/* Logged if the server sets FUSE_DAX_FMAP, but the kernel did not offer it. */
 #define FAMFS_NO_MAPS	"no file can be mapped onto dax devices: %s\n"
 
 #ifdef CONFIG_FUSE_FAMFS_DAX
 
 /*
- * Once a file has been mapped it stays a file of this kind for the inode's
- * life, whatever becomes of its map.
+ * Once an inode has had an fmap it stays a DAX inode until it is evicted, even
+ * if the fmap is revoked.
  */
 static inline bool fuse_is_famfs(const struct inode *inode)
 {
@@ -251,8 +249,8 @@ static inline bool fuse_is_famfs(const struct inode *inode)
 }
 
 /*
- * NULL unless the server has agreed on FUSE_DAX_FMAP.  It comes with the reply
- * to INIT and stays until the connection is freed.
+ * NULL unless FUSE_DAX_FMAP was agreed on.  Set by the reply to INIT, and stays
+ * until the connection is freed.
  */
 static inline struct famfs_conn *famfs_conn_of(const struct fuse_conn *fc)
 {
@@ -260,7 +258,7 @@ static inline struct famfs_conn *famfs_conn_of(const struct fuse_conn *fc)
 	return smp_load_acquire(&fc->famfs);
 }
 
-/* The caller keeps the map from changing, or looks only for NULL. */
+/* Caller holds invalidate_lock, unless it only tests for NULL. */
 static inline const struct famfs_map *famfs_inode_map(const struct inode *inode)
 {
 	return READ_ONCE(get_fuse_inode(inode)->famfs_meta);
@@ -404,7 +402,7 @@ int famfs_setattr_end(struct inode *inode, const struct iattr *attr,
 		     struct file *file, struct famfs_truncate *trunc, int err);
 u32 famfs_create_flags(const struct fuse_conn *fc, u32 flags);
 int famfs_create_truncate(struct mnt_idmap *idmap, struct file *file,
-			  bool mapped);
+			  bool was_fmap);
 
 /* famfs_file.c */
 int famfs_file_io_open(struct inode *inode, struct file *file);

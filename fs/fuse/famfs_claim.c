@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Mapped files: which pages of a device belong to which file.
+ * famfs: which pages of a device belong to which file.
  *
  * fs/dax.c keeps the file that a page belongs to in the page itself, so a page
- * that stood in two places would corrupt both.  Each map therefore claims its
- * pages before anyone can see it.  The claims also lead from a failing page to
- * the file that it hurts.
+ * in two places would corrupt both.  Each fmap therefore claims its pages
+ * before it is published.  Claims also lead from a failing page to the file
+ * that has it.
  *
- * A map brings the nodes of its claims along, so that neither swapping maps
- * nor taking one back can fail half way.  Extents that follow one another on a
- * device make one claim.
+ * Claims are allocated with their fmap, so that neither replacing nor restoring
+ * an fmap can fail half way.  Extents that follow one another on a device make
+ * one claim.
  */
 
 #include "famfs.h"
@@ -18,17 +18,17 @@
 #include <linux/rbtree.h>
 #include <linux/sched.h>
 
-/* Device offsets are signed, which leaves room for the device above them. */
+/* Device offsets are signed, which leaves bits for the slot above them. */
 #define FAMFS_CLAIM_DEV_SHIFT	(63 - PAGE_SHIFT)
 
 static_assert(FAMFS_DEVS_MAX <= 1ULL << (64 - FAMFS_CLAIM_DEV_SHIFT));
 
 /**
  * struct famfs_claim - pages of a device that a file takes up
- * @node: in the connection's tree, or cleared where the claim was given up
+ * @node: in &famfs_conn.claims, or cleared if the claim was dropped
  * @first: first page, counted from the first page of slot 0
  * @nr: number of pages
- * @index: of this claim among those of its map
+ * @index: of this claim among those of its fmap
  */
 struct famfs_claim {
 	struct rb_node node;
@@ -38,10 +38,10 @@ struct famfs_claim {
 };
 
 /**
- * struct famfs_claims - what a map claims
+ * struct famfs_claims - the claims of an fmap
  * @inode: the file
  * @nr: number of claims
- * @claims: the claims, in the map's order
+ * @claims: the claims, in the fmap's order
  */
 struct famfs_claims {
 	struct inode *inode;
@@ -50,11 +50,11 @@ struct famfs_claims {
 };
 
 /**
- * struct famfs_claim_walk - a walk that gathers the claims of a map
+ * struct famfs_claim_walk - a walk that collects the claims of an fmap
  * @conn: the connection's devices
  * @out: where to put the claims, or NULL to check and count them
  * @nr: number of claims so far
- * @next: page after the last one
+ * @next: page after the last claim
  * @room: pages that the last claim can still take
  */
 struct famfs_claim_walk {
@@ -139,15 +139,15 @@ static int famfs_claim_check_range(const struct famfs_range *range, void *data)
 }
 
 /**
- * famfs_claims_alloc() - prepare to claim the pages of a map
+ * famfs_claims_alloc() - allocate the claims of an fmap
  * @conn: the connection's devices
  * @inode: the file
- * @map: its map, after famfs_daxdevs_resolve(); it will own what is allocated
+ * @map: its fmap, after famfs_daxdevs_resolve(); owns the claims afterwards
  *
  * Takes 40 bytes for each run of pages, charged to the caller.
  *
- * Return: 0, -EIO for a device that has gone, -ERANGE for an extent outside its
- * device, -ENOMEM.
+ * Return: 0, -EIO for a dead device, -ERANGE for an extent outside its device,
+ * -ENOMEM.
  */
 int famfs_claims_alloc(struct famfs_conn *conn, struct inode *inode,
 		       struct famfs_map *map)
@@ -174,7 +174,7 @@ int famfs_claims_alloc(struct famfs_conn *conn, struct inode *inode,
 	return 0;
 }
 
-/* Finds the place of @claim; false if one of its pages is taken. */
+/* Insert @claim; returns false if one of its pages is claimed. */
 static bool famfs_claim_insert(struct rb_root *root, struct famfs_claim *claim)
 {
 	struct rb_node **link = &root->rb_node, *parent = NULL;
@@ -196,7 +196,7 @@ static bool famfs_claim_insert(struct rb_root *root, struct famfs_claim *claim)
 	return true;
 }
 
-/* Devices may have gone since the claims were gathered. */
+/* The device may have died since the claims were collected. */
 static int famfs_claim_one(struct famfs_conn *conn, struct famfs_claim *claim)
 {
 	u32 slot = famfs_claim_dev(claim);
@@ -217,7 +217,9 @@ static int famfs_claim_one(struct famfs_conn *conn, struct famfs_claim *claim)
 	return 0;
 }
 
-/* Leaves the nodes as they are: famfs_claim_restore() puts them back. */
+/*
+ * Nodes are not cleared, so that famfs_claim_restore() can insert them again.
+ */
 static void famfs_unclaim_span(struct famfs_conn *conn,
 			       struct famfs_claims *claims, u32 first, u32 end)
 {
@@ -256,7 +258,7 @@ static int famfs_claim_all(struct famfs_conn *conn, struct famfs_map *map)
 	return err;
 }
 
-/* Nobody else can have claimed what was given up under the same lock. */
+/* conn->lock was held throughout, so these insertions cannot fail. */
 static void famfs_claim_restore(struct famfs_conn *conn, struct famfs_claims *claims)
 {
 	u32 i;
@@ -274,7 +276,7 @@ static void famfs_claim_restore(struct famfs_conn *conn, struct famfs_claims *cl
 	}
 }
 
-/* Nobody uses the file's map, nor faults, while its claims change. */
+/* Neither I/O nor faults use the fmap while its claims change. */
 static void famfs_claims_assert_locked(const struct famfs_map *map)
 {
 	struct address_space *mapping = map->claims->inode->i_mapping;
@@ -283,16 +285,17 @@ static void famfs_claims_assert_locked(const struct famfs_map *map)
 }
 
 /**
- * famfs_claim_map() - claim the pages of a map for a file
+ * famfs_claim_map() - claim the pages of an fmap for a file
  * @conn: the connection's devices
- * @map: the map, after famfs_claims_alloc()
- * @old: the map that it replaces, which gives up its claims, or NULL
+ * @map: the fmap, after famfs_claims_alloc()
+ * @old: the fmap that it replaces, whose claims are dropped, or NULL
  *
- * Checks once more that the devices are alive.
+ * Rechecks that the devices are alive.
  *
- * Context: The inode's invalidate_lock is held until the map is published.
- * Return: 0, -EEXIST if a page is claimed already, for another file or twice
- * in @map, -EIO for a device that has gone.  After errors @old has its claims.
+ * Context: The inode's invalidate_lock is held for writing until @map is
+ * published.
+ * Return: 0, -EEXIST if a page is claimed by another file or twice in @map,
+ * -EIO for a dead device.  After errors @old has its claims.
  */
 int famfs_claim_map(struct famfs_conn *conn, struct famfs_map *map,
 		    struct famfs_map *old)
@@ -312,9 +315,9 @@ int famfs_claim_map(struct famfs_conn *conn, struct famfs_map *map,
 }
 
 /**
- * famfs_unclaim_map() - give up the claims of a map
+ * famfs_unclaim_map() - drop the claims of an fmap
  * @conn: the connection's devices
- * @map: a map that has been claimed and is out of use
+ * @map: a claimed fmap, not in use any more
  */
 void famfs_unclaim_map(struct famfs_conn *conn, struct famfs_map *map)
 {
@@ -325,11 +328,11 @@ void famfs_unclaim_map(struct famfs_conn *conn, struct famfs_map *map)
 }
 
 /**
- * famfs_claims_shrink() - give up the claims of what a map has lost
+ * famfs_claims_shrink() - drop the claims beyond the end of an fmap
  * @conn: the connection's devices
- * @map: a map that has been claimed, after famfs_map_shrink()
+ * @map: a claimed fmap, after famfs_map_shrink()
  *
- * The strips of a stripe end elsewhere than the map does: a striped map keeps
+ * The strips of a stripe do not end where the fmap ends: a striped fmap keeps
  * its claims.
  */
 void famfs_claims_shrink(struct famfs_conn *conn, struct famfs_map *map)
@@ -356,9 +359,9 @@ void famfs_claims_shrink(struct famfs_conn *conn, struct famfs_map *map)
 }
 
 /**
- * famfs_unclaim_dev() - give up the claims of a map on a device that has gone
+ * famfs_unclaim_dev() - drop the claims of an fmap on a dead device
  * @dev: the device
- * @map: a map that has been claimed; it goes on naming the device
+ * @map: a claimed fmap; it still refers to the device
  *
  * Context: The inode's invalidate_lock is held for writing.
  */
@@ -405,14 +408,14 @@ static struct famfs_claim *famfs_claim_find(struct famfs_conn *conn, u64 key)
 }
 
 /**
- * famfs_claim_next_inode() - find a file that takes up pages of a device
+ * famfs_claim_next_inode() - find an inode with claims on a device
  * @dev: the device
- * @page: where to start; moves behind the pages that were found
- * @end: where to stop, in pages
+ * @page: first page to look at; set to the page after the claim found
+ * @end: page after the last one to look at
  *
- * Files that are being evicted are passed over.
+ * Inodes that are being evicted are skipped.
  *
- * Return: a reference to the inode, or NULL if there is none any more.
+ * Return: a reference to the inode, or NULL if no more are found.
  */
 struct inode *famfs_claim_next_inode(struct famfs_daxdev *dev, u64 *page, u64 end)
 {
@@ -422,7 +425,7 @@ struct inode *famfs_claim_next_inode(struct famfs_daxdev *dev, u64 *page, u64 en
 	struct inode *inode;
 
 	guard(mutex)(&conn->lock);
-	/* What was closed has no files; its slot may have another device. */
+	/* A closed device has no claims, and its slot may have been reused. */
 	while (conn->devs[dev->slot] == dev && *page < end) {
 		claim = famfs_claim_find(conn, base + *page);
 		if (!claim || claim->first >= base + end)

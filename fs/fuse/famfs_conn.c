@@ -4,8 +4,8 @@
  *
  * FUSE_DAX_FMAP is negotiated by INIT.  FUSE_GET_DAXDEV asks which device a
  * server-assigned index stands for when an fmap first uses it.  The path in the
- * reply is looked up in the context of the server's task that replies, not of the
- * process that opens a file: the server's /dev counts.
+ * reply is looked up in the context of the server's task that replies, not of
+ * the process that opens a file: the server's /dev counts.
  */
 
 #include "famfs.h"
@@ -16,14 +16,12 @@
 #include <linux/slab.h>
 
 /*
- * Who maps files onto devices decides what memory users touch, so the mounter
- * must be trusted with raw devices, and must not mount on behalf of a user who
- * is not, as set-user-ID helpers do.  A block device cannot keep its pages
- * elsewhere, and connections with submounts (virtiofs) have a server that
- * shares no devices with this kernel.
+ * The server decides which memory users access, so the mounter needs raw device
+ * access itself and must not act for an unprivileged user, as setuid mount
+ * helpers do.  A block device cannot keep its pages elsewhere, and the server
+ * of a connection with submounts (virtiofs) shares no devices with this kernel.
  *
- * Returns why the mount is none that can have maps, which does not change, or
- * NULL.
+ * Returns why the mount cannot have fmaps, which does not change, or NULL.
  */
 static const char *famfs_conn_unfit(const struct fuse_mount *fm)
 {
@@ -39,7 +37,7 @@ static const char *famfs_conn_unfit(const struct fuse_mount *fm)
 }
 
 /**
- * famfs_conn_offer() - decide whether to offer FUSE_DAX_FMAP
+ * famfs_conn_offer() - check whether to offer FUSE_DAX_FMAP
  * @fm: the mount whose INIT request is being built
  *
  * Context: The task that mounts.
@@ -47,7 +45,7 @@ static const char *famfs_conn_unfit(const struct fuse_mount *fm)
  */
 bool famfs_conn_offer(struct fuse_mount *fm)
 {
-	/* capable() last: where it says no it leaves an audit record. */
+	/* capable() comes last, because a denial leaves an audit record. */
 	fm->fc->dax_fmap_offered = !famfs_conn_unfit(fm) &&
 				   capable(CAP_SYS_RAWIO);
 	return fm->fc->dax_fmap_offered;
@@ -74,14 +72,14 @@ static struct famfs_conn *famfs_conn_alloc(struct fuse_conn *fc)
 }
 
 /**
- * famfs_conn_start() - take note of what the server replied to INIT
+ * famfs_conn_start() - handle FUSE_DAX_FMAP in the reply to INIT
  * @fm: the mount that INIT was sent for
  * @flags: the reply's flags
  *
- * A flag that was not offered has no effect, but that the log says why.
+ * A flag that the kernel did not offer is ignored, and logged.
  *
  * Context: The task that replies to INIT, or the one that mounts.
- * Return: false if there is no memory for what has been agreed.
+ * Return: false if there is no memory.
  */
 bool famfs_conn_start(struct fuse_mount *fm, u64 flags)
 {
@@ -106,10 +104,10 @@ bool famfs_conn_start(struct fuse_mount *fm, u64 flags)
 }
 
 /**
- * famfs_conn_stop() - give the devices back
+ * famfs_conn_stop() - release the devices after the last unmount
  * @fc: a connection whose last superblock has no inodes any more
  *
- * The server may keep the connection itself open for as long as it likes.
+ * The server may keep the connection itself open for any time.
  */
 void famfs_conn_stop(struct fuse_conn *fc)
 {
@@ -118,8 +116,8 @@ void famfs_conn_stop(struct fuse_conn *fc)
 }
 
 /**
- * famfs_conn_free() - free what famfs_conn_start() allocated
- * @fc: a connection that nobody uses any more
+ * famfs_conn_free() - free the memory of famfs_conn_start()
+ * @fc: an unused connection
  */
 void famfs_conn_free(struct fuse_conn *fc)
 {
@@ -135,10 +133,10 @@ void famfs_conn_free(struct fuse_conn *fc)
 	kvfree(fc->famfs);
 }
 
-/* Indices for one device. */
+/* Limits the indices of one device. */
 #define FAMFS_INDICES_MAX	256
 
-/* One GET_DAXDEV request; the asker may be killed before the reply. */
+/* FUSE_GET_DAXDEV; the opener may be killed before the reply. */
 struct famfs_daxdev_req {
 	struct fuse_args args;
 	struct fuse_get_daxdev_in in;
@@ -165,7 +163,9 @@ static bool famfs_daxdev_reply_valid(const struct famfs_daxdev_req *req)
 	       strnlen(out->name, sizeof(out->name)) < sizeof(out->name);
 }
 
-/* May current open the device node at @path for reading and writing? */
+/*
+ * Check that current may open the device node at @path for reading and writing.
+ */
 static int famfs_devnode_permission(const struct path *path)
 {
 	struct inode *inode = d_inode(path->dentry);
@@ -195,8 +195,8 @@ static int famfs_devnode_lookup(const char *name, dev_t *devt)
 }
 
 /*
- * Nothing is in the way of an index that a device has which is dead and without
- * maps: it is forgotten then.
+ * An index of a dead device without fmaps can be reassigned, others cannot.
+ * Registering the same device again succeeds.
  */
 static int famfs_index_set(struct famfs_conn *conn, u32 index,
 			   struct famfs_daxdev *dev)
@@ -243,7 +243,9 @@ static int famfs_daxdev_req_resolve(struct famfs_daxdev_req *req)
 	return err;
 }
 
-/* In the context of the server's task, or of whoever ended the request. */
+/*
+ * In the context of the server's task, or of the task that ended the request.
+ */
 static void famfs_daxdev_request_end(struct fuse_args *args, int error)
 {
 	struct famfs_daxdev_req *req =
@@ -265,8 +267,8 @@ static void famfs_daxdev_request_end(struct fuse_args *args, int error)
 }
 
 /*
- * A background request, for the sake of its callback: a waiter would be woken
- * in the wrong context.
+ * Sent in the background so that ->end() runs in the server's context; a
+ * synchronous waiter would do the lookup as the opener.
  */
 static int famfs_daxdev_request(struct fuse_mount *fm, u32 index)
 {
@@ -300,7 +302,7 @@ static int famfs_daxdev_request(struct fuse_mount *fm, u32 index)
 	return err;
 }
 
-/* One that is dead, and that no map has any more, may have come back. */
+/* A dead device without fmaps may have been bound again: ask. */
 static bool famfs_index_known(struct famfs_conn *conn, u32 index)
 {
 	const struct famfs_daxdev *dev;
@@ -313,13 +315,14 @@ static bool famfs_index_known(struct famfs_conn *conn, u32 index)
 /**
  * famfs_index_resolve() - ask the server for the device of an index
  * @fm: the mount
- * @index: the index, which may be known already
+ * @index: the index
  *
  * Context: No lock held that the server could need.  May wait for the server,
  * killably.
- * Return: 0, -EINTR, the server's error, -EINVAL for a malformed reply, an
- * error of looking the path up, of famfs_daxdev_find_or_add(), -EBUSY where the index
- * stands for another device, -E2BIG where too many stand for this one.
+ * Return: 0 also if the index is known, -EINTR, the server's error, -EINVAL for
+ * a malformed reply, an error of the path lookup or of
+ * famfs_daxdev_find_or_add(), -EBUSY if the index is another device's, -E2BIG
+ * if this one has too many.
  */
 static int famfs_index_resolve(struct fuse_mount *fm, u32 index)
 {
@@ -328,7 +331,7 @@ static int famfs_index_resolve(struct fuse_mount *fm, u32 index)
 
 	if (famfs_index_known(conn, index))
 		return 0;
-	/* The server may need it before it replies. */
+	/* The server may need register_lock before it replies. */
 	lockdep_assert_not_held(&conn->register_lock);
 	if (mutex_lock_killable(&conn->ask_lock))
 		return -EINTR;
@@ -338,7 +341,7 @@ static int famfs_index_resolve(struct fuse_mount *fm, u32 index)
 	return err;
 }
 
-/* The device of a number, which stays then until the map is released. */
+/* Find the device of a number, and hold it until famfs_map_put(). */
 static struct famfs_daxdev *famfs_daxdev_use(struct famfs_conn *conn,
 					  struct famfs_map *map, u32 number)
 {
@@ -351,7 +354,7 @@ static struct famfs_daxdev *famfs_daxdev_use(struct famfs_conn *conn,
 	return dev;
 }
 
-/* The last number that was looked up: mostly the next one is the same. */
+/* Caches the last lookup: usually the next number is the same. */
 struct famfs_resolve_walk {
 	struct fuse_mount *fm;
 	struct famfs_map *map;
@@ -385,17 +388,17 @@ static int famfs_daxdev_resolve_number(struct famfs_resolve_walk *use, u32 *numb
 }
 
 /**
- * famfs_daxdevs_resolve() - replace the numbers of a map by slots
+ * famfs_daxdevs_resolve() - replace the numbers of an fmap by slots
  * @fm: the mount
- * @map: a map that nobody else can see yet
- * @ask: whether the server is asked what an index that is new stands for
+ * @map: an unpublished fmap
+ * @ask: whether to ask the server for the devices of new indices
  *
- * The devices stay what and where they are until famfs_map_put(), which is due
- * also after errors.
+ * The devices keep their slots until famfs_map_put(), which is due also after
+ * errors.
  *
  * Context: With @ask no lock is held that the server could need, and this may
  * wait for the server, killably.
- * Return: 0, -ENODEV for a number that stands for no device, or an error of
+ * Return: 0, -ENODEV for a number without a device, or an error of
  * famfs_index_resolve().
  */
 int famfs_daxdevs_resolve(struct fuse_mount *fm, struct famfs_map *map, bool ask)

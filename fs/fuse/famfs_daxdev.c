@@ -2,13 +2,14 @@
 /*
  * famfs: the dax devices of a connection.
  *
- * A connection holds each device once, in a slot of its table.  A server-assigned
- * index (famfs_conn.c) or a backing id names the device in an fmap, and several
- * names may stand for one device.  Numbers in an fmap are replaced by slots before
- * any other use of the fmap, and a device keeps its slot while an fmap uses it.
+ * A connection holds each device once, in a slot of its table.  A
+ * server-assigned index (famfs_conn.c) or a backing id names the device in an
+ * fmap, and several names may stand for one device.  Numbers in an fmap are
+ * replaced by slots before any other use of the fmap, and a device keeps its
+ * slot while an fmap uses it.
  *
- * A device whose driver was unbound stays until no fmap uses it.  After rebinding
- * it is another device.
+ * A device whose driver was unbound stays until no fmap uses it.  After
+ * rebinding it is another device.
  */
 
 #include "dev.h"
@@ -21,9 +22,9 @@
 #include <linux/slab.h>
 
 /**
- * famfs_daxdev_warn() - tell why a device was refused
+ * famfs_daxdev_warn() - log why a device was refused
  * @fc: the connection
- * @name: what the server calls it; not trusted
+ * @name: the server's name for it; untrusted
  * @err: the error
  */
 void famfs_daxdev_warn(struct fuse_conn *fc, const char *name, int err)
@@ -54,7 +55,7 @@ static void famfs_daxdev_free(struct famfs_daxdev *dev)
 	kfree(dev);
 }
 
-/* The server may use all of these for another device from now on. */
+/* The server may reuse these names for another device. */
 static void famfs_daxdev_drop_names(struct famfs_daxdev *dev)
 {
 	struct famfs_conn *conn = dev->conn;
@@ -74,14 +75,14 @@ static void famfs_daxdev_drop_names(struct famfs_daxdev *dev)
 }
 
 /**
- * famfs_daxdev_drop() - let others use a device
- * @dev: the device, gone after success
+ * famfs_daxdev_drop() - release a device
+ * @dev: the device, freed on success
  *
- * Context: &famfs_conn.register_lock is held.  Waits for a failure callback
- * that is running.  For a device without maps it looks for no more files, but
- * may have just begun to wait for a pin of one that was on it, which is over
- * after a tenth of a second.
- * Return: 0, or -EBUSY where a map uses it.
+ * Context: &famfs_conn.register_lock is held.  Waits for a running
+ * ->notify_failure().  For a device without fmaps it looks for no further
+ * inodes, but may have just begun to wait for a pin, for FAMFS_PIN_WAIT at
+ * most.
+ * Return: 0, or -EBUSY if an fmap uses the device.
  */
 int famfs_daxdev_drop(struct famfs_daxdev *dev)
 {
@@ -103,8 +104,8 @@ int famfs_daxdev_drop(struct famfs_daxdev *dev)
 }
 
 /**
- * famfs_daxdev_drop_unnamed() - drop a device that could not be given a name
- * @dev: what famfs_daxdev_find_or_add() returned
+ * famfs_daxdev_drop_unnamed() - release a device that could not be named
+ * @dev: result of famfs_daxdev_find_or_add()
  *
  * Context: As famfs_daxdev_drop().
  */
@@ -114,7 +115,7 @@ void famfs_daxdev_drop_unnamed(struct famfs_daxdev *dev)
 		WARN_ON_ONCE(famfs_daxdev_drop(dev));
 }
 
-/* From fs_dax_get() on ->notify_failure() may run at any time. */
+/* After fs_dax_get() ->notify_failure() may run at any time. */
 static int famfs_daxdev_acquire(struct famfs_daxdev *dev)
 {
 	int err;
@@ -128,7 +129,7 @@ static int famfs_daxdev_acquire(struct famfs_daxdev *dev)
 	if (!err)
 		dev->size = fs_dax_size(dev->dax_dev);
 	put_dax(dev->dax_dev);
-	/* No driver, another driver: the remedy is the same. */
+	/* The remedy is the same without a driver and with another driver. */
 	return err == -ENODEV ? -EOPNOTSUPP : err;
 }
 
@@ -156,20 +157,20 @@ static struct famfs_daxdev *famfs_daxdev_add(struct famfs_conn *conn, u32 slot,
 }
 
 /**
- * famfs_daxdev_find_or_add() - hold a device, if that is not so yet
+ * famfs_daxdev_find_or_add() - find a device, or take it
  * @conn: the connection's devices
- * @devt: number of its device node
- * @readonly: whether its files may only be read
+ * @devt: number of the device node
+ * @readonly: files on it are read-only
  *
- * One whose driver has been unbound is not what is meant, and is dropped if no
- * map uses it.
+ * A device whose driver was unbound is another device, and is released if no
+ * fmap uses it.
  *
- * Context: The server's tasks, with &famfs_conn.register_lock held.  Waits for
- * nobody but as famfs_daxdev_drop(): a device that is being unbound is refused.
- * Return: the device, which is to get a name, or an ERR_PTR: -EBUSY where it
- * has another user, or has been opened in another way, -ENODEV for what is no
- * dax device, -EOPNOTSUPP where it has another driver, -E2BIG where there are
- * too many, -ENOTCONN after the last unmount, -ENOMEM.
+ * Context: The server's tasks, with &famfs_conn.register_lock held.  Waits only
+ * as famfs_daxdev_drop() does: a device that is being unbound is refused.
+ * Return: the device, for the caller to name, or an ERR_PTR: -EBUSY if it has
+ * another user or is known with another @readonly, -ENODEV if @devt is no dax
+ * device, -EOPNOTSUPP if it has another driver, -E2BIG if the table is full,
+ * -ENOTCONN after the last unmount, -ENOMEM.
  */
 struct famfs_daxdev *famfs_daxdev_find_or_add(struct famfs_conn *conn, dev_t devt,
 				   bool readonly)
@@ -177,7 +178,7 @@ struct famfs_daxdev *famfs_daxdev_find_or_add(struct famfs_conn *conn, dev_t dev
 	u32 i, slot = FAMFS_DEVS_MAX;
 
 	lockdep_assert_held(&conn->register_lock);
-	/* Nobody would give the device back. */
+	/* After the last unmount nothing would release the device. */
 	if (conn->stopped)
 		return ERR_PTR(-ENOTCONN);
 	for (i = 0; i < FAMFS_DEVS_MAX; i++) {
@@ -200,13 +201,13 @@ struct famfs_daxdev *famfs_daxdev_find_or_add(struct famfs_conn *conn, dev_t dev
 }
 
 /**
- * famfs_daxdev_lookup() - find a device by one of its names
+ * famfs_daxdev_lookup() - find a device by a name
  * @conn: the connection's devices
  * @number: the name
- * @backing_id: whether it is a backing id, or else an index
+ * @backing_id: @number is a backing id, not an index
  *
- * Context: &famfs_conn.register_lock or &famfs_conn.lock is held, until the
- * device is not used any more.
+ * Context: &famfs_conn.register_lock or &famfs_conn.lock is held while the
+ * device is used.
  * Return: the device, which may be dead, or NULL.
  */
 struct famfs_daxdev *famfs_daxdev_lookup(struct famfs_conn *conn, u32 number,
@@ -226,9 +227,9 @@ struct famfs_daxdev *famfs_daxdev_lookup(struct famfs_conn *conn, u32 number,
 }
 
 /**
- * famfs_map_put() - release a map and what it uses
+ * famfs_map_put() - free an fmap and drop its devices
  * @conn: the connection's devices
- * @map: a map without claims
+ * @map: an fmap without claims
  *
  * Context: As famfs_evict().
  */
@@ -243,10 +244,12 @@ void famfs_map_put(struct famfs_conn *conn, struct famfs_map *map)
 }
 
 /**
- * famfs_daxdevs_release() - release all devices of a connection, for good
- * @conn: the connection's devices; no inode has a map any more
+ * famfs_daxdevs_release() - release all devices of a connection
+ * @conn: the connection's devices; no inode has an fmap any more
  *
- * Context: As famfs_daxdev_drop(), but with no lock held.
+ * No device can be added afterwards.
+ *
+ * Context: As famfs_daxdev_drop(), but register_lock is not held.
  */
 void famfs_daxdevs_release(struct famfs_conn *conn)
 {
@@ -301,7 +304,7 @@ static int famfs_backing_open_file(struct fuse_conn *fc, const struct file *file
 	char *name;
 	int id;
 
-	/* Maps can be read, so it takes at least as much to make them. */
+	/* Users may read the files, so the server must be able to as well. */
 	if (!(file->f_mode & FMODE_READ))
 		return -EBADF;
 	if (!S_ISCHR(inode->i_mode))
@@ -322,9 +325,12 @@ static int famfs_backing_open_file(struct fuse_conn *fc, const struct file *file
  * @fc: the connection
  * @map: the argument
  *
- * Return: the id, -EOPNOTSUPP where there are no maps, -EINVAL for an unknown
- * flag, -EBADF for a descriptor that is none or not open for reading, -ENOMEM,
- * or an error of famfs_daxdev_find_or_add().
+ * An open file proves that the server may use the device.  The caller needs no
+ * capability: the mount decided that the server may provide fmaps.
+ *
+ * Return: the id, -EOPNOTSUPP without FUSE_DAX_FMAP, -EINVAL for an unknown
+ * flag, -EBADF for an invalid descriptor or one that is not open for reading,
+ * -ENOMEM, or an error of famfs_daxdev_find_or_add().
  */
 int famfs_backing_open(struct fuse_conn *fc, const struct fuse_backing_map *map)
 {
@@ -344,9 +350,8 @@ int famfs_backing_open(struct fuse_conn *fc, const struct fuse_backing_map *map)
  * @fc: the connection
  * @id: the argument
  *
- * Return: 0, -EOPNOTSUPP where there are no maps, -EINVAL for what is no id,
- * -ENOENT for one that is not a dax device's, -EBUSY where a map uses the
- * device.
+ * Return: 0, -EOPNOTSUPP without FUSE_DAX_FMAP, -EINVAL for an invalid id,
+ * -ENOENT if the id is not a dax device's, -EBUSY if an fmap uses the device.
  */
 int famfs_backing_close(struct fuse_conn *fc, int id)
 {

@@ -6,9 +6,9 @@
  * context decides who may wait for that: a task that truncates the file does,
  * killably, and the server never does.
  *
- * fs_put_dax() waits for a running ->notify_failure(), so the callback may use the
- * device and its connection.  It must not drop a reference whose last put releases
- * the device.
+ * fs_put_dax() waits for a running ->notify_failure(), so the callback may use
+ * the device and its connection.  It must not drop a reference whose last put
+ * releases the device.
  *
  * Unbinding a driver frees the struct pages of its memory as soon as
  * ->notify_failure() returns, whether or not they are in use.
@@ -24,22 +24,22 @@
 #include <linux/pagemap.h>
 #include <linux/wait_bit.h>
 
-/* A bound of each wait: a page that is used again never becomes idle. */
+/* Bounds each wait: a page that is mapped again never becomes idle. */
 #define FAMFS_PIN_WAIT		(HZ / 10 ?: 1)
 
 /**
- * famfs_pin_wait() - wait for a page that somebody has pinned
+ * famfs_pin_wait() - wait for a pinned page
  * @busy: the page
- * @pgmap: what get_dev_pagemap() returned for it while it had a claim, which
- *	   this puts; NULL where the page's device is just going
- * @state: how to sleep
+ * @pgmap: result of get_dev_pagemap() for @busy, obtained while it was claimed
+ *	   and put here; NULL if the page's device is going away
+ * @state: task state to sleep in
  *
- * Whoever has pinned the page may have to fault, or wait for the server, before
- * it lets go, so the caller holds nothing.  Then others can map the page again,
- * and a page that is mapped is not idle: so this waits for FAMFS_PIN_WAIT at
- * most, and the caller looks again.
+ * The owner of the pin may have to fault, or wait for the server, before it
+ * drops the pin, so the caller holds no lock.  Then the page can be mapped
+ * again, and a mapped page is not idle: so the wait is limited to
+ * FAMFS_PIN_WAIT, and the caller looks again.
  *
- * Return: 0, or -EINTR where @state is TASK_KILLABLE.
+ * Return: 0, or -EINTR if @state is TASK_KILLABLE.
  */
 int famfs_pin_wait(struct page *busy, struct dev_pagemap *pgmap,
 		   unsigned int state)
@@ -54,13 +54,18 @@ int famfs_pin_wait(struct page *busy, struct dev_pagemap *pgmap,
 	return err ? -EINTR : 0;
 }
 
-/*
- * Locks the map of a file that has, or had, a claim.  Whoever has this lock of
- * an ordinary inode may wait for the server, and the file is one while its
- * first map is being installed, and again if that fails.
+/**
+ * famfs_invalidate_trylock() - lock the fmap of an inode for a change
+ * @inode: a regular file
  *
- * Returns false if the lock was not free: then the claim is to be looked up
- * once more.
+ * A holder of the invalidate_lock of a cached inode may wait for the server,
+ * which fills the page cache.  So neither a reply nor a push may wait for this
+ * lock: readers would queue up after the writer, and the server's notifications
+ * are among them.  An inode with claims can be a cached one as well, while its
+ * first fmap is being installed.
+ *
+ * Return: true with invalidate_lock held for writing, false if it was
+ * contended.
  */
 bool famfs_invalidate_trylock(struct inode *inode)
 {
@@ -72,7 +77,7 @@ bool famfs_invalidate_trylock(struct inode *inode)
 	return true;
 }
 
-/* Dirty cache lines go to the memory that they belong to. */
+/* Dirty cache lines are written back before the entries are deleted. */
 static void famfs_drop_entries(struct inode *inode, const struct famfs_map *map,
 			       u64 pos)
 {
@@ -84,17 +89,17 @@ static void famfs_drop_entries(struct inode *inode, const struct famfs_map *map,
 }
 
 /**
- * famfs_try_unmap() - take a file's mappings away
+ * famfs_try_unmap() - unmap a file from an offset on, unless pages are pinned
  * @inode: the file
- * @map: its map
- * @pos: from where on; a huge entry that goes on behind it goes whole
+ * @map: its fmap
+ * @pos: offset; a huge entry that extends beyond it is deleted as a whole
  *
- * The pages before @pos that share a huge page with it are unmapped as well,
- * for they may be mapped one by one, but their being pinned does not matter.
+ * Pages before @pos that share a huge page with it are unmapped too, because
+ * they may be mapped one by one, but pins on them do not matter.
  *
  * Context: invalidate_lock is held for writing.
- * Return: NULL, or a page that is pinned.  Then nothing has changed but that
- * others have to fault again.
+ * Return: NULL, or a pinned page.  In that case only page tables have been
+ * zapped.
  */
 struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
 			     u64 pos)
@@ -114,14 +119,14 @@ struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
 }
 
 /**
- * famfs_wait_page_idle() - wait for a page of a file that somebody has pinned
- * @inode: the inode that famfs_try_unmap() was called for
+ * famfs_wait_page_idle() - drop invalidate_lock and wait for a pinned page
+ * @inode: the inode that was passed to famfs_try_unmap()
  * @busy: the page that it returned
  *
- * The struct page does not go with its device meanwhile.
+ * The pgmap reference keeps the struct page valid while the task sleeps.
  *
- * Context: invalidate_lock is held for writing, and free afterwards.  Killable,
- * and for a while only: the caller unmaps the page and looks again.
+ * Context: invalidate_lock is held for writing, and released.  Killable, and
+ * limited in time: the caller unmaps the page and looks again.
  * Return: 0 or -EINTR.
  */
 int famfs_wait_page_idle(struct inode *inode, struct page *busy)
@@ -133,12 +138,12 @@ int famfs_wait_page_idle(struct inode *inode, struct page *busy)
 }
 
 /**
- * famfs_unmap_beyond() - take away what is mapped behind the end of a file
+ * famfs_unmap_beyond() - unmap everything beyond the end of a file
  * @inode: the file
  * @size: its new size
  *
- * That includes private copies: faults get SIGBUS there, and if the file grows
- * again it has zeros.
+ * Private copies are unmapped as well: faults beyond EOF get SIGBUS, and if the
+ * file grows again they see zeros.
  *
  * Context: invalidate_lock is held for writing.
  */
@@ -149,8 +154,8 @@ void famfs_unmap_beyond(struct inode *inode, loff_t size)
 }
 
 /*
- * The file's map, if it uses @dev.  The server may have closed a device that no
- * map used any more, and opened another.  The caller holds invalidate_lock.
+ * Return the inode's fmap if it uses @dev.  The slot may have another device by
+ * now, if the server closed @dev when no fmap used it.
  */
 static struct famfs_map *famfs_map_on_dev(struct inode *inode,
 				      const struct famfs_daxdev *dev)
@@ -162,17 +167,16 @@ static struct famfs_map *famfs_map_on_dev(struct inode *inode,
 }
 
 /*
- * Unmaps a file that has pages on @dev and, if nobody has pinned one, forgets
- * where they are.  The file goes whole, also what it has on other devices: it
- * can have more pieces than there is time to look at.
+ * Unmap a file with pages on @dev and, unless a page is pinned, delete all its
+ * entries, also those on other devices: the file may have more extents than
+ * there is time to look at.
  *
- * Faults that found the device alive are through once the lock is taken.  As
- * for read and write, kill_dax() waits for those that have got at the memory,
- * and the others find the device dead.
+ * Taking invalidate_lock waits for faults that saw the device alive.
+ * kill_dax() waits for reads and writes that have the memory, and others see
+ * the device dead.
  *
- * Returns true if that is done.  Otherwise it has met a page that is pinned,
- * maybe of another device, for which it gets what famfs_pin_wait() needs, or no
- * page: then the file's lock was not free.
+ * Returns true if done.  Otherwise @busy is a pinned page, maybe of another
+ * device, with @pgmap for famfs_pin_wait(), or NULL if the lock was contended.
  */
 static bool famfs_daxdev_revoke_inode(struct inode *inode, struct famfs_daxdev *dev,
 			     struct page **busy, struct dev_pagemap **pgmap)
@@ -185,7 +189,9 @@ static bool famfs_daxdev_revoke_inode(struct inode *inode, struct famfs_daxdev *
 	if (!famfs_invalidate_trylock(inode))
 		return false;
 	map = famfs_map_on_dev(inode, dev);
-	/* A map that is not there yet will not be: the device is dead. */
+	/*
+	 * Without an fmap none can be installed any more: the device is dead.
+	 */
 	if (map)
 		*busy = dax_layout_busy_page_range(mapping, 0, LLONG_MAX);
 	if (*busy) {
@@ -200,8 +206,9 @@ static bool famfs_daxdev_revoke_inode(struct inode *inode, struct famfs_daxdev *
 }
 
 /*
- * The next file behind @page loses the device, or is to be tried again: see
- * famfs_daxdev_revoke_inode().  Returns false if there is no file any more.
+ * Revoke @dev from the first file at or after @page, and set @done unless it is
+ * to be tried again, see famfs_daxdev_revoke_inode().  Returns false if no file
+ * is left.
  */
 static bool famfs_daxdev_remove_next(struct famfs_daxdev *dev, u64 *page, bool *done,
 			      struct page **busy, struct dev_pagemap **pgmap)
@@ -222,7 +229,7 @@ static bool famfs_daxdev_remove_next(struct famfs_daxdev *dev, u64 *page, bool *
 	return true;
 }
 
-/* All files lose the device, those with pinned pages when these are idle. */
+/* Revoke the device from all files, waiting for pins. */
 static void famfs_daxdev_remove_files(struct famfs_daxdev *dev)
 {
 	struct dev_pagemap *pgmap;
@@ -241,11 +248,10 @@ static void famfs_daxdev_remove_files(struct famfs_daxdev *dev)
 }
 
 /*
- * Returns when no page of the device is in use any more, and none will be.
- * Whoever has pinned a page may have to fault, or wait for the server, before
- * it lets go, so no lock of the connection is held meanwhile.  A pin may be
- * gone, or another one be there, when a sleep is over, so everything is looked
- * at again.
+ * Returns when no page of the device is in use, and none will be.  The owner of
+ * a pin may have to fault, or wait for the server, before it drops the pin, so
+ * no lock of the connection is held during the wait.  Pins may change while
+ * this sleeps, so everything is looked up again.
  */
 static void famfs_daxdev_remove(struct famfs_daxdev *dev)
 {
@@ -257,7 +263,7 @@ static void famfs_daxdev_remove(struct famfs_daxdev *dev)
 	WRITE_ONCE(dev->dead, true);
 	famfs_warn(conn->fc, "dax device %u (%s) is going away under its files\n",
 		   dev->slot, dev->name);
-	/* Files that are being evicted or opened give up their claims. */
+	/* Files that are being evicted or opened drop their claims. */
 	do
 		famfs_daxdev_remove_files(dev);
 	while (!wait_event_timeout(conn->claimed, !READ_ONCE(dev->nr_claims),
@@ -270,7 +276,7 @@ struct famfs_poison_walk {
 	int err;		/* the first one */
 };
 
-/* Goes on after an error: what cannot be told of one page hurts no other. */
+/* Continue after an error: one page must not keep others from being handled. */
 static int famfs_poison_range(const struct famfs_range *range, void *data)
 {
 	struct famfs_poison_walk *poison = data;
@@ -279,14 +285,14 @@ static int famfs_poison_range(const struct famfs_range *range, void *data)
 
 	err = mf_dax_kill_procs(mapping, range->offset >> PAGE_SHIFT,
 				range->len >> PAGE_SHIFT, poison->mf_flags);
-	/* Processes that did not ask to be told early find out by faulting. */
+	/* Processes without early kill find out by faulting. */
 	unmap_mapping_range(mapping, range->offset, range->len, 0);
 	if (!poison->err)
 		poison->err = err;
 	return 0;
 }
 
-/* Returns 0, FAMFS_CONTENDED, or an error of telling who has it mapped. */
+/* Returns 0, FAMFS_CONTENDED, or the first error of mf_dax_kill_procs(). */
 static int famfs_poison_inode(struct inode *inode,
 			      const struct famfs_daxdev *dev,
 			      const struct famfs_range *where, int mf_flags)
@@ -297,7 +303,9 @@ static int famfs_poison_inode(struct inode *inode,
 	};
 	const struct famfs_map *map;
 
-	/* Faults that have not seen the bad page are through after this. */
+	/*
+	 * Taking invalidate_lock waits for faults that did not see the poison.
+	 */
 	if (!famfs_invalidate_trylock(inode))
 		return FAMFS_CONTENDED;
 	map = famfs_map_on_dev(inode, dev);
@@ -308,8 +316,8 @@ static int famfs_poison_inode(struct inode *inode,
 }
 
 /*
- * The next file that has pages from @page on is told, and @page moves behind
- * them.  Returns false if there is no file any more.
+ * Handle the first file at or after @page, and advance @page.  Returns false if
+ * no file is left.
  */
 static bool famfs_poison_next(struct famfs_daxdev *dev, u64 *page, u64 end,
 			      const struct famfs_range *where, int mf_flags,
@@ -334,7 +342,7 @@ static bool famfs_poison_next(struct famfs_daxdev *dev, u64 *page, u64 end,
 	return true;
 }
 
-/* Every file is told, whatever happens to another; returns the first error. */
+/* Handle every file, and return the first error. */
 static int famfs_poison(struct famfs_daxdev *dev, u64 offset, u64 len,
 			int mf_flags)
 {
@@ -360,8 +368,8 @@ static int famfs_poison(struct famfs_daxdev *dev, u64 offset, u64 len,
 }
 
 /*
- * Memory failure hurts who maps the failing pages, and nobody else.  Unbinding
- * calls this with the device locked.
+ * A memory failure affects only processes that map the failing pages.
+ * Unbinding calls this with the device locked.
  */
 static int famfs_notify_failure(struct dax_device *dax_dev, u64 offset,
 				u64 len, int mf_flags)

@@ -3,9 +3,9 @@
  * famfs: asking the server for the fmap of a file.
  *
  * The fmap is fetched when a regular file is opened or created.  FUSE_OPEN,
- * FUSE_CREATE and FUSE_TMPFILE ask for it with FUSE_OPEN_FMAP, and the server may
- * append it to its reply.  Otherwise FUSE_GET_FMAP asks.  Until then, and if the
- * server replies that there is none, the inode uses the page cache.
+ * FUSE_CREATE and FUSE_TMPFILE ask for it with FUSE_OPEN_FMAP, and the server
+ * may append it to its reply.  Otherwise FUSE_GET_FMAP asks.  Until then, and
+ * if the server replies that there is none, the inode uses the page cache.
  */
 
 #include "args.h"
@@ -17,10 +17,7 @@
 #include <linux/wait_bit.h>
 
 /**
- * famfs_fmap_snapshot() - take note before the server is asked for a map
- * @inode: a regular file
- *
- * Return: what the reply is to be taken with.
+ * State of the inode before a request, to be passed to famfs_install_msg().
  */
 static struct famfs_fmap_snap famfs_fmap_snapshot(struct inode *inode)
 {
@@ -32,7 +29,7 @@ static struct famfs_fmap_snap famfs_fmap_snapshot(struct inode *inode)
 	};
 }
 
-/* An error counts no more than a map does where a push has overtaken it. */
+/* A push overtakes an error as well as an fmap. */
 static int famfs_fetch_error(struct inode *inode, int err,
 			     const struct famfs_fmap_snap *snap)
 {
@@ -86,8 +83,8 @@ static int famfs_fetch_reply(struct inode *inode,
  * @inode: a regular file
  * @locked: the caller holds i_rwsem for writing
  *
- * A dirty size is sent first if the fmap is revoked: nothing else tells then how
- * much of the next one has the file's bytes.
+ * A dirty size is sent first if the fmap is revoked: nothing else tells then
+ * how much of the next one has the file's bytes.
  *
  * Context: No lock held that the server could need; i_rwsem only if the inode
  * is an fmap file or @locked.
@@ -117,22 +114,24 @@ static bool famfs_has_fmap(struct inode *inode)
 }
 
 /**
- * famfs_needs_fetch() - has the server to be asked for a map?
+ * famfs_needs_fetch() - check whether an fmap must be requested
  * @inode: an inode of any kind
  *
- * Return: true if nothing is known about the file.
+ * Return: true if it is not known whether the file has an fmap.
  */
 bool famfs_needs_fetch(struct inode *inode)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
-	/* The root can be open before the server has agreed to anything. */
+	/* The root can be open before INIT is answered. */
 	return get_fuse_conn(inode)->dax_fmap && S_ISREG(inode->i_mode) &&
 	       fi->nodeid != FUSE_ROOT_ID && !famfs_has_fmap(inode) &&
 	       !test_bit(FUSE_I_NO_FMAP, &fi->state);
 }
 
-/* A mapped file whose server has said that there are no maps. */
+/*
+ * -EIO for an fmap inode without an fmap on a connection whose server has none.
+ */
 static int famfs_check_revoked(struct inode *inode)
 {
 	if (likely(get_fuse_conn(inode)->dax_fmap) || !fuse_is_famfs(inode) ||
@@ -142,14 +141,14 @@ static int famfs_check_revoked(struct inode *inode)
 }
 
 /**
- * famfs_fetch_retry() - ask the server until the map of an inode is known
+ * famfs_fetch_retry() - request the fmap of an inode until it is known
  * @inode: an inode of any kind
  *
- * What the server pushes meanwhile counts more than its reply.
+ * A push takes precedence over the reply.
  *
  * Context: As famfs_fetch().
- * Return: As famfs_fetch(), but not FAMFS_STALE; -EIO for a mapped file that
- * has lost its map for good.
+ * Return: as famfs_fetch() without FAMFS_STALE; -EIO if an fmap inode has lost
+ * its fmap for good.
  */
 int famfs_fetch_retry(struct inode *inode)
 {
@@ -164,15 +163,15 @@ int famfs_fetch_retry(struct inode *inode)
 }
 
 /**
- * famfs_fetch_locked() - see to it that the map of an inode is known
+ * famfs_fetch_locked() - make sure that the fmap of an inode has been fetched
  * @inode: an inode of any kind
  *
- * One task asks, the others wait for what it gets.
+ * FUSE_I_FMAP_LOCK is held for the request, so that concurrent openers send
+ * one.
  *
  * Context: No lock held that the server could need.
- * Return: 0 also where the file has no map, -EINTR, -EIO for a mapped file
- * that has lost its map for good, an error of the server, of the map or of a
- * device.
+ * Return: 0 also if the file has no fmap, -EINTR, or an error of
+ * famfs_fetch_retry().
  */
 int famfs_fetch_locked(struct inode *inode)
 {
@@ -189,17 +188,16 @@ int famfs_fetch_locked(struct inode *inode)
 }
 
 /**
- * famfs_map_lock() - keep the map of a file from changing
- * @inode: a mapped inode
+ * famfs_map_lock() - get the fmap of a file, and keep it from changing
+ * @inode: an fmap inode
  *
- * Where the server has taken the map away it is asked again, so nobody else has
- * to judge what a missing map means.
+ * A revoked fmap is requested again, so that no caller handles a missing one.
  *
- * Context: No lock held that the server could need but i_rwsem; mmap_lock may
- * be.  May wait for the server, killably until it has read the request.
- * Return: the map, with invalidate_lock held for reading until
- * famfs_map_unlock(), or an error of famfs_fetch_retry(), -EIO for a mapped
- * file that has lost its map for good.
+ * Context: No lock held that the server could need except i_rwsem; mmap_lock
+ * may be held.  May wait for the server, killably until it has read the
+ * request.
+ * Return: the fmap, with invalidate_lock held for reading until
+ * famfs_map_unlock(), or an error of famfs_fetch_retry().
  */
 const struct famfs_map *famfs_map_lock(struct inode *inode)
 {
@@ -220,8 +218,8 @@ const struct famfs_map *famfs_map_lock(struct inode *inode)
 }
 
 /**
- * famfs_map_unlock() - let the map of a file change again
- * @inode: an inode for which famfs_map_lock() returned a map
+ * famfs_map_unlock() - drop the lock of famfs_map_lock()
+ * @inode: an inode for which famfs_map_lock() returned an fmap
  */
 void famfs_map_unlock(struct inode *inode)
 {
@@ -229,11 +227,11 @@ void famfs_map_unlock(struct inode *inode)
 }
 
 /**
- * famfs_can_resize() - does the server let a file grow and shrink?
- * @inode: a mapped inode
+ * famfs_can_resize() - check whether a file may grow and shrink
+ * @inode: an fmap inode
  *
  * Context: As famfs_map_lock().
- * Return: 1 if it does, 0 if not, or an error of famfs_map_lock().
+ * Return: 1 if it may, 0 if not, or an error of famfs_map_lock().
  */
 int famfs_can_resize(struct inode *inode)
 {
@@ -248,14 +246,14 @@ int famfs_can_resize(struct inode *inode)
 }
 
 /**
- * famfs_open_fetch() - get the map of a file that is being opened
+ * famfs_open_fetch() - fetch the fmap of a file before FUSE_OPEN
  * @inode: the inode
- * @file: the file, of which the server does not know yet
+ * @file: the file, not yet open at the server
  *
- * Context: No locks held.  May wait for the server, killably until it has
- * read the request.
- * Return: 0 also where the file has no map, -EPERM where opening would
- * truncate, -EINTR, an error of the server, of the map or of a device.
+ * Context: No locks held.  May wait for the server, killably until it has read
+ * the request.
+ * Return: 0 also if the file has no fmap, -EPERM if O_TRUNC would change a
+ * fixed size, or an error of famfs_fetch_locked().
  */
 int famfs_open_fetch(struct inode *inode, struct file *file)
 {
@@ -280,7 +278,7 @@ static int famfs_fetch_lock(struct famfs_open_req *req, struct inode *inode)
 }
 
 /**
- * famfs_open_cleanup() - clean up
+ * famfs_open_cleanup() - free the resources of an open
  * @req: an open that has succeeded or failed
  */
 void famfs_open_cleanup(struct famfs_open_req *req)
@@ -293,14 +291,14 @@ void famfs_open_cleanup(struct famfs_open_req *req)
 }
 
 /**
- * famfs_open_prepare() - before the server is asked to open a file
- * @req: to be passed on, up to famfs_open_cleanup()
+ * famfs_open_prepare() - prepare FUSE_OPEN of a file
+ * @req: initialized here; pass to famfs_open_cleanup() at last
  * @inode: the inode
  * @file: the file
  *
- * What a file would lose by being truncated has to be known before, a size that
- * was not told has to be told before, and without FUSE_OPEN there is no reply
- * to append to: then the server is asked here.
+ * O_TRUNC needs the fmap before the open, a dirty size must be flushed before
+ * the request, and without FUSE_OPEN no reply could carry the fmap: then
+ * FUSE_GET_FMAP is sent here.
  *
  * Context: As famfs_open_fetch().
  * Return: as famfs_open_fetch(); famfs_open_cleanup() is due only after 0.
@@ -328,11 +326,9 @@ int famfs_open_prepare(struct famfs_open_req *req, struct inode *inode,
 }
 
 /**
- * famfs_create_prepare() - before the server is asked to create a file
- * @req: to be passed on, up to famfs_open_cleanup()
+ * famfs_create_prepare() - prepare FUSE_CREATE or FUSE_TMPFILE of a file
+ * @req: initialized here; pass to famfs_open_cleanup() at last
  * @fc: the connection
- *
- * If the file turns out to be known, its map is too, or is asked for.
  */
 void famfs_create_prepare(struct famfs_open_req *req, struct fuse_conn *fc)
 {
@@ -340,9 +336,9 @@ void famfs_create_prepare(struct famfs_open_req *req, struct fuse_conn *fc)
 }
 
 /**
- * famfs_open_add_arg() - ask for the map in a request
- * @req: the open, or NULL for what has no map
- * @args: the request, whose arguments are complete
+ * famfs_open_add_arg() - let the reply to a request carry the fmap
+ * @req: the open, or NULL if the request has no fmap
+ * @args: the request, otherwise complete
  * @open_flags: FUSE_OPEN_* flags in it
  */
 void famfs_open_add_arg(struct famfs_open_req *req, struct fuse_args *args,
@@ -357,10 +353,10 @@ void famfs_open_add_arg(struct famfs_open_req *req, struct fuse_args *args,
 }
 
 /**
- * famfs_open_get_reply() - take what came with the reply
+ * famfs_open_get_reply() - get the fmap from a reply
  * @req: the open, or NULL
  * @args: the request
- * @ret: what sending it returned
+ * @ret: result of the request
  *
  * Return: 0 or the error in @ret.
  */
@@ -388,15 +384,15 @@ static int famfs_open_install(struct famfs_open_req *req, struct inode *inode,
 }
 
 /**
- * famfs_open_finish() - after the server has opened a file
+ * famfs_open_finish() - install the fmap after the server has opened a file
  * @req: the open
  * @inode: the inode
  * @ff: the file
  *
- * Context: No locks held but the directory's, at create.  May wait for the
+ * Context: No locks held (at create: only the directory's).  May wait for the
  * server.
- * Return: as famfs_fetch_locked(), -EIO for a reply with something appended that
- * is not said to be a map, or with a map that was not asked for.
+ * Return: as famfs_fetch_locked(), -EIO for a reply with an fmap but without
+ * FOPEN_FMAP, or with FOPEN_FMAP that was not requested.
  */
 int famfs_open_finish(struct famfs_open_req *req, struct inode *inode,
 		      struct fuse_file *ff)
@@ -406,7 +402,7 @@ int famfs_open_finish(struct famfs_open_req *req, struct inode *inode,
 
 	if (!req->wants_fmap)
 		return appended && get_fuse_conn(inode)->dax_fmap ? -EIO : 0;
-	/* Says nothing about how the file is read and written. */
+	/* FOPEN_FMAP is not an I/O mode. */
 	ff->open_flags &= ~FOPEN_FMAP;
 	if (req->size && !appended)
 		return -EIO;
@@ -418,24 +414,26 @@ int famfs_open_finish(struct famfs_open_req *req, struct inode *inode,
 }
 
 /**
- * famfs_create_finish() - after the server has created a file
+ * famfs_create_finish() - install the fmap after the server has created a file
  * @req: the open
  * @inode: the inode
  * @file: the file
- * @ff: the same, as the server knows it
+ * @ff: the same file
  *
- * Context: The directory is locked.  May wait for the server, killably until
- * it has read the request.
+ * A file that existed may have an fmap already.
+ *
+ * Context: The directory is locked.  May wait for the server, killably until it
+ * has read the request.
  * Return: as famfs_open_finish() and famfs_open_fetch().
  */
 int famfs_create_finish(struct famfs_open_req *req, struct inode *inode,
 		       struct file *file, struct fuse_file *ff)
 {
-	bool mapped = fuse_is_famfs(inode);
+	bool was_fmap = fuse_is_famfs(inode);
 	int err;
 
 	err = famfs_open_finish(req, inode, ff);
-	if (err || !mapped)
+	if (err || !was_fmap)
 		return err;
 	famfs_open_cleanup(req);
 	return famfs_open_fetch(inode, file);

@@ -14,18 +14,17 @@
 #include <linux/sizes.h>
 #include <linux/uio.h>
 
-/* How often a buffer is made present in vain */
+/* Fault-in attempts without progress before giving up */
 #define FAMFS_FAULT_TRIES	64
 
 /**
- * famfs_file_io_open() - prepare a file for I/O
- * @inode: a mapped inode
+ * famfs_file_io_open() - prepare an open file of an fmap inode for I/O
+ * @inode: an fmap inode
  * @file: a file that the server has opened
  *
- * An inode has one data path.  What the server says about caching does not
- * apply to this one: there is no cache to drop or to go round.
+ * FOPEN_* flags about caching do not apply: there is no page cache.
  *
- * Return: 0, -EIO where the server wants passthrough, -EINTR.
+ * Return: 0, -EIO for FOPEN_PASSTHROUGH, -EINTR.
  */
 int famfs_file_io_open(struct inode *inode, struct file *file)
 {
@@ -69,16 +68,13 @@ static __always_inline int famfs_io_enter(struct kiocb *iocb,
 	return 0;
 }
 
-/*
- * Sees to it that there is room for a write past the end of the file.
- * dax_iomap_rw() does not look at the size.
- */
+/* dax_iomap_rw() does not check the size. */
 static int famfs_write_check_space(struct famfs_rw *rw, const struct famfs_map *map)
 {
 	struct kiocb *iocb = rw->iocb;
 	loff_t size = i_size_read(file_inode(iocb->ki_filp));
 
-	/* The end may have moved with the map since generic_write_checks(). */
+	/* A new fmap may have moved EOF since generic_write_checks(). */
 	if (unlikely((iocb->ki_flags & IOCB_APPEND) && iocb->ki_pos != size)) {
 		rw->need = FAMFS_RW_MAP;
 		return 0;
@@ -100,12 +96,12 @@ static __always_inline ssize_t famfs_rw_copy_locked(struct famfs_rw *rw,
 	bool write = iov_iter_rw(rw->iter) == WRITE;
 	ssize_t ret = 0;
 
-	/* Without a map nobody knows where the file ends. */
+	/* Without an fmap the size is unknown. */
 	if (unlikely(!map)) {
 		rw->need = FAMFS_RW_MAP;
 		return 0;
 	}
-	/* A file may shrink with its map while this waits to begin. */
+	/* A new fmap may have moved EOF while this waited for the lock. */
 	if (!write && rw->iocb->ki_pos >= i_size_read(inode))
 		return 0;
 	if (write)
@@ -115,7 +111,7 @@ static __always_inline ssize_t famfs_rw_copy_locked(struct famfs_rw *rw,
 	pagefault_disable();
 	ret = dax_iomap_rw(rw->iocb, rw->iter, &famfs_iomap_ops);
 	pagefault_enable();
-	/* The device may go when it has just been found alive. */
+	/* The device died after it was found alive. */
 	if (unlikely(ret == -ENXIO))
 		ret = -EIO;
 	if (write && unlikely(ret > 0 && rw->iocb->ki_pos > i_size_read(inode)))
@@ -124,8 +120,8 @@ static __always_inline ssize_t famfs_rw_copy_locked(struct famfs_rw *rw,
 }
 
 /*
- * Copies as much as can be copied without faults: the buffer may be a mapping
- * of this file, or of one whose server waits for the lock.
+ * Copy with page faults disabled: the buffer may be a mapping of this file, or
+ * of one whose server waits for the lock.
  */
 static __always_inline ssize_t famfs_rw_copy(struct famfs_rw *rw)
 {
@@ -140,7 +136,7 @@ static __always_inline ssize_t famfs_rw_copy(struct famfs_rw *rw)
 	return ret;
 }
 
-/* Makes the next part of a user's buffer present; false if that cannot be. */
+/* Fault in the next part of the user buffer; returns false on failure. */
 static bool famfs_fault_in(struct iov_iter *iter)
 {
 	size_t size = min_t(size_t, iov_iter_count(iter), SZ_1M);
@@ -150,7 +146,7 @@ static bool famfs_fault_in(struct iov_iter *iter)
 	return fault_in_iov_iter_writeable(iter, size) < size;
 }
 
-/* Can the file be read where a copy has stopped? */
+/* Check whether the file can be read where a copy stopped. */
 static bool famfs_readable(struct kiocb *iocb)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
@@ -165,12 +161,12 @@ static bool famfs_readable(struct kiocb *iocb)
 }
 
 /*
- * Makes the rest of the buffer present after a copy that stopped with -EFAULT.
+ * Fault in the rest of the buffer after a copy that stopped with -EFAULT.
  *
- * A buffer can be reclaimed again before it is copied.  But memory of the file
- * that fails in the middle of a copy looks just the same, and each try may be
- * a machine check: so a second failure in a row is looked into.  A buffer of
- * the kernel's, as sendfile(2) has one, is always present: it must be the file.
+ * A buffer can be reclaimed before it is copied.  Memory of the file that fails
+ * during the copy looks the same, and each attempt may be a machine check: so
+ * check the file after a second failure in a row.  A kernel buffer, as in
+ * sendfile(2), is always present: the file has failed.
  */
 static int famfs_after_fault(struct kiocb *iocb, struct iov_iter *iter,
 			     int tries)
@@ -185,8 +181,8 @@ static int famfs_after_fault(struct kiocb *iocb, struct iov_iter *iter,
 }
 
 /*
- * Goes on where the first copy ended with @ret.  What has been copied counts
- * more than an error.
+ * Continue after a short first copy that returned @ret.  Bytes copied take
+ * precedence over an error.
  */
 static noinline ssize_t famfs_rw_slow(struct famfs_rw *rw, ssize_t ret)
 {
@@ -210,7 +206,7 @@ static noinline ssize_t famfs_rw_slow(struct famfs_rw *rw, ssize_t ret)
 	return iocb->ki_pos - start ?: ret;
 }
 
-/* With i_rwsem held, until something is needed.  One copy is mostly all. */
+/* Called with i_rwsem held.  One copy usually completes the request. */
 static __always_inline ssize_t famfs_rw_iter(struct famfs_rw *rw)
 {
 	ssize_t ret = famfs_rw_copy(rw);
@@ -220,7 +216,7 @@ static __always_inline ssize_t famfs_rw_iter(struct famfs_rw *rw)
 	return famfs_rw_slow(rw, ret);
 }
 
-/* Gets what is needed, with no locks held. */
+/* Get what is needed, with no locks held. */
 static noinline int famfs_rw_provide(struct famfs_rw *rw)
 {
 	struct kiocb *iocb = rw->iocb;
@@ -256,7 +252,7 @@ static ssize_t famfs_read_locked(struct famfs_rw *rw)
 	return ret;
 }
 
-/* The server has taken the map away, before a read from @start or during it. */
+/* The fmap was revoked before or during a read from @start. */
 static noinline ssize_t famfs_read_again(struct famfs_rw *rw, loff_t start)
 {
 	ssize_t ret;
@@ -271,13 +267,13 @@ static noinline ssize_t famfs_read_again(struct famfs_rw *rw, loff_t start)
 }
 
 /**
- * famfs_read_iter() - read from a mapped file
- * @iocb: where from
- * @to: where to
+ * famfs_read_iter() - read from an fmap file
+ * @iocb: the read
+ * @to: the buffer
  *
- * Access times are the server's, as for any FUSE file (S_NOATIME).
+ * The server maintains access times, as for any FUSE file (S_NOATIME).
  *
- * Return: bytes read, 0 at and past the end of the file, or an error.
+ * Return: bytes read, 0 at and beyond EOF, or an error.
  */
 ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
@@ -292,9 +288,9 @@ ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 }
 
 /*
- * A write that appends and has been interrupted after @done bytes goes on only
- * where it has stopped: what others have appended since is not overwritten, and
- * stays behind what has been written.
+ * An interrupted append continues after @done bytes only at EOF: bytes that
+ * others have appended since are not overwritten, and none are left out in
+ * between.
  */
 static ssize_t famfs_write_checks(struct kiocb *iocb, struct iov_iter *from,
 				  ssize_t done)
@@ -305,7 +301,7 @@ static ssize_t famfs_write_checks(struct kiocb *iocb, struct iov_iter *from,
 	return generic_write_checks(iocb, from);
 }
 
-/* Adds to @done what has been written. */
+/* Adds the bytes written to @done. */
 static ssize_t famfs_write_locked(struct famfs_rw *rw, ssize_t *done)
 {
 	struct kiocb *iocb = rw->iocb;
@@ -330,16 +326,16 @@ static ssize_t famfs_write_locked(struct famfs_rw *rw, ssize_t *done)
 }
 
 /**
- * famfs_write_iter() - write to a mapped file
- * @iocb: where to
- * @from: where from
+ * famfs_write_iter() - write to an fmap file
+ * @iocb: the write
+ * @from: the buffer
  *
- * The server is asked for more memory with no lock held.  What it has grown
- * the file by may be gone when the lock is there again, then it is asked once
- * more; if it has not, what there is room for is written.
+ * The request for memory is sent with no locks held.  A truncate may take the
+ * memory away before i_rwsem is retaken; then ask again.  If the server has
+ * none, write what fits.
  *
- * Return: bytes written, fewer where the file or the memory ends, -EFBIG at and
- * past the end of a file that does not grow, or another error.
+ * Return: bytes written, fewer at the end of the file or of the memory, -EFBIG
+ * at and beyond EOF of a file that may not grow, or another error.
  */
 ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
@@ -359,7 +355,7 @@ ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	return err ?: ret;
 }
 
-/* A private mapping writes to its own copy: the file does not change. */
+/* A private mapping writes to its own copy, and the file does not change. */
 static __always_inline vm_fault_t famfs_dax_fault(struct vm_fault *vmf,
 						 unsigned int order)
 {
@@ -392,8 +388,8 @@ static vm_fault_t famfs_filemap_fault(struct vm_fault *vmf)
 }
 
 /*
- * There are no folios to be mapped around a fault.  With this function here
- * faults are handled under the lock of the vma; without, under mmap_lock.
+ * Providing ->map_pages lets faults run under the per-VMA lock instead of
+ * mmap_lock.  There are no folios to map around.
  */
 static vm_fault_t famfs_map_pages(struct vm_fault *vmf, pgoff_t start,
 				  pgoff_t end)
@@ -409,7 +405,7 @@ static const struct vm_operations_struct famfs_vm_ops = {
 	.pfn_mkwrite	= famfs_filemap_fault,
 };
 
-/* A map can become read-only later: then faults see it. */
+/* A later fmap may be read-only; the fault handler checks for that. */
 static int famfs_mmap_readonly(struct vm_area_struct *vma)
 {
 	if (!(vma->vm_flags & VM_SHARED))
@@ -421,14 +417,12 @@ static int famfs_mmap_readonly(struct vm_area_struct *vma)
 }
 
 /**
- * famfs_mmap() - map a mapped file into memory
+ * famfs_mmap() - mmap() an fmap file
  * @file: the file
  * @vma: the new mapping
  *
- * Leaves the flags that the user chose for @vma alone.
- *
- * Return: 0, -EACCES where memory that is read-only would be written, an error
- * of famfs_map_lock().
+ * Return: 0, -EACCES for a shared writable mapping of read-only memory, an
+ * error of famfs_map_lock().
  */
 int famfs_mmap(struct file *file, struct vm_area_struct *vma)
 {
@@ -436,7 +430,7 @@ int famfs_mmap(struct file *file, struct vm_area_struct *vma)
 	const struct famfs_map *map;
 	int err = 0;
 
-	/* Not with FUSE_I_FMAP_LOCK: mmap_lock is held. */
+	/* mmap_lock is held, so FUSE_I_FMAP_LOCK cannot be taken. */
 	map = famfs_map_lock(inode);
 	if (IS_ERR(map))
 		return PTR_ERR(map);

@@ -2,13 +2,13 @@
 /*
  * famfs: files that grow.
  *
- * If the fmap allows it, writes extend the file into memory that is already mapped
- * or that FUSE_FALLOCATE requests from the server.  i_size changes locally and is
- * sent to the server later.
+ * If the fmap allows it, writes extend the file into memory that is already
+ * mapped or that FUSE_FALLOCATE requests from the server.  i_size changes
+ * locally and is sent to the server later.
  *
- * New memory contains stale data.  So the range from the old EOF to the data, and
- * from the data to the end of its page, is zeroed before i_size is raised.  Memory
- * further beyond EOF is never visible.
+ * New memory contains stale data.  So the range from the old EOF to the data,
+ * and from the data to the end of its page, is zeroed before i_size is raised.
+ * Memory further beyond EOF is never visible.
  */
 
 #include "famfs.h"
@@ -22,13 +22,13 @@
 #include <linux/uio.h>
 
 /**
- * famfs_zero_range() - zero a part of a file, also past its end
+ * famfs_zero_range() - zero a range of a file, also beyond EOF
  * @inode: the file
  * @start: first byte
  * @end: byte after the last one
  *
  * Context: i_rwsem is held for writing, and invalidate_lock.
- * Return: 0, -EIO where nothing is mapped, or another error.
+ * Return: 0, -EIO if the range is not mapped, or another error.
  */
 int famfs_zero_range(struct inode *inode, loff_t start, loff_t end)
 {
@@ -40,18 +40,17 @@ int famfs_zero_range(struct inode *inode, loff_t start, loff_t end)
 		return 0;
 	err = dax_zero_range(inode, start, end - start, NULL,
 			     &famfs_iomap_ops);
-	/* As in famfs_copy_locked(). */
+	/* As in famfs_rw_copy_locked(). */
 	return err == -ENXIO ? -EIO : err;
 }
 
 /**
- * famfs_extend_prepare() - prepare a write past the end of a file
- * @rw: the write; cut down to what there is room for
- * @map: the file's map, which lets it grow
+ * famfs_extend_prepare() - prepare a write beyond EOF
+ * @rw: the write; truncated to the memory that there is
+ * @map: the file's fmap, which lets it grow
  *
  * Context: i_rwsem is held for writing, and invalidate_lock.
- * Return: 0 or an error; 0 as well where @rw->need says that something is
- * missing, and then nothing is prepared.
+ * Return: 0 or an error; if @rw->need is set nothing has been prepared.
  */
 int famfs_extend_prepare(struct famfs_rw *rw, const struct famfs_map *map)
 {
@@ -77,26 +76,26 @@ int famfs_extend_prepare(struct famfs_rw *rw, const struct famfs_map *map)
 }
 
 /**
- * famfs_extend_commit() - let what has been written past the end be seen
+ * famfs_extend_commit() - raise i_size after a write beyond EOF
  * @inode: the file
  * @size: its new size, more than the old one
  *
- * The server will be told.
+ * The size is dirty afterwards.
  *
  * Context: i_rwsem is held for writing, and invalidate_lock.
  */
 void famfs_extend_commit(struct inode *inode, loff_t size)
 {
-	/* The same page has just been written, so this does not fail. */
+	/* This does not fail: the same page has just been written. */
 	famfs_zero_range(inode, size, PAGE_ALIGN(size));
 	famfs_size_write(inode, size);
 	mark_inode_dirty_sync(inode);
 }
 
 /**
- * famfs_mapped_len() - how far is a file mapped?
- * @inode: a mapped inode
- * @mapped: set to a number of bytes
+ * famfs_mapped_len() - get the number of bytes that a file's fmap maps
+ * @inode: an fmap inode
+ * @mapped: set to the number
  *
  * Context: As famfs_map_lock().
  * Return: 0 or an error of famfs_map_lock().
@@ -138,10 +137,7 @@ static int famfs_request_alloc(struct fuse_file *ff, u64 start, u64 end)
 	return err;
 }
 
-/*
- * Asks for what is missing up to @end, once.  The server maps it before it
- * replies, or is asked for the map.
- */
+/* The server pushes the larger fmap before it replies, or it is fetched. */
 static int famfs_try_alloc(struct inode *inode, struct fuse_file *ff,
 			   u64 mapped, loff_t end)
 {
@@ -160,8 +156,8 @@ static int famfs_try_alloc(struct inode *inode, struct fuse_file *ff,
 }
 
 /*
- * Is it worth while to ask again?  Memory that truncate() has taken away, which
- * may be at it still, is not memory that there is no room for.
+ * -ENOSPC is not final if a concurrent truncate took the memory away.  Waits
+ * for one that is in progress.
  */
 static bool famfs_was_truncated(struct inode *inode, u64 mapped)
 {
@@ -176,13 +172,13 @@ static bool famfs_was_truncated(struct inode *inode, u64 mapped)
 }
 
 /**
- * famfs_alloc() - ask the server for memory at the end of a file
+ * famfs_alloc() - request memory at the end of a file
  * @file: the file, open for writing
- * @end: how far the file is to be mapped
+ * @end: bytes of the file to be mapped
  *
  * Context: No lock held that the server could need.  May wait for the server,
  * killably until it has read the request.
- * Return: 0, -ENOSPC where the server has not mapped as much, or its error.
+ * Return: 0, -ENOSPC if the server has mapped less, or its error.
  */
 int famfs_alloc(struct file *file, loff_t end)
 {
@@ -200,7 +196,7 @@ int famfs_alloc(struct file *file, loff_t end)
 	return err;
 }
 
-/* truncate() by name has no file, and the server wants one of its own. */
+/* truncate() by name has no open file, and FUSE_FALLOCATE needs one. */
 static int famfs_alloc_unopened(struct inode *inode, u64 mapped, loff_t end)
 {
 	struct fuse_file *ff;
@@ -215,14 +211,14 @@ static int famfs_alloc_unopened(struct inode *inode, u64 mapped, loff_t end)
 }
 
 /**
- * famfs_alloc_locked() - ask the server for memory at the end of a locked file
- * @inode: a mapped inode that may grow
+ * famfs_alloc_locked() - request memory at the end of a locked file
+ * @inode: an fmap inode
  * @file: an open file of it, or NULL
- * @end: how far the file is to be mapped
+ * @end: bytes of the file to be mapped
  *
  * Context: i_rwsem is held for writing, so that the file does not shrink.  May
  * wait for the server, killably until it has read the request.
- * Return: as famfs_alloc(); -EPERM where the file has stopped growing.
+ * Return: as famfs_alloc(); -EPERM if the file may not grow any more.
  */
 int famfs_alloc_locked(struct inode *inode, struct file *file, loff_t end)
 {
@@ -230,7 +226,7 @@ int famfs_alloc_locked(struct inode *inode, struct file *file, loff_t end)
 	int err;
 
 	do {
-		/* Not with FUSE_I_FMAP_LOCK: i_rwsem is held. */
+		/* i_rwsem is held, so FUSE_I_FMAP_LOCK cannot be taken. */
 		err = famfs_can_resize(inode);
 		if (err <= 0)
 			return err ?: -EPERM;
@@ -247,8 +243,7 @@ int famfs_alloc_locked(struct inode *inode, struct file *file, loff_t end)
 }
 
 /*
- * Moves the end of the file towards @size.  Returns 0, 1 where the map does not
- * reach as far, or an error.
+ * Move EOF towards @size.  Returns 0, 1 if the fmap is too short, or an error.
  */
 static int famfs_extend_step(struct inode *inode, loff_t size)
 {
@@ -271,9 +266,8 @@ static int famfs_extend_step(struct inode *inode, loff_t size)
 }
 
 /*
- * Moves the end of a file, with zeros behind the old one.  Returns 0, 1 where
- * there is not enough memory, or an error; the file may have grown by a part
- * then.
+ * Move EOF to @size, zeroing up to there.  Returns 0, 1 if the fmap is too
+ * short, or an error; then EOF may have moved in part.
  */
 static int famfs_extend(struct inode *inode, loff_t size)
 {
@@ -290,11 +284,11 @@ static int famfs_extend(struct inode *inode, loff_t size)
 }
 
 /**
- * famfs_zero_gap() - move the end of a file to where a write begins
+ * famfs_zero_gap() - move EOF to the start of a write
  * @iocb: the write
  *
  * Context: No locks held.
- * Return: 0, also where more memory is needed, -EINTR, or an error of zeroing.
+ * Return: 0 also if more memory is needed, -EINTR, or an error of zeroing.
  */
 int famfs_zero_gap(struct kiocb *iocb)
 {
@@ -307,7 +301,7 @@ int famfs_zero_gap(struct kiocb *iocb)
 	return min(ret, 0);
 }
 
-/* As famfs_extend(): 1 where memory is missing. */
+/* Returns 1 if memory is missing, as famfs_extend() does. */
 static int famfs_fallocate_locked(struct file *file, int mode, loff_t end)
 {
 	struct inode *inode = file_inode(file);
@@ -321,7 +315,7 @@ static int famfs_fallocate_locked(struct file *file, int mode, loff_t end)
 	return ret;
 }
 
-/* Only the size is limited, not the memory. */
+/* RLIMIT_FSIZE limits the size, not the memory. */
 static int famfs_fallocate_check_size(struct inode *inode, int mode, loff_t end)
 {
 	int err = 0;
@@ -336,13 +330,13 @@ static int famfs_fallocate_check_size(struct inode *inode, int mode, loff_t end)
 }
 
 /**
- * famfs_fallocate() - fallocate() of a mapped file
+ * famfs_fallocate() - fallocate() of an fmap file
  * @file: the file
  * @mode: 0 or FALLOC_FL_KEEP_SIZE
  * @offset: first byte
  * @length: bytes
  *
- * Return: 0, -EOPNOTSUPP where the file does not grow or for other modes, or an
+ * Return: 0, -EOPNOTSUPP if the file may not grow or for other modes, or an
  * error of famfs_alloc().
  */
 long famfs_fallocate(struct file *file, int mode, loff_t offset, loff_t length)
@@ -356,7 +350,10 @@ long famfs_fallocate(struct file *file, int mode, loff_t offset, loff_t length)
 	ret = famfs_fallocate_check_size(inode, mode, end);
 	if (ret)
 		return ret;
-	/* What has been mapped can be gone when i_rwsem is taken. */
+	/*
+	 * A truncate may take the memory away before i_rwsem is taken; then ask
+	 * again.
+	 */
 	do {
 		ret = famfs_fetch_locked(inode) ?: famfs_can_resize(inode);
 		if (ret <= 0)

@@ -3,15 +3,15 @@
  * famfs: size, privileges and cached opens of an inode.
  *
  * The size of a growing file changes locally: writes raise it, and FUSE_SETATTR
- * sends it to the server at fsync(), close() and writeback.  famfs_server_size is
- * the size that the server is known to have.  The size is dirty if i_size is
+ * sends it to the server at fsync(), close() and writeback.  famfs_server_size
+ * is the size that the server is known to have.  The size is dirty if i_size is
  * larger.  i_size is never smaller because of a local change: truncate() sends
  * its size to the server first.
  *
  * An error from the server, or a dead connection, is an answer: fsync() and
  * close() return it, wb_err reports it to every open file, and the size is sent
- * again only at the next request.  A request that a signal removed from the queue
- * has no answer, see famfs_writeback.c.
+ * again only at the next request.  A request that a signal removed from the
+ * queue has no answer, see famfs_writeback.c.
  *
  * An inode without an fmap uses the page cache, and can be given an fmap at any
  * time, except while its page cache changes or while it is open: open files use
@@ -28,10 +28,10 @@
 
 /**
  * famfs_size_write() - set the size of a file
- * @inode: a file that is mapped
+ * @inode: an fmap inode
  * @size: the new size
  *
- * Attributes that the server sends later do not undo this.
+ * Attributes that the server sent earlier do not undo this.
  *
  * Context: Takes fuse_inode.lock.
  */
@@ -45,10 +45,10 @@ void famfs_size_write(struct inode *inode, loff_t size)
 }
 
 /**
- * famfs_size_dirty() - does the server have to be told the size of a file?
+ * famfs_size_dirty() - check whether the size must be sent to the server
  * @inode: an inode of any kind
  *
- * Return: true if the file has grown since.
+ * Return: true if i_size is larger than the size that the server has.
  */
 bool famfs_size_dirty(const struct inode *inode)
 {
@@ -58,12 +58,12 @@ bool famfs_size_dirty(const struct inode *inode)
 }
 
 /**
- * famfs_size_to_flush() - add the size to a request that tells the times
+ * famfs_size_to_flush() - add a dirty size to a FUSE_SETATTR request
  * @inode: an inode of any kind
  * @size: set to the size
- * @seq: set to what famfs_size_flushed() wants to know
+ * @seq: set to the value to pass to famfs_size_flushed()
  *
- * Return: FATTR_SIZE, or 0 if there is nothing to tell.
+ * Return: FATTR_SIZE, or 0 if the size is not dirty.
  */
 u32 famfs_size_to_flush(const struct inode *inode, u64 *size, u32 *seq)
 {
@@ -75,9 +75,9 @@ u32 famfs_size_to_flush(const struct inode *inode, u64 *size, u32 *seq)
 }
 
 /*
- * A reply to GET_FMAP from before brings a size from before.  A map that has
- * come meanwhile brings a size that may be later than this one: so this one
- * counts for nothing, and is told again.
+ * An earlier reply to GET_FMAP has an earlier size, so without an fmap the
+ * reply becomes stale.  An fmap that was installed after the request was sent
+ * may have a later size than @size: then @size is ignored, and sent again.
  */
 static void famfs_server_size_update(struct inode *inode, u64 size, u32 seq)
 {
@@ -92,14 +92,14 @@ static void famfs_server_size_update(struct inode *inode, u64 size, u32 seq)
 }
 
 /**
- * famfs_size_flushed() - take the answer to times, and a size, that were told
+ * famfs_size_flushed() - handle the answer to a request with times and a size
  * @inode: an inode of any kind
  * @valid: FATTR_* bits of the request
- * @size: the size in it
- * @seq: what famfs_size_to_flush() set it to
- * @err: 0 or the error that the request ended with
+ * @size: size in the request
+ * @seq: value from famfs_size_to_flush()
+ * @err: 0 or the error of the request
  *
- * Context: Any task, the server's among them.
+ * Context: Any task, including the server's.
  */
 void famfs_size_flushed(struct inode *inode, u32 valid, u64 size, u32 seq,
 		     int err)
@@ -108,7 +108,7 @@ void famfs_size_flushed(struct inode *inode, u32 valid, u64 size, u32 seq,
 
 	if (!fuse_is_famfs(inode))
 		return;
-	/* Replies to GETATTR from before have times from before. */
+	/* Earlier replies to GETATTR have earlier times. */
 	scoped_guard(spinlock, &fi->lock)
 		fi->attr_version =
 			atomic64_inc_return(&get_fuse_conn(inode)->attr_version);
@@ -120,7 +120,7 @@ void famfs_size_flushed(struct inode *inode, u32 valid, u64 size, u32 seq,
 		__filemap_set_wb_err(inode->i_mapping, err);
 }
 
-/* Also where the file has become smaller since @size was its size. */
+/* True also if the file became smaller after @size was read. */
 static bool famfs_server_size_covers(const struct inode *inode, loff_t size)
 {
 	return !famfs_size_dirty(inode) ||
@@ -128,8 +128,8 @@ static bool famfs_server_size_covers(const struct inode *inode, loff_t size)
 }
 
 /**
- * famfs_attr_flush_wait() - wait for the answer to what is on its way
- * @inode: a file that is mapped
+ * famfs_attr_flush_wait() - wait for the background FUSE_SETATTR
+ * @inode: an fmap inode
  *
  * Context: Waits for the server, killably.
  * Return: 0 or -EINTR.
@@ -141,18 +141,18 @@ int famfs_attr_flush_wait(struct inode *inode)
 }
 
 /**
- * famfs_size_flush() - see to it that the server knows the size of a file
+ * famfs_size_flush() - make sure that the server has the size of a file
  * @inode: an inode of any kind
- * @size: what its size was, or is
+ * @size: a size that the file has or had
  *
- * Others may be telling it, and fail: then this tells it as well.  Whatever is
- * on its way when this is called has been answered when it returns 0, so that
- * a file which close() has flushed need not be kept.
+ * If another task's request fails, this sends one as well.  Every request in
+ * flight at the time of the call is answered on success, so that a file which
+ * close() has flushed need not be kept.
  *
  * Context: May wait for the server, killably until it has read the request.
  * i_rwsem may be held.
- * Return: 0, an error of the server, -EINTR or -ENOMEM where the server has not
- * been asked.
+ * Return: 0, an error of the server, -EINTR or -ENOMEM if no request reached
+ * the server.
  */
 int famfs_size_flush(struct inode *inode, loff_t size)
 {
@@ -173,12 +173,12 @@ int famfs_size_flush(struct inode *inode, loff_t size)
 }
 
 /**
- * famfs_size_settle() - see to it that no size is on its way to the server
- * @inode: a file that is mapped
+ * famfs_size_settle() - make sure that no size is in flight to the server
+ * @inode: an fmap inode
  *
- * What truncate() tells the server must not be overtaken by a size from before.
+ * An earlier size must not overtake the request of truncate().
  *
- * Context: i_rwsem is held for writing, so that the size does not move.  May
+ * Context: i_rwsem is held for writing, so that the size does not change.  May
  * wait for the server, killably.
  * Return: as famfs_size_flush().
  */
@@ -192,7 +192,10 @@ int famfs_size_settle(struct inode *inode)
 		err = famfs_size_flush(inode, i_size_read(inode));
 	if (err)
 		return err;
-	/* Pairs with famfs_attr_flush_start(), which sends nothing from here on. */
+	/*
+	 * Pairs with famfs_attr_flush_start(), which sends no size from here
+	 * on.
+	 */
 	smp_mb();
 	return famfs_attr_flush_wait(inode);
 }
@@ -214,8 +217,8 @@ static void famfs_set_nosec(struct inode *inode, bool nosec)
 }
 
 /*
- * Does a file have privileges that a write has to strip?  An error is neither
- * yes nor no, so nothing may be remembered then.
+ * Check for privileges that a write must remove.  An error is no answer, so
+ * nothing may be cached then.
  */
 static int famfs_query_privs(struct inode *inode, struct file *file)
 {
@@ -231,9 +234,9 @@ static int famfs_query_privs(struct inode *inode, struct file *file)
 }
 
 /*
- * Nothing is asked while i_rwsem is held, since others write meanwhile.  So the
- * answer counts only if no privileges have been set since the question:
- * famfs_privs_set() clears the bit.
+ * The request is sent without i_rwsem, since others write in the meantime.  So
+ * the answer is valid only if no privileges were set after the request was
+ * sent: famfs_privs_set() clears the bit.
  */
 static int famfs_fetch_privs(struct inode *inode, struct file *file)
 {
@@ -256,10 +259,18 @@ static int famfs_fetch_privs(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/*
- * A write strips privileges, and where nothing is known about them it asks the
- * server.  Find out at open, so that writes need not: famfs_preserve_nosec() keeps
- * what is learnt here, and the VFS drops it where privileges are set locally.
+/**
+ * famfs_refresh_nosec() - find out whether a file has privileges to remove
+ * @inode: an fmap inode
+ * @file: a file being opened
+ *
+ * A write removes privileges, and asks the server if they are unknown.  Do this
+ * at open so that writes need not: famfs_preserve_nosec() preserves the result
+ * across attribute updates, and the VFS clears S_NOSEC when privileges are set
+ * locally.
+ *
+ * Context: No locks held.  May wait for the server.
+ * Return: 0 or -EINTR.
  */
 int famfs_refresh_nosec(struct inode *inode, struct file *file)
 {
@@ -279,8 +290,8 @@ int famfs_refresh_nosec(struct inode *inode, struct file *file)
  * famfs_privs_set() - an extended attribute may have been set
  * @inode: an inode of any kind, with i_rwsem held for writing
  *
- * Called with the server's reply: who has asked for privileges before may have
- * been told of those from before.
+ * Called after the server's reply: an answer about privileges that is in flight
+ * may predate it.
  */
 void famfs_privs_set(struct inode *inode)
 {
@@ -288,7 +299,7 @@ void famfs_privs_set(struct inode *inode)
 		clear_bit(FUSE_I_NOSEC_VALID, &get_fuse_inode(inode)->state);
 }
 
-/* Strips what there is, and finds out whether anything is left. */
+/* Remove privileges, and find out whether any are left. */
 static int famfs_strip_privs(struct inode *inode, struct file *file)
 {
 	int privs, err;
@@ -308,11 +319,10 @@ static int famfs_strip_privs(struct inode *inode, struct file *file)
 }
 
 /**
- * famfs_file_modified() - strip privileges and update times before a change
+ * famfs_file_modified() - remove privileges and update times before a change
  * @file: the file
  *
- * Asks the server where nothing is known, once: afterwards there is nothing
- * left to strip.
+ * Asks the server at most once: afterwards no privileges are left.
  *
  * Context: i_rwsem is held for writing.
  * Return: 0 or an error.
@@ -331,25 +341,26 @@ int famfs_file_modified(struct file *file)
 }
 
 /**
- * famfs_iocb_modified() - strip privileges and update times before a write
+ * famfs_iocb_modified() - remove privileges and update times before a write
  * @iocb: the write
- * @inode: the file, with i_rwsem held for writing
+ * @inode: the file
  *
- * Return: as famfs_file_modified(), -EAGAIN where IOCB_NOWAIT forbids to ask.
+ * Context: i_rwsem is held for writing.
+ * Return: as famfs_file_modified(), -EAGAIN if IOCB_NOWAIT forbids a request.
  */
 int famfs_iocb_modified(struct kiocb *iocb, struct inode *inode)
 {
 	if (likely(!(iocb->ki_flags & IOCB_NOWAIT)))
 		return famfs_file_modified(iocb->ki_filp);
-	/* Nothing to strip: only the times of kiocb_modified() remain. */
+	/* No privileges to remove: only the timestamp update remains. */
 	return IS_NOSEC(inode) ? kiocb_modified(iocb) : -EAGAIN;
 }
 
 /**
- * famfs_preserve_nosec() - may S_NOSEC outlive new attributes from the server?
+ * famfs_preserve_nosec() - check whether attribute updates preserve S_NOSEC
  * @inode: an inode of any kind
  *
- * Return: true if a write to the file has no privileges to strip.
+ * Return: true if a write to the file has no privileges to remove.
  */
 bool famfs_preserve_nosec(const struct inode *inode)
 {
@@ -357,9 +368,9 @@ bool famfs_preserve_nosec(const struct inode *inode)
 }
 
 /*
- * The root is never mapped, and no other inode is there before INIT has been
- * answered.  So for an inode the answer never changes, although fc->famfs does,
- * and only connections that may have maps pay for the lock.
+ * The root never has an fmap, and no other inode exists before the reply to
+ * INIT.  So the result never changes for an inode, although fc->famfs does, and
+ * only connections with FUSE_DAX_FMAP pay for the lock.
  */
 static bool famfs_may_have_fmap(struct inode *inode)
 {
@@ -371,9 +382,9 @@ static bool famfs_may_have_fmap(struct inode *inode)
  * famfs_pagecache_lock() - start to change the page cache of an inode
  * @inode: an inode of any kind, not locked
  *
- * Keeps the inode from becoming mapped until famfs_pagecache_unlock().
+ * The inode cannot be given its first fmap until famfs_pagecache_unlock().
  *
- * Return: false if the inode has no page cache, because it is mapped.
+ * Return: false if the inode has an fmap, and so no page cache.
  */
 bool famfs_pagecache_lock(struct inode *inode)
 {
@@ -388,7 +399,7 @@ bool famfs_pagecache_lock(struct inode *inode)
 }
 
 /**
- * famfs_pagecache_unlock() - let an inode become mapped again
+ * famfs_pagecache_unlock() - finish a change of the page cache
  * @inode: an inode for which famfs_pagecache_lock() returned true
  */
 void famfs_pagecache_unlock(struct inode *inode)
@@ -398,13 +409,13 @@ void famfs_pagecache_unlock(struct inode *inode)
 }
 
 /**
- * famfs_cached_open() - count an open file that is ordinary
+ * famfs_cached_open() - count an open file that uses the page cache
  * @ff: the file
  * @inode: its inode
  *
- * The inode stays ordinary until famfs_cached_release().
+ * The inode cannot be given its first fmap until famfs_cached_release().
  *
- * Return: false if the inode is not ordinary.
+ * Return: false if the inode is an fmap inode.
  */
 bool famfs_cached_open(struct fuse_file *ff, struct inode *inode)
 {
@@ -424,8 +435,8 @@ bool famfs_cached_open(struct fuse_file *ff, struct inode *inode)
 }
 
 /**
- * famfs_cached_release() - an open file is gone, and its last request
- * @ff: a file, whether ordinary or not
+ * famfs_cached_release() - drop the count after the last request of a file
+ * @ff: a file of any kind
  */
 void famfs_cached_release(struct fuse_file *ff)
 {

@@ -2,10 +2,10 @@
 /*
  * famfs: installing, replacing and revoking the fmap of an inode.
  *
- * A server may change an fmap while the file is in use, and while requests about
- * the inode are in flight.  So nothing here waits for anything that the server may
- * hold: holders of i_rwsem may wait for the server, holders of invalidate_lock do
- * not.
+ * A server may change an fmap while the file is in use, and while requests
+ * about the inode are in flight.  So nothing here waits for anything that the
+ * server may hold: holders of i_rwsem may wait for the server, holders of
+ * invalidate_lock do not.
  */
 
 #include "famfs.h"
@@ -16,7 +16,7 @@
 #include <linux/sched/signal.h>
 
 /**
- * famfs_seq_inc() - make replies to what was asked before out of date
+ * famfs_seq_inc() - make replies to earlier requests stale
  * @inode: the file
  *
  * Context: Takes fuse_inode.lock.
@@ -30,11 +30,10 @@ void famfs_seq_inc(struct inode *inode)
 }
 
 /*
- * The size that a file gets with a map.  What the server has yet to be told, or
- * has been told since it was asked, goes before what it knew, as far as the
- * memory stays the same: other memory has something else behind the size that
- * the server vouches for.  While truncate() is at work the size is what that
- * says.
+ * The size that a file gets with an fmap.  A dirty size, or one that was
+ * flushed after the request, takes precedence over the server's, as long as the
+ * memory stays the same: other memory has other bytes beyond the size in the
+ * fmap.  During truncate() the size is local.
  */
 static loff_t famfs_map_size(struct inode *inode, struct famfs_map *map,
 			     const struct famfs_map *old,
@@ -58,28 +57,27 @@ static loff_t famfs_map_size(struct inode *inode, struct famfs_map *map,
 }
 
 /*
- * Makes an ordinary inode one of this kind.  What has its pages cached stays
- * ordinary, and so does what somebody has open: its mappings would stay what
- * they are.
+ * Turn a page-cached inode into a DAX inode.  Fails with -EBUSY if it has
+ * cached pages or is open: existing VMAs cannot be converted.
  */
 static int famfs_convert(struct inode *inode)
 {
 	struct address_space *mapping = inode->i_mapping;
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
-	/* This stays so: opening waits for invalidate_lock. */
+	/* Stable: famfs_cached_open() takes invalidate_lock. */
 	if (READ_ONCE(fi->famfs_nr_cached))
 		return -EBUSY;
 	truncate_inode_pages(mapping, 0);
 
-	/* Attributes from the server change i_flags under this lock alone. */
+	/* Attribute updates change i_flags under this lock alone. */
 	guard(spinlock)(&fi->lock);
 	if (!mapping_empty(mapping))
 		return -EBUSY;
 	inode->i_flags |= S_DAX;
 	/*
-	 * Times move here, not at the server, which sees no write, and so do
-	 * privileges: what the VFS believes of them may come from an error.
+	 * Times are local, since the server sees no write, and so is S_NOSEC:
+	 * the VFS may have set it after an error.
 	 */
 	inode->i_flags &= ~(S_NOCMTIME | S_NOSEC);
 	mapping->a_ops = &famfs_aops;
@@ -92,7 +90,7 @@ static void famfs_publish(struct inode *inode, struct famfs_map *map,
 	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
-	/* What was written and cannot be seen any more is lost. */
+	/* Bytes beyond the new size were written and are lost. */
 	if (famfs_size_dirty(inode) && size < i_size_read(inode))
 		__filemap_set_wb_err(inode->i_mapping, -EIO);
 	famfs_size_write(inode, size);
@@ -105,7 +103,7 @@ static void famfs_publish(struct inode *inode, struct famfs_map *map,
 	smp_store_release(&fi->famfs_meta, map);
 }
 
-/* Frees a map that has been replaced, its claims given up. */
+/* Frees an fmap that was replaced or revoked, and has no claims. */
 static void famfs_unpublish(struct inode *inode, struct famfs_map *map)
 {
 	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
@@ -127,7 +125,7 @@ static int famfs_unmap_or_busy(struct inode *inode, const struct famfs_map *map,
 	return -EBUSY;
 }
 
-/* From where on a new map changes what can be seen. */
+/* First offset at which the new fmap differs from the old one. */
 static u64 famfs_map_diff_start(struct inode *inode, const struct famfs_map *map,
 			     const struct famfs_map *old, loff_t size)
 {
@@ -139,8 +137,8 @@ static u64 famfs_map_diff_start(struct inode *inode, const struct famfs_map *map
 }
 
 /*
- * The old entries go before the old claims: others may claim these pages at
- * once, and no page can have two entries.
+ * The old entries are deleted before the old claims: others may claim these
+ * pages at once, and no page can have two entries.
  */
 static int famfs_replace(struct inode *inode, struct famfs_map *map,
 			 struct famfs_map *old, loff_t size)
@@ -148,7 +146,7 @@ static int famfs_replace(struct inode *inode, struct famfs_map *map,
 	u64 from = old ? famfs_map_diff_start(inode, map, old, size) : 0;
 	int err = 0;
 
-	/* Where the file only grows there is nothing to forget. */
+	/* Nothing to unmap if the file only grows. */
 	if (old && from < old->claimed)
 		err = famfs_unmap_or_busy(inode, old, from);
 	if (!err)
@@ -157,7 +155,7 @@ static int famfs_replace(struct inode *inode, struct famfs_map *map,
 		return err;
 	if (size < i_size_read(inode))
 		famfs_unmap_beyond(inode, size);
-	/* Nothing stays writable where the new map is not. */
+	/* No mapping stays writable if the new fmap is read-only. */
 	if (old && map->readonly && !old->readonly)
 		unmap_mapping_range(inode->i_mapping, 0, 0, 0);
 	famfs_publish(inode, map, size);
@@ -201,7 +199,7 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 		err = famfs_install_new(inode, map, size);
 	if (!err)
 		famfs_seq_inc(inode);
-	/* With the lock free the next one may have freed @map. */
+	/* Once the lock is free, another change may free @map. */
 	if (old)
 		trace_famfs_replace(inode, map, err);
 	else
@@ -214,8 +212,8 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 }
 
 /*
- * Whatever the page cache of an ordinary inode has goes first.  What is open
- * stays ordinary, and is left alone: its faults may be waiting for the server.
+ * The page cache of a cached inode is dropped first.  An open file stays
+ * cached, and is not disturbed: its faults may be waiting for the server.
  */
 static int famfs_convert_and_install(struct inode *inode, struct famfs_map *map,
 				  const struct famfs_fmap_snap *snap)
@@ -244,7 +242,7 @@ static int famfs_convert_and_install(struct inode *inode, struct famfs_map *map,
 	return err;
 }
 
-/* Whoever had the lock may be gone soon, or has opened the file meanwhile. */
+/* The lock may be free soon, or its holder may have opened the file. */
 static int famfs_install_wait(struct inode *inode, struct famfs_map *map,
 			       const struct famfs_fmap_snap *snap)
 {
@@ -261,20 +259,16 @@ static int famfs_install_wait(struct inode *inode, struct famfs_map *map,
 }
 
 /**
- * famfs_install() - give an inode a map
- * @inode: a regular file
- * @map: the map; the inode's if this succeeds
- * @snap: for a reply, how it was before the request; NULL for what the server
- *	   sends unasked
+ * Give an inode an fmap, the first one or another.  Afterwards nobody sees the
+ * old
+ * fmap.
  *
- * The inode is ordinary, or has a map, which is replaced, or has lost it.
- * Afterwards nobody sees the old map.
+ * Context: A reply may wait for the server, and needs i_rwsem free or an fmap
+ * inode.  A push waits for nothing that the server may hold.
  *
- * Context: A reply may wait for the server, and wants i_rwsem free or the inode
- * mapped.  A push waits for nothing that the server could be keeping.
- * Return: 0, FAMFS_STALE, -EBUSY where pages are pinned or the ordinary
- * file is in use, -EINTR, or an error of famfs_claims_alloc() or
- * famfs_claim_map().  Unless this is 0 the inode is what it was.
+ * Returns 0, FAMFS_STALE, -EBUSY if pages are pinned or the cached file is in
+ * use, -EINTR, or an error of famfs_claims_alloc() or famfs_claim_map().  After
+ * errors the inode is unchanged.
  */
 static int famfs_install(struct inode *inode, struct famfs_map *map,
 		  const struct famfs_fmap_snap *snap)
@@ -307,14 +301,22 @@ static struct famfs_map *famfs_map_parse_logged(struct inode *inode, const void 
 	return map;
 }
 
-/* What a reply says does not count any more, be it right or wrong. */
+/**
+ * famfs_snap_stale() - check whether a reply has been overtaken by a change
+ * @inode: the file
+ * @snap: from before the request, or NULL for a push
+ *
+ * Return: true if the reply is void, whether right or wrong.
+ */
 bool famfs_snap_stale(struct inode *inode,
 			    const struct famfs_fmap_snap *snap)
 {
 	return snap && snap->seq != READ_ONCE(get_fuse_inode(inode)->famfs_seq);
 }
 
-/* An inode that has been mapped once cannot be served any other way. */
+/*
+ * An inode that has had an fmap cannot fall back to FUSE_READ and FUSE_WRITE.
+ */
 static int famfs_install_none(struct inode *inode, u32 seq)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
@@ -332,15 +334,17 @@ static int famfs_install_none(struct inode *inode, u32 seq)
 }
 
 /**
- * famfs_install_msg() - give an inode the map that the server has sent
+ * famfs_install_msg() - parse and install the fmap in a message
  * @inode: a regular file
  * @msg: the message
  * @size: its length in bytes; a reply may be empty
- * @snap: as for famfs_install(); a reply may bring up questions about devices
+ * @snap: for a reply, from before the request; NULL for a push
+ *
+ * A reply may cause requests about devices.
  *
  * Context: As famfs_install().
- * Return: 0, FAMFS_STALE, an error of the map or of a device, -EIO for an
- * empty reply about a mapped inode.
+ * Return: 0, FAMFS_STALE, an error of the fmap or of a device, -EIO for an
+ * empty reply about an fmap inode.
  */
 int famfs_install_msg(struct inode *inode, const void *msg, size_t size,
 	       const struct famfs_fmap_snap *snap)
@@ -350,7 +354,7 @@ int famfs_install_msg(struct inode *inode, const void *msg, size_t size,
 
 	if (!size && snap)
 		return famfs_install_none(inode, snap->seq);
-	/* The server is not asked about devices of a map that is void. */
+	/* Do not ask for devices of a stale fmap. */
 	if (famfs_snap_stale(inode, snap))
 		return FAMFS_STALE;
 	map = famfs_map_parse_logged(inode, msg, size);
@@ -361,18 +365,18 @@ int famfs_install_msg(struct inode *inode, const void *msg, size_t size,
 		err = famfs_install(inode, map, snap);
 	if (err)
 		famfs_map_put(get_fuse_conn(inode)->famfs, map);
-	/* Nor does it matter what is wrong with it. */
+	/* The error of a stale fmap does not matter. */
 	if (err < 0 && err != -EINTR && famfs_snap_stale(inode, snap))
 		return FAMFS_STALE;
 	return err;
 }
 
 /**
- * famfs_revoke() - forget what is known about the map of an inode
+ * famfs_revoke() - drop the fmap of an inode, or the knowledge that it has none
  * @inode: a regular file
  *
- * Context: Waits for nothing that the server could be keeping.
- * Return: 0, -EBUSY where pages are pinned, or the file is ordinary and in use.
+ * Context: Waits for nothing that the server may hold.
+ * Return: 0, -EBUSY if pages are pinned, or if the file is cached and in use.
  */
 int famfs_revoke(struct inode *inode)
 {
@@ -393,7 +397,7 @@ int famfs_revoke(struct inode *inode)
 		clear_bit(FUSE_I_NO_FMAP, &fi->state);
 		famfs_seq_inc(inode);
 	}
-	/* With the lock free the next one may have freed @old. */
+	/* Once the lock is free, another change may free @old. */
 	trace_famfs_revoke(inode, old, err);
 	filemap_invalidate_unlock(inode->i_mapping);
 
@@ -403,11 +407,11 @@ int famfs_revoke(struct inode *inode)
 }
 
 /**
- * famfs_evict() - take the map from an inode
- * @inode: an inode of any kind that nobody uses
+ * famfs_evict() - drop the fmap of an inode that is being evicted
+ * @inode: an inode of any kind without users
  *
- * Context: Any in which inodes are evicted, memory reclaim among them.  Waits
- * for nobody: famfs_file_release() keeps inodes whose pages are pinned.
+ * Context: Any context in which inodes are evicted, including memory reclaim.
+ * Does not wait: famfs_file_release() keeps inodes with pinned pages.
  */
 void famfs_evict(struct inode *inode)
 {
@@ -417,7 +421,7 @@ void famfs_evict(struct inode *inode)
 
 	if (!fuse_is_famfs(inode))
 		return;
-	/* A fault leaves an entry also where there is no map. */
+	/* A fault leaves an entry also if there is no fmap. */
 	if (WARN_ON_ONCE(dax_layout_busy_page(mapping)))
 		dax_break_layout_final(inode);
 	else

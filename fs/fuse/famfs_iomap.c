@@ -2,11 +2,11 @@
 /*
  * famfs: where the bytes of a file are.
  *
- * The iomap operations translate an offset in a file into an offset on a device,
- * for read, write, faults and FIEMAP.  Writeback is here as well: data stored
- * through a mapping sits in the CPU caches of this host, and other hosts that
- * share the memory do not see them.  So fsync() and sync() write dirty cache
- * lines back.  write() bypasses the caches.
+ * The iomap operations translate an offset in a file into an offset on a
+ * device, for read, write, faults and FIEMAP.  Writeback is here as well: data
+ * stored through a mapping sits in the CPU caches of this host, and other hosts
+ * that share the memory do not see them.  So fsync() and sync() write dirty
+ * cache lines back.  write() bypasses the caches.
  */
 
 #include "famfs.h"
@@ -20,12 +20,7 @@
 #include <linux/writeback.h>
 
 /**
- * famfs_trim_poison() - cut a range of a file down to good memory
- * @dev: the device that @range lies on
- * @pos: the place in the file that is wanted
- * @range: the range, to be shortened
- *
- * Return: 0, or -EHWPOISON if the page at @pos has failed.
+ * Shorten @range to the good memory around @pos, or return -EHWPOISON.
  */
 static int famfs_trim_poison(struct famfs_daxdev *dev, u64 pos,
 		    struct famfs_range *range)
@@ -52,7 +47,7 @@ static int famfs_trim_poison(struct famfs_daxdev *dev, u64 pos,
 static void famfs_iomap_set(struct iomap *iomap, const struct famfs_daxdev *dev,
 			    u64 offset, u64 len, u64 addr)
 {
-	/* iomap->flags stays 0: nothing is new, shared or dirty metadata. */
+	/* iomap->flags stays 0: never new, shared or with dirty metadata. */
 	iomap->type = IOMAP_MAPPED;
 	iomap->offset = offset;
 	iomap->length = len;
@@ -83,8 +78,8 @@ static noinline int famfs_iomap_slow(const struct famfs_map *map,
 }
 
 /*
- * What is commonest, one extent on a device that is well, gets by without a
- * stack frame: every fault comes here.
+ * Fast path without a stack frame for the common case: one extent on a healthy
+ * device.  Every fault comes here.
  */
 static __always_inline int famfs_iomap_find(struct inode *inode, loff_t pos,
 					    unsigned int flags,
@@ -108,8 +103,8 @@ static __always_inline int famfs_iomap_find(struct inode *inode, loff_t pos,
 }
 
 /*
- * famfs's tools look for this name in /proc/kallsyms to see whether the kernel
- * maps files, so the compiler must not give it another one.
+ * famfs's tools look for this symbol in /proc/kallsyms to see whether the
+ * kernel supports fmaps, so the compiler must not rename it.
  */
 static noinline __used int
 famfs_fuse_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
@@ -128,7 +123,10 @@ static int famfs_iomap_next(const struct iomap_iter *iter, struct iomap *iomap,
 	int ret;
 
 	if (iomap->length) {
-		/* One piece is mostly all: no need to ask iomap. */
+		/*
+		 * Usually one mapping covers the request: skip
+		 * iomap_iter_next().
+		 */
 		if (likely(!iter->len && !iter->status))
 			return 0;
 		return famfs_iomap_next_slow(iter, iomap, srcmap);
@@ -137,15 +135,15 @@ static int famfs_iomap_next(const struct iomap_iter *iter, struct iomap *iomap,
 	return ret < 0 ? ret : 1;
 }
 
-/* The caller keeps the map from changing for as long as it uses the result. */
+/* The caller holds invalidate_lock while it uses the result. */
 const struct iomap_ops famfs_iomap_ops = {
 	.iomap_next	= famfs_iomap_next,
 };
 
 /**
- * famfs_iomap_probe() - find out whether a byte of a file can be read
- * @inode: a mapped inode
- * @pos: where it is
+ * famfs_iomap_probe() - check whether a byte of a file can be read
+ * @inode: an fmap inode
+ * @pos: offset of the byte
  *
  * Context: invalidate_lock is held.
  * Return: 0, or -EIO.
@@ -171,13 +169,13 @@ int famfs_iomap_probe(struct inode *inode, loff_t pos)
 	return err;
 }
 
-/* The result is copied to user space in between, which may fault. */
+/* FIEMAP copies to user space between calls, which may fault: lock per call. */
 static int famfs_fiemap_next(const struct iomap_iter *iter, struct iomap *iomap,
 			     struct iomap *srcmap)
 {
 	int ret;
 
-	/* A file can have very many pieces. */
+	/* A file can have millions of extents. */
 	if (fatal_signal_pending(current))
 		return -EINTR;
 	cond_resched();
@@ -192,15 +190,15 @@ static const struct iomap_ops famfs_fiemap_ops = {
 };
 
 /**
- * famfs_fiemap() - report where a file's bytes are
- * @inode: any regular FUSE file
+ * famfs_fiemap() - FIEMAP of an fmap file
+ * @inode: a regular FUSE file of any kind
  * @info: the request
  * @start: file offset
  * @len: bytes
  *
- * Addresses are offsets in devices; which device it is cannot be said here.
+ * Addresses are offsets in devices; the interface cannot name the device.
  *
- * Return: 0, -EOPNOTSUPP for a file that is not mapped, or another error.
+ * Return: 0, -EOPNOTSUPP if @inode is no fmap inode, or another error.
  */
 int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		 u64 start, u64 len)
@@ -233,13 +231,13 @@ static int famfs_live_dax_dev_fn(const struct famfs_range *range, void *data)
 }
 
 /**
- * famfs_live_dax_dev() - a device that can write a map's dirty lines back
- * @map: the map
+ * famfs_live_dax_dev() - find a device that can write dirty cache lines back
+ * @map: the fmap
  *
- * One device that is alive stands for all: they have one driver.  What was on
- * dead ones has been written back before it was forgotten.
+ * Any live device will do, since all have the same driver.  Cache lines of dead
+ * devices were written back before their entries were deleted.
  *
- * Return: the device, or NULL if all are gone.
+ * Return: the device, or NULL if all are dead.
  */
 struct dax_device *famfs_live_dax_dev(const struct famfs_map *map)
 {
@@ -251,9 +249,11 @@ struct dax_device *famfs_live_dax_dev(const struct famfs_map *map)
 }
 
 /**
- * famfs_flush_cpu_cache() - write back what is dirty in a mapped file
- * @mapping: the file's mapping, with invalidate_lock held
- * @dax_dev: a device that is alive
+ * famfs_flush_cpu_cache() - write dirty cache lines of a file back to memory
+ * @mapping: the file's mapping
+ * @dax_dev: a live device
+ *
+ * Context: invalidate_lock is held.
  */
 void famfs_flush_cpu_cache(struct address_space *mapping, struct dax_device *dax_dev)
 {
@@ -289,14 +289,14 @@ const struct address_space_operations famfs_aops = {
 };
 
 /**
- * famfs_fsync() - fsync of a mapped file
+ * famfs_fsync() - fsync() of an fmap file
  * @file: the file
  * @start: first byte
  * @end: last byte
- * @datasync: whether the server may leave metadata out
+ * @datasync: whether the server may skip metadata
  *
- * Takes no lock of the inode while the server is asked, so that others go on
- * reading and writing if it does not answer.
+ * Holds no lock of the inode while it waits for the server, so that reads and
+ * writes go on if the server does not answer.
  *
  * Return: 0 or an error.
  */
@@ -321,18 +321,18 @@ int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 		err = 0;
 	}
 out:
-	/* What this returns need not be reported to @file once more. */
+	/* An error returned here need not be reported to @file again. */
 	wb_err = file_check_and_advance_wb_err(file);
 	return err ?: wb_err;
 }
 
 /**
- * famfs_file_flush() - see to it that what was written is told, at close()
+ * famfs_file_flush() - make sure that a file's size is flushed, for close()
  * @file: a file of any kind
  *
  * Context: As famfs_size_flush().
- * Return: as famfs_size_flush(), or the error of bytes lost or refused that
- * fsync() of this file has not returned.
+ * Return: as famfs_size_flush(), or an error of lost or refused bytes that
+ * fsync() of @file has not returned.
  */
 int famfs_file_flush(struct file *file)
 {
@@ -351,9 +351,9 @@ static bool famfs_inode_is_dirty(struct inode *inode)
 }
 
 /*
- * The lock of the list can be dropped only where an inode keeps the place.  One
- * that has pages cached does not serve: dropping the last reference to it could
- * wait for the server.
+ * The list lock can be dropped only if an inode keeps the place.  An inode with
+ * page cache does not serve: dropping its last reference could wait for the
+ * server.
  */
 static bool famfs_sync_fs_stops(struct inode *inode)
 {
@@ -363,11 +363,11 @@ static bool famfs_sync_fs_stops(struct inode *inode)
 }
 
 /**
- * famfs_sync_fs() - write back what is dirty in a superblock's mapped files
+ * famfs_sync_fs() - write dirty cache lines of a superblock's files back
  * @sb: a FUSE superblock
  *
- * sync() leaves FUSE's inodes alone, since writing them could wait for the
- * server for ever.  This waits neither for the server nor for pinned pages.
+ * sync() skips FUSE inodes, since writing them could wait for the server
+ * forever.  This function waits neither for the server nor for pins.
  */
 void famfs_sync_fs(struct super_block *sb)
 {
@@ -383,7 +383,10 @@ void famfs_sync_fs(struct super_block *sb)
 			continue;
 		spin_unlock(&sb->s_inode_list_lock);
 
-		/* The reference keeps @inode on the list. */
+		/*
+		 * The reference keeps @inode on s_inodes while the lock is
+		 * dropped.
+		 */
 		iput(prev);
 		prev = inode;
 		if (famfs_inode_is_dirty(inode))

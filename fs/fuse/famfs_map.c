@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Looking up places in a map.
- */
+/* famfs: looking up offsets in an fmap. */
 
 #include "famfs_map.h"
 
@@ -11,10 +9,10 @@
 #include <linux/slab.h>
 
 /**
- * famfs_map_free() - release a map
- * @map: the map, or NULL
+ * famfs_map_free() - free an fmap
+ * @map: the fmap, or NULL
  *
- * The map may still be read under rcu_read_lock(), its claims not.
+ * @map may still be read under rcu_read_lock(), but not its claims.
  *
  * Context: May sleep.
  */
@@ -26,7 +24,7 @@ void famfs_map_free(struct famfs_map *map)
 	kvfree_rcu(map, rcu);
 }
 
-/* @pos divided by @uniform_len, with the remainder; @shift saves the division. */
+/* @pos divided by @unit, with the remainder; @shift avoids the division. */
 static inline u64 famfs_div_shift(u64 pos, u32 unit, int shift, u32 *rem)
 {
 	if (likely(shift >= 0)) {
@@ -36,7 +34,7 @@ static inline u64 famfs_div_shift(u64 pos, u32 unit, int shift, u32 *rem)
 	return div_u64_rem(pos, unit, rem);
 }
 
-/* The last of @nr things of @size bytes whose @start is not behind @pos. */
+/* The last of @nr elements of @size bytes with a @start not beyond @pos. */
 static __always_inline u32 famfs_bsearch_start(const u64 *start, size_t size, u32 nr,
 					u64 pos)
 {
@@ -69,7 +67,7 @@ static void famfs_extent_range(const struct famfs_map *map, u32 i,
 	range->dev = ext->dev;
 }
 
-/* Of a uniform map's extents the last may be the longest. */
+/* The last extent of a uniform fmap may be the longest. */
 static void famfs_resolve_simple(const struct famfs_map *map, u64 pos,
 				 struct famfs_range *range)
 {
@@ -107,16 +105,16 @@ static void famfs_resolve_striped(const struct famfs_map *map, u64 pos,
 }
 
 /**
- * famfs_map_resolve() - find the bytes of a file
- * @map: the map
+ * famfs_map_resolve() - translate a file offset to a device offset
+ * @map: the fmap
  * @pos: file offset, less than &famfs_map.mapped
- * @range: the longest piece around @pos that is known to be contiguous
+ * @range: set to the longest range around @pos that is known to be contiguous
  *
  * Takes constant time for extents of one length and for one stripe, and a
- * binary search over extents or stripes otherwise.  Divides only where lengths,
- * chunk sizes or strip counts are no powers of two.
+ * binary search over extents or stripes otherwise.  Divides only if lengths,
+ * chunk sizes or numbers of strips are no powers of two.
  *
- * Context: Any, while the map cannot be freed.
+ * Context: Any, while the fmap cannot be freed.
  */
 void famfs_map_resolve(const struct famfs_map *map, u64 pos,
 		       struct famfs_range *range)
@@ -128,14 +126,14 @@ void famfs_map_resolve(const struct famfs_map *map, u64 pos,
 }
 
 /**
- * famfs_map_walk() - visit all device ranges that a map takes up
- * @map: the map
- * @fn: called for every extent, and for every strip in full
+ * famfs_map_walk() - visit all device ranges of an fmap
+ * @map: the fmap
+ * @fn: called for every extent, and for every strip as a whole
  * @data: passed to @fn
  *
- * A strip is no piece of the file, so &famfs_range.offset means nothing here.
+ * A strip is not contiguous in the file, so &famfs_range.offset is undefined.
  *
- * Return: what @fn returned last.
+ * Return: the last result of @fn.
  */
 int famfs_map_walk(const struct famfs_map *map, famfs_range_fn fn,
 		   void *data)
@@ -157,7 +155,7 @@ int famfs_map_walk(const struct famfs_map *map, famfs_range_fn fn,
 	return ret;
 }
 
-/* Cuts @range down to what lies in @where; false if nothing does. */
+/* Clip @range to @where; returns false if nothing is left. */
 static bool famfs_range_clip(struct famfs_range *range,
 			     const struct famfs_range *where)
 {
@@ -183,7 +181,7 @@ static int famfs_strip_walk_at(const struct famfs_stripe *stripe,
 	struct famfs_range range;
 	int ret = 0;
 
-	/* A strip may go on where its stripe has ended. */
+	/* A strip may extend beyond the end of its stripe. */
 	if (row > div64_u64(stripe->end - stripe->start, row_size))
 		return 0;
 
@@ -203,15 +201,15 @@ static int famfs_strip_walk_at(const struct famfs_stripe *stripe,
 }
 
 /**
- * famfs_map_walk_at() - find what a file keeps in a device range
- * @map: the map
- * @where: the device range; &famfs_range.offset does not matter
- * @fn: called with each piece of the file that lies in @where
+ * famfs_map_walk_at() - visit the ranges of a file that are in a device range
+ * @map: the fmap
+ * @where: the device range; &famfs_range.offset is ignored
+ * @fn: called for each range of the file in @where
  * @data: passed to @fn
  *
- * Walks the whole map: for failures, not for I/O.
+ * Walks the whole fmap: for failures, not for I/O.
  *
- * Return: what @fn returned last, 0 if there is no such piece.
+ * Return: the last result of @fn, 0 if there is no such range.
  */
 int famfs_map_walk_at(const struct famfs_map *map,
 		      const struct famfs_range *where,
@@ -291,13 +289,13 @@ static u64 famfs_common_stripes(const struct famfs_map *a,
 }
 
 /**
- * famfs_map_common_len() - how much of a file two maps agree about
- * @a: a map
- * @b: another map
+ * famfs_map_common_len() - length of the common start of two fmaps
+ * @a: an fmap
+ * @b: another fmap
  *
- * May stop early where the maps cut the same memory into other extents.
+ * May stop early if the same memory is divided into other extents.
  *
- * Return: an offset below which both maps lead to the same places.
+ * Return: a file offset below which both fmaps lead to the same memory.
  */
 u64 famfs_map_common_len(const struct famfs_map *a, const struct famfs_map *b)
 {
@@ -309,11 +307,11 @@ u64 famfs_map_common_len(const struct famfs_map *a, const struct famfs_map *b)
 }
 
 /**
- * famfs_map_shrink() - take the end of a map away
- * @map: a map, which nobody uses meanwhile
- * @end: bytes that stay mapped, a multiple of the page, less than now
+ * famfs_map_shrink() - cut off the end of an fmap
+ * @map: an fmap without concurrent users
+ * @end: bytes that stay mapped, a multiple of the page size, less than now
  *
- * Return: number of extents and strips that went.
+ * Return: number of extents and strips removed.
  */
 u32 famfs_map_shrink(struct famfs_map *map, u64 end)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * File maps (fmaps): which ranges of dax devices hold the bytes of a file.
+ * famfs: fmaps, which tell the ranges of dax devices that hold a file's bytes.
  *
- * Nothing in here or in the two files behind it knows what a dax device is:
- * devices are numbers.  That keeps the code that reads untrusted messages
- * buildable where there is no DAX, under UML and in a user space fuzzer.
+ * Devices are numbers here, in famfs_map.c and in famfs_parse.c.  So the code
+ * that reads untrusted messages can be built without DAX, under UML and in a
+ * fuzzer in user space.
  */
 
 #ifndef _FS_FUSE_FAMFS_MAP_H
@@ -18,17 +18,17 @@
 struct famfs_claims;
 struct famfs_daxdev;
 
-/* Devices of a connection; their slots are less than this. */
+/* Devices of a connection; slots are less than this. */
 #define FAMFS_DEVS_MAX	256
 
 /**
- * struct famfs_extent - bytes of a file that lie together on one device
+ * struct famfs_extent - bytes of a file that are contiguous on a device
  * @start: file offset of the first byte
  * @addr: device offset of the first byte
- * @dev: device: what the message calls it, or its slot, see &struct famfs_map
+ * @dev: the number in the message, or the device's slot, see &struct famfs_map
  * @reserved: unused
  *
- * The extent ends where the next one of its map starts.
+ * The extent ends where the next one of its fmap starts.
  */
 struct famfs_extent {
 	u64 start;
@@ -38,9 +38,9 @@ struct famfs_extent {
 };
 
 /**
- * struct famfs_strip - one leg of a stripe
+ * struct famfs_strip - a strip of a stripe
  * @addr: device offset of the first byte
- * @len: bytes, at least what the chunks landing on it need
+ * @len: bytes, at least the length of its chunks
  * @dev: as in &struct famfs_extent
  * @reserved: unused
  */
@@ -52,14 +52,14 @@ struct famfs_strip {
 };
 
 /**
- * struct famfs_stripe - a range of a file dealt out in chunks to strips
+ * struct famfs_stripe - a range of a file that is distributed over strips
  * @start: file offset of the first byte
  * @end: file offset after the last byte, page aligned
- * @chunk_size: bytes per chunk, a multiple of the page
+ * @chunk_size: bytes per chunk, a multiple of the page size
  * @nstrips: number of strips
  * @first: index of the first strip in &famfs_map.strips
- * @chunk_shift: log2 of @chunk_size, or negative if there is none
- * @nstrips_shift: log2 of @nstrips, or negative if there is none
+ * @chunk_shift: log2 of @chunk_size, or negative if it is no power of two
+ * @nstrips_shift: log2 of @nstrips, or negative if it is no power of two
  */
 struct famfs_stripe {
 	u64 start;
@@ -72,31 +72,31 @@ struct famfs_stripe {
 };
 
 /**
- * struct famfs_map - a checked map
+ * struct famfs_map - a validated fmap
  * @rcu: for freeing
- * @devs: the connection's devices by slot, or NULL while the extents have the
+ * @devs: the connection's devices by slot, or NULL while extents have the
  *	  numbers of the message
- * @uses: slots of the devices that stay in @devs because of this map
- * @claims: what the map takes up on the devices; owned by the map
+ * @uses: slots of the devices that this fmap holds
+ * @claims: claimed pages of the devices; owned by the fmap
  * @file_size: size of the file in bytes
  * @mapped: bytes mapped, at least @file_size
- * @claimed: how far @claims reach, more than @mapped where the end was taken
- *	     away under pins
+ * @claimed: bytes covered by @claims, more than @mapped if the end was cut off
+ *	     while pages were pinned
  * @uniform_len: length of every extent but the last, or 0 if they differ
- * @uniform_shift: log2 of @uniform_len, or negative if there is none
+ * @uniform_shift: log2 of @uniform_len, or negative if it is no power of two
  * @nr_extents: number of @extents
  * @nr_stripes: number of @stripes
  * @nr_strips: number of @strips
- * @grow: the server lets the file grow and shrink
+ * @grow: the file may grow and shrink
  * @backing_ids: the numbers of the message are backing ids
- * @readonly: a device does not let the file be written
- * @stripes: a striped map's stripes, in file order
+ * @readonly: the server may not write to one of the devices
+ * @stripes: stripes of a striped fmap, in file order
  * @strips: their strips
- * @extents: a simple map's extents, in file order
+ * @extents: extents of a simple fmap, in file order
  *
- * Either @extents or @stripes is used, or none: then the file is empty.  Once a
- * map can be seen by others it does not change until it is freed, but that
- * famfs_truncate_map() may take its end away.
+ * Either @extents or @stripes is used, or none if the fmap is empty.  A
+ * published fmap does not change until it is freed, except that
+ * famfs_truncate_map() may cut off its end.
  */
 struct famfs_map {
 	struct rcu_head rcu;
@@ -120,7 +120,7 @@ struct famfs_map {
 };
 
 /**
- * struct famfs_range - a piece of a file that is contiguous on a device
+ * struct famfs_range - a range of a file that is contiguous on a device
  * @offset: file offset of the first byte
  * @len: bytes
  * @addr: device offset of the first byte
@@ -135,8 +135,8 @@ struct famfs_range {
 
 /**
  * struct famfs_parse_error - why a message was refused
- * @why: what is wrong, in words
- * @pos: byte offset in the message of the structure that is wrong
+ * @why: reason in words
+ * @pos: byte offset in the message of the invalid structure
  */
 struct famfs_parse_error {
 	const char *why;
@@ -144,22 +144,22 @@ struct famfs_parse_error {
 };
 
 /**
- * typedef famfs_range_fn - called for pieces of a map
- * @range: the piece
+ * typedef famfs_range_fn - called for ranges of an fmap
+ * @range: the range
  * @data: passed through
  *
- * Return: 0 to go on, anything else to stop.
+ * Return: 0 to continue, anything else to stop.
  */
 typedef int (*famfs_range_fn)(const struct famfs_range *range, void *data);
 
 /**
- * famfs_map_kvmalloc() - allocate what grows with the extents of a map
+ * famfs_map_kvmalloc() - allocate memory in proportion to the extents
  * @size: bytes
  *
- * kvmalloc() would take up to twice as much: a power of two where it finds
- * pages that follow one another, and huge pages where it maps them.
+ * kvmalloc() would take up to twice as much: a power of two if it finds
+ * contiguous pages, and huge pages if it maps them.
  *
- * Return: memory to be freed with kvfree(), or NULL.
+ * Return: memory for kvfree(), or NULL.
  */
 static inline void *famfs_map_kvmalloc(size_t size)
 {

@@ -7,8 +7,9 @@
  * last part has arrived.
  *
  * A complete fmap can also be staged: it is kept until the server replies to a
- * request for the fmap with the header of the staged fmap alone.  So the task that
- * sent the request installs it, and may wait for locks and ask for devices.
+ * request for the fmap with the header of the staged fmap alone.  So the task
+ * that sent the request installs it, and may wait for locks and ask for
+ * devices.
  *
  * A file has at most one partial message of each kind.
  */
@@ -23,8 +24,7 @@
 #include <linux/string.h>
 
 /**
- * famfs_partial_put() - drop a reference
- * @partial: the message, or NULL
+ * Drop a reference; @partial may be NULL.
  */
 static void famfs_partial_put(struct famfs_partial *partial)
 {
@@ -47,12 +47,7 @@ static struct famfs_partial *famfs_partial_lookup(struct famfs_conn *conn,
 }
 
 /**
- * famfs_partial_remove() - take a message out of the list
- * @conn: the connection
- * @nodeid: the file that it is about
- * @kind: which of the file's messages
- *
- * Return: the message, with the list's reference, or NULL.
+ * Unlist a message, and return it with the list's reference, or NULL.
  */
 static struct famfs_partial *famfs_partial_remove(struct famfs_conn *conn, u64 nodeid,
 				     enum famfs_partial_kind kind)
@@ -67,11 +62,8 @@ static struct famfs_partial *famfs_partial_remove(struct famfs_conn *conn, u64 n
 }
 
 /**
- * famfs_partial_add() - put a message into the list
- * @conn: the connection
- * @partial: the message, whose reference becomes the list's
- *
- * It replaces a message of the same kind about the same file.
+ * List a message, with the caller's reference, in place of one of the same kind
+ * about the same file.
  */
 static void famfs_partial_add(struct famfs_conn *conn, struct famfs_partial *partial)
 {
@@ -97,7 +89,7 @@ static struct famfs_partial *famfs_staged_get(struct famfs_conn *conn, u64 nodei
 	return staged;
 }
 
-/* The server may have staged another map meanwhile: that one stays. */
+/* If the server has staged another fmap, that one stays. */
 static void famfs_staged_unlist(struct famfs_conn *conn,
 				struct famfs_partial *staged)
 {
@@ -119,8 +111,8 @@ static bool famfs_staged_matches(const struct famfs_partial *staged,
 }
 
 /**
- * famfs_staged_drop() - free the map that is staged for a file
- * @inode: the file, about which the server has replied with an error
+ * famfs_staged_drop() - free the staged fmap of a file
+ * @inode: the file, whose request for an fmap failed
  */
 void famfs_staged_drop(struct inode *inode)
 {
@@ -130,15 +122,15 @@ void famfs_staged_drop(struct inode *inode)
 }
 
 /**
- * famfs_install_reply() - give an inode the map that the server has replied with
+ * famfs_install_reply() - install the fmap in a reply
  * @inode: a regular file
- * @msg: the message: a map, or the header of the one that is staged
- * @size: its length in bytes, 0 where the file has no map
- * @snap: how it was before the request
+ * @msg: the fmap, or the header of the staged fmap
+ * @size: its length in bytes, 0 if the file has no fmap
+ * @snap: from before the request
  *
- * Whatever the reply is, nothing is staged for the file afterwards.  The staged
- * map stays listed until it is installed: another reply about it is overtaken
- * then, instead of being a header without a map.
+ * In any case nothing is staged for the file afterwards.  The staged fmap stays
+ * listed until it is installed, so that another reply with its header is stale
+ * instead of malformed.
  *
  * Context: As famfs_install().
  * Return: As famfs_install_msg().
@@ -197,7 +189,7 @@ famfs_partial_kind_of(const struct fuse_notify_fmap_out *out)
 						     FAMFS_PARTIAL_PUSH;
 }
 
-/* A new first part replaces what has come before. */
+/* A part at offset 0 discards an incomplete message. */
 static struct famfs_partial *
 famfs_partial_continue(struct fuse_conn *fc, const struct fuse_notify_fmap_out *out)
 {
@@ -207,7 +199,7 @@ famfs_partial_continue(struct fuse_conn *fc, const struct fuse_notify_fmap_out *
 	partial = famfs_partial_remove(fc->famfs, out->nodeid, kind);
 	if (!out->offset) {
 		famfs_partial_put(partial);
-		/* Nobody would ever complete that. */
+		/* A message about an unknown inode would never be completed. */
 		if (!famfs_inode_exists(fc, out->nodeid))
 			return ERR_PTR(-ENOENT);
 		return famfs_partial_alloc(out->nodeid, out->size, kind);
@@ -238,7 +230,7 @@ static bool famfs_notify_valid(const struct fuse_notify_fmap_out *out,
 	return part || (!flags && size);
 }
 
-/* The caller holds fuse_conn.killsb for reading. */
+/* Context: fuse_conn.killsb is held for reading. */
 static int famfs_notify_inode(struct fuse_conn *fc, u64 nodeid, const void *msg,
 			    size_t size)
 {
@@ -273,7 +265,7 @@ static int famfs_notify_complete(struct fuse_conn *fc, struct famfs_partial *par
 	return err;
 }
 
-/* The server cannot send the rest, or does not want what it has staged. */
+/* A part without bytes discards incomplete and staged messages. */
 static int famfs_partial_abort(struct famfs_conn *conn,
 			     const struct fuse_notify_fmap_out *out)
 {
@@ -286,7 +278,7 @@ static int famfs_partial_abort(struct famfs_conn *conn,
 	return 0;
 }
 
-/* What has arrived is kept until the rest is there. */
+/* Keep the partial message until it is complete. */
 static int famfs_notify_part(struct fuse_conn *fc,
 			   const struct fuse_notify_fmap_out *out,
 			   unsigned int size, struct fuse_copy_state *cs)
@@ -340,11 +332,10 @@ static int famfs_notify_whole(struct fuse_conn *fc, u64 nodeid, unsigned int siz
  * @size: length of the notification
  * @cs: where to read it from
  *
- * Context: Waits for nothing that the server could be keeping.
- * Return: 0 or what the server's write() is to fail with: -ENOENT for a file
- * that the kernel does not know, -EINVAL for a malformed message, -E2BIG for a
- * map that is too large, -EOPNOTSUPP where there are no maps, or an error of
- * famfs_daxdevs_resolve() or famfs_install().
+ * Context: Waits for nothing that the server may hold.
+ * Return: 0, -ENOENT for an unknown inode, -EINVAL for a malformed message,
+ * -E2BIG for an fmap that is too large, -EOPNOTSUPP without FUSE_DAX_FMAP, or
+ * an error of famfs_daxdevs_resolve() or famfs_install().
  */
 int famfs_notify_fmap(struct fuse_conn *fc, unsigned int size,
 		 struct fuse_copy_state *cs)

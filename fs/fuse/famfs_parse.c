@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reading a map from a server's message.
+ * famfs: from a server's message to an fmap.
  *
- * This is the only place that looks at the message.  What it returns has been
- * checked in full, except for what needs the devices: that they are there, and
- * that the extents lie inside them and do not overlap.
+ * No other code reads the message.  The result is validated except for what
+ * needs the devices: that they exist, and that extents lie inside them and do
+ * not overlap.
  */
 
 #include "famfs_map.h"
@@ -19,7 +19,7 @@
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
-/* A cursor over the message; nothing is read that was not taken from it. */
+/* A cursor over the message; only famfs_parse_bytes() advances it. */
 struct famfs_parser {
 	const void *msg;
 	size_t size;
@@ -88,7 +88,7 @@ static int famfs_parse_extent(struct famfs_parser *p, struct famfs_strip *strip)
 	return 0;
 }
 
-/* Adds @len bytes to what @map maps; offsets in a file are signed. */
+/* Add @len to the bytes mapped; file offsets are signed. */
 static int famfs_parse_add_len(struct famfs_parser *p, struct famfs_map *map,
 			       size_t pos, u64 len)
 {
@@ -144,7 +144,7 @@ static int famfs_parse_simple(struct famfs_parser *p, struct famfs_map *map,
 	return 0;
 }
 
-/* How much of strip @i of a stripe of @nbytes its chunks take up. */
+/* Length of the chunks of a stripe of @nbytes that are in strip @i. */
 static u64 famfs_strip_min_len(const struct famfs_stripe *stripe, u64 nbytes,
 			    u32 i)
 {
@@ -213,7 +213,7 @@ static int famfs_parse_stripe(struct famfs_parser *p, struct famfs_map *map,
 	return famfs_parse_strips(p, map, stripe);
 }
 
-/* Finds out how many strips follow, and that nothing else does. */
+/* Count the strips, and check that nothing follows them. */
 static int famfs_count_strips(struct famfs_parser *p, u32 nr, u32 *nr_strips)
 {
 	size_t start = p->pos;
@@ -306,17 +306,17 @@ static struct famfs_map *famfs_parse_body(struct famfs_parser *p,
 }
 
 /**
- * famfs_map_parse() - make a map from a message
- * @msg: the message, at least 8-byte aligned; not trusted
+ * famfs_map_parse() - make an fmap from a message
+ * @msg: the message, aligned to 8 bytes; untrusted
  * @size: its length in bytes
- * @error: filled in where the message is refused
+ * @error: set if the message is refused
  *
- * Takes memory for the map alone, charged to the caller's memory cgroup: 24
- * bytes an extent.  Stops at the first thing that is wrong.
+ * Allocates the fmap alone, charged to the caller's memory cgroup: 24 bytes an
+ * extent.  Stops at the first error.
  *
  * Context: May sleep.
- * Return: the map, to be released with famfs_map_free(), or an ERR_PTR:
- * -EINVAL where the message is malformed, -ENOMEM.
+ * Return: the fmap, for famfs_map_free(), or an ERR_PTR: -EINVAL for a
+ * malformed message, -ENOMEM.
  */
 struct famfs_map *famfs_map_parse(const void *msg, size_t size,
 				  struct famfs_parse_error *error)

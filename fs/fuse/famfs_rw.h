@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * Reads and writes of mapped files: what goes through their functions.
- */
+/* famfs: state of a read or write. */
 
 #ifndef _FS_FUSE_FAMFS_RW_H
 #define _FS_FUSE_FAMFS_RW_H
@@ -13,11 +11,11 @@ struct iov_iter;
 struct kiocb;
 
 /**
- * enum famfs_rw_need - what a read or write lacks, with its locks dropped
- * @FAMFS_RW_NOTHING: it can go on, or is through
- * @FAMFS_RW_MAP: the map, which has been taken away or changed
- * @FAMFS_RW_MEMORY: memory behind what is mapped
- * @FAMFS_RW_ZEROS: zeros in the gap that it leaves behind the end
+ * enum famfs_rw_need - what a read or write needs before it can continue
+ * @FAMFS_RW_NOTHING: nothing, or it is complete
+ * @FAMFS_RW_MAP: the fmap, which was revoked or changed
+ * @FAMFS_RW_MEMORY: memory beyond the end of the fmap
+ * @FAMFS_RW_ZEROS: zeros between EOF and its start
  */
 enum famfs_rw_need {
 	FAMFS_RW_NOTHING,
@@ -28,10 +26,10 @@ enum famfs_rw_need {
 
 /**
  * struct famfs_rw - a read or write
- * @iocb: where to, or where from
+ * @iocb: the kiocb
  * @iter: the user's buffer
- * @need: what it lacks
- * @alloc_err: 0, or why the server has not given more memory
+ * @need: what it needs, with no locks held
+ * @alloc_err: 0, or why the server has not mapped more memory
  */
 struct famfs_rw {
 	struct kiocb *iocb;

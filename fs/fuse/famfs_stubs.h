@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What famfs.h is without CONFIG_FUSE_FAMFS_DAX: no file is mapped.
- */
+/* famfs.h without CONFIG_FUSE_FAMFS_DAX: no inode is an fmap inode. */
 
 #ifndef _FS_FUSE_FAMFS_STUBS_H
 #define _FS_FUSE_FAMFS_STUBS_H
@@ -125,7 +123,7 @@ static inline u32 famfs_create_flags(const struct fuse_conn *fc, u32 flags)
 }
 
 static inline int famfs_create_truncate(struct mnt_idmap *idmap,
-					struct file *file, bool mapped)
+					struct file *file, bool was_fmap)
 {
 	return 0;
 }

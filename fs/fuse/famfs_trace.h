@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Tracepoints of mapped files.
+ * famfs: tracepoints.
  *
- * These are for debugging, not an ABI.  Units: pos, offset and length are
- * bytes in a file, addr is bytes in a device; all in hex.
+ * These are for debugging, not an ABI.  Units: pos, offset and length are bytes
+ * in a file, addr is bytes in a device; all in hex.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM famfs
@@ -13,7 +13,7 @@
 
 #include <linux/tracepoint.h>
 
-/* A map that was refused as a message has no extents here. */
+/* @map is NULL if the message could not be parsed. */
 DECLARE_EVENT_CLASS(famfs_map,
 	TP_PROTO(const struct inode *inode, const struct famfs_map *map,
 		 int error),
@@ -54,7 +54,7 @@ DEFINE_EVENT(famfs_map, famfs_replace,
 	TP_ARGS(inode, map, error)
 );
 
-/* The map is the one that was taken away. */
+/* @map is the one that was revoked. */
 DEFINE_EVENT(famfs_map, famfs_revoke,
 	TP_PROTO(const struct inode *inode, const struct famfs_map *map,
 		 int error),

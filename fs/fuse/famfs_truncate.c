@@ -5,15 +5,15 @@
  * FUSE_SETATTR is sent to the server as for any file.  The order around it lets
  * the server, or this host, stop at any point:
  *
- * A file shrinks here first: memory beyond the new EOF is unreachable before the
- * server learns that it has that memory back.  Then the fmap is fetched again, or
- * cut down here if that fails.
+ * A file shrinks here first: memory beyond the new EOF is unreachable before
+ * the server learns that it has that memory back.  Then the fmap is fetched
+ * again, or cut down here if that fails.
  *
- * A file grows at the server last: memory is present and zeroed before the server
- * learns the new size.
+ * A file grows at the server last: memory is present and zeroed before the
+ * server learns the new size.
  *
- * Until the server has answered, i_size is local (FUSE_I_SIZE_UNSTABLE) whatever
- * fmaps the server sends.
+ * Until the server has answered, i_size is local (FUSE_I_SIZE_UNSTABLE)
+ * whatever fmaps the server sends.
  */
 
 #include "famfs.h"
@@ -23,16 +23,16 @@
 #include <linux/sizes.h>
 
 /**
- * famfs_truncate_fetch() - get the map of a file before it is truncated
+ * famfs_truncate_fetch() - fetch the fmap of a file before it is truncated
  * @inode: an inode of any kind
  * @attr: the change
  *
- * The file need not be open, but the order in which it is truncated depends on
- * whether it is mapped.  One that others have open without a map has none.
+ * The file need not be open, but the order of a truncate depends on whether the
+ * inode is an fmap inode.  A cached inode that is open stays cached.
  *
  * Context: i_rwsem is held for writing.  May wait for the server, killably
  * until it has read the request.
- * Return: 0 also where the file has no map, or an error as famfs_fetch_retry().
+ * Return: 0 also if the file has no fmap, or an error of famfs_fetch().
  */
 int famfs_truncate_fetch(struct inode *inode, const struct iattr *attr)
 {
@@ -40,7 +40,7 @@ int famfs_truncate_fetch(struct inode *inode, const struct iattr *attr)
 
 	if (!(attr->ia_valid & ATTR_SIZE) || fuse_is_famfs(inode))
 		return 0;
-	/* Not with FUSE_I_FMAP_LOCK: i_rwsem is held. */
+	/* i_rwsem is held, so FUSE_I_FMAP_LOCK cannot be taken. */
 	while (!err && famfs_needs_fetch(inode)) {
 		err = famfs_fetch(inode, true);
 		if (err == FAMFS_STALE)
@@ -50,12 +50,12 @@ int famfs_truncate_fetch(struct inode *inode, const struct iattr *attr)
 }
 
 /**
- * famfs_setattr_check() - judge a change of attributes
- * @inode: a mapped inode
- * @attr: the change; the size that a file of fixed size has is taken out
+ * famfs_setattr_check() - check whether an attribute change is allowed
+ * @inode: an fmap inode
+ * @attr: the change; an unchanged fixed size is removed from it
  *
  * Context: i_rwsem is held.  May wait for the server.
- * Return: 0, -EPERM if the size would change and is fixed, an error of
+ * Return: 0, -EPERM for another size than a fixed one, an error of
  * famfs_fetch_retry().
  */
 int famfs_setattr_check(struct inode *inode, struct iattr *attr)
@@ -64,13 +64,13 @@ int famfs_setattr_check(struct inode *inode, struct iattr *attr)
 
 	if (!(attr->ia_valid & ATTR_SIZE))
 		return 0;
-	/* Not with FUSE_I_FMAP_LOCK: i_rwsem is held. */
+	/* i_rwsem is held, so FUSE_I_FMAP_LOCK cannot be taken. */
 	err = famfs_fetch_retry(inode);
 	if (err)
 		return err;
-	/* O_TRUNC is not sent to the server, so it is truncated like this. */
+	/* O_TRUNC is not sent to the server: truncate with FUSE_SETATTR. */
 	attr->ia_valid &= ~ATTR_OPEN;
-	/* Also to the size that it has: that gives back memory behind the end. */
+	/* Truncating to the current size frees memory beyond EOF. */
 	err = famfs_can_resize(inode);
 	if (err)
 		return min(err, 0);
@@ -86,15 +86,15 @@ static bool famfs_is_truncate(struct inode *inode, const struct iattr *attr)
 }
 
 /**
- * famfs_truncate_unmap() - make a file smaller, here
+ * famfs_truncate_unmap() - unmap the end of a file, and lower i_size
  * @inode: the file
  * @size: its new size
  *
- * Nothing is reached behind @size afterwards.
+ * On success nothing beyond @size is mapped any more.
  *
  * Context: i_rwsem is held for writing, FUSE_I_SIZE_UNSTABLE is set.  Waits,
- * killably, for pages that are pinned behind @size.
- * Return: 0 or -EINTR; then nothing has changed.
+ * killably, for pages beyond @size that are pinned.
+ * Return: 0 or -EINTR; then the file is unchanged.
  */
 static int famfs_truncate_unmap(struct inode *inode, loff_t size)
 {
@@ -120,13 +120,13 @@ static int famfs_truncate_unmap(struct inode *inode, loff_t size)
 }
 
 /**
- * famfs_truncate_map() - cut a map down to what is left of its file
- * @inode: a mapped inode that has become smaller
+ * famfs_truncate_map() - cut an fmap down to the size of its file
+ * @inode: an fmap inode that has become smaller
  * @size: its size
  *
- * The server has, or may have, the memory behind that back, and could not be
- * asked for the map.  Pages that are still pinned stay claimed, so that they
- * become no other file's.
+ * The server has, or may have, freed the memory beyond @size, and a new fmap
+ * could not be fetched.  Pages that are still pinned stay claimed, so that no
+ * other file gets them.
  *
  * Context: i_rwsem is held for writing.
  */
@@ -152,7 +152,7 @@ static void famfs_truncate_map(struct inode *inode, loff_t size)
 	filemap_invalidate_unlock(inode->i_mapping);
 }
 
-/* Returns 0, 1 where the map has changed or reaches less far, or an error. */
+/* Returns 0, 1 if the fmap has changed or is too short, or an error. */
 static int famfs_zero_chunk(struct inode *inode, loff_t pos, loff_t end,
 			   u32 seq)
 {
@@ -187,8 +187,8 @@ static int famfs_zero_beyond(struct inode *inode, loff_t size, u32 seq)
 }
 
 /*
- * Has memory for the new size, zeroed, behind the end of the file.  A server
- * that changes the map meanwhile makes this begin anew.
+ * Allocate and zero memory for the new size beyond EOF.  If the server changes
+ * the fmap in between, start over.
  */
 static int famfs_truncate_prepare_up(struct inode *inode, struct file *file,
 			    struct famfs_truncate *trunc, loff_t size)
@@ -206,15 +206,15 @@ static int famfs_truncate_prepare_up(struct inode *inode, struct file *file,
 }
 
 /**
- * famfs_setattr_begin() - before the server is asked to change attributes
+ * famfs_setattr_begin() - prepare FUSE_SETATTR
  * @inode: an inode of any kind
  * @attr: the change, after famfs_setattr_check()
- * @file: the file whose size is changed, or NULL where it is not open
+ * @file: the file whose size is changed, or NULL if it is not open
  * @trunc: for famfs_setattr_end(), which is due if this returns 0
  *
- * Context: i_rwsem is held for writing.  Waits, killably, for pages that are
- * pinned behind the new end, and for the server.
- * Return: 0, an error of telling the server the old size, of zeroing or of
+ * Context: i_rwsem is held for writing.  Waits, killably, for pages beyond the
+ * new EOF that are pinned, and for the server.
+ * Return: 0, an error of flushing the old size, of zeroing or of
  * famfs_alloc_locked(), -EINTR.
  */
 int famfs_setattr_begin(struct inode *inode, struct iattr *attr,
@@ -225,7 +225,7 @@ int famfs_setattr_begin(struct inode *inode, struct iattr *attr,
 
 	if (!fuse_is_famfs(inode))
 		return 0;
-	/* What is on its way would undo what the user sets. */
+	/* Attributes in flight would undo the change. */
 	if (!famfs_is_truncate(inode, attr))
 		return famfs_attr_flush_wait(inode);
 	err = famfs_size_settle(inode);
@@ -245,17 +245,11 @@ int famfs_setattr_begin(struct inode *inode, struct iattr *attr,
 }
 
 /**
- * famfs_truncate_refetch() - get the map of a file that the server has made smaller
- * @inode: the file, cut already
- * @size: its size
+ * Fetch the fmap of a file that has shrunk at the server, or cut it down.
  *
- * The map that there is may have memory which the server has back, also one
- * that was pushed meanwhile: the server need not have seen the request by then.
- * Others may have asked for the map before, and their replies are out of date.
- *
- * Context: i_rwsem is held for writing.  May wait for the server, killably
- * until it has read the request.
- * Return: 0 or an error of famfs_fetch(); then the old map is cut down.
+ * The current fmap still covers memory that the server may have reused.  So may
+ * one pushed in between: the server need not have seen the request by then.
+ * Replies to earlier requests for the fmap are stale.
  */
 static int famfs_truncate_refetch(struct inode *inode, loff_t size)
 {
@@ -273,7 +267,7 @@ static int famfs_truncate_refetch(struct inode *inode, loff_t size)
 	return err;
 }
 
-/* From here on the size is what the server's maps say. */
+/* From here on the size is what the server's fmaps say. */
 static void famfs_truncate_down(struct inode *inode, loff_t size)
 {
 	clear_bit(FUSE_I_SIZE_UNSTABLE, &get_fuse_inode(inode)->state);
@@ -285,7 +279,7 @@ static void famfs_truncate_down(struct inode *inode, loff_t size)
 	filemap_invalidate_unlock_shared(inode->i_mapping);
 }
 
-/* The new end is seen if the memory that was zeroed is still the file's. */
+/* Raise i_size, if the memory that was zeroed is still the file's. */
 static bool famfs_truncate_commit_up(struct inode *inode, loff_t size, u32 seq)
 {
 	const struct famfs_map *map;
@@ -310,7 +304,7 @@ static int famfs_truncate_up(struct inode *inode, struct file *file,
 	return err;
 }
 
-/* The server may have mapped less meanwhile. */
+/* A push may have shortened the fmap. */
 static void famfs_truncate_undo(struct inode *inode, loff_t old)
 {
 	const struct famfs_map *map;
@@ -321,7 +315,7 @@ static void famfs_truncate_undo(struct inode *inode, loff_t old)
 	filemap_invalidate_unlock_shared(inode->i_mapping);
 }
 
-/* Nobody knows whether the server has taken the memory back before it died. */
+/* A server that died may or may not have freed the memory. */
 static void famfs_truncate_abort(struct inode *inode, loff_t size,
 				const struct famfs_truncate *trunc, int err)
 {
@@ -334,15 +328,14 @@ static void famfs_truncate_abort(struct inode *inode, loff_t size,
 }
 
 /**
- * famfs_setattr_end() - after the server has been asked to change a size
+ * famfs_setattr_end() - finish FUSE_SETATTR
  * @inode: an inode of any kind
  * @attr: the change
  * @file: as for famfs_setattr_begin()
- * @trunc: what that has left
- * @err: the server's error
+ * @trunc: from famfs_setattr_begin()
+ * @err: result of the request
  *
- * Return: @err, or an error of growing into another map than the one that was
- * there when the server was asked.
+ * Return: @err, or an error of growing again if the fmap has changed.
  */
 int famfs_setattr_end(struct inode *inode, const struct iattr *attr,
 		     struct file *file, struct famfs_truncate *trunc, int err)
@@ -370,11 +363,11 @@ int famfs_setattr_end(struct inode *inode, const struct iattr *attr,
  * @fc: the connection
  * @flags: flags of open()
  *
- * What a server truncates by name has no order with sizes that it is told by
- * node, so where files can be mapped it does not truncate: the kernel has it
- * done when it knows the file.
+ * A truncate by name is not ordered with sizes that are sent by node.  So with
+ * FUSE_DAX_FMAP the server does not truncate at create: the kernel sends
+ * FUSE_SETATTR once it knows the inode.
  *
- * Return: @flags or less.
+ * Return: @flags, maybe without O_TRUNC.
  */
 u32 famfs_create_flags(const struct fuse_conn *fc, u32 flags)
 {
@@ -382,17 +375,17 @@ u32 famfs_create_flags(const struct fuse_conn *fc, u32 flags)
 }
 
 /**
- * famfs_create_truncate() - truncate a file that was there before its creation
+ * famfs_create_truncate() - truncate a file that existed before FUSE_CREATE
  * @idmap: of the mount
  * @file: the file, open
- * @mapped: it was a mapped file before the server was asked
+ * @was_fmap: the inode was an fmap inode before the request
  *
  * Context: The directory is locked.  May wait for the server and for pins,
  * killably.
  * Return: 0 or an error.
  */
 int famfs_create_truncate(struct mnt_idmap *idmap, struct file *file,
-			  bool mapped)
+			  bool was_fmap)
 {
 	struct inode *inode = file_inode(file);
 	struct iattr attr = {
@@ -401,8 +394,8 @@ int famfs_create_truncate(struct mnt_idmap *idmap, struct file *file,
 	};
 	int err;
 
-	/* The reply has the size of all others. */
-	if (!mapped && !i_size_read(inode))
+	/* The reply has the current size of a cached inode. */
+	if (!was_fmap && !i_size_read(inode))
 		return 0;
 	if (file->f_mode & FMODE_WRITE)
 		attr.ia_valid |= ATTR_FILE;

@@ -2,11 +2,11 @@
 /*
  * famfs: sending times and sizes to the server, and inodes waiting for it.
  *
- * Times of an fmap file, and the size of a growing one, change locally.  A change
- * dirties the inode, and writing the inode sends FUSE_SETATTR.  fsync() and
- * close() wait for the answer (WB_SYNC_ALL).  All other callers may be the server
- * or act for everybody, such as the flusher and whoever drops the last reference
- * to a file.  They send the request in the background (WB_SYNC_NONE).
+ * Times of an fmap file, and the size of a growing one, change locally.  A
+ * change dirties the inode, and writing the inode sends FUSE_SETATTR.  fsync()
+ * and close() wait for the answer (WB_SYNC_ALL).  All other callers may be the
+ * server or act for everybody, such as the flusher and whoever drops the last
+ * reference to a file.  They send the request in the background (WB_SYNC_NONE).
  *
  * At most one such request of an inode is in flight, because the older of two
  * sizes could reach the server last.  A request that a signal removed from the
@@ -45,7 +45,7 @@ struct famfs_kept {
 	struct inode *inode;
 };
 
-/* Unmaps nothing: where somebody has the file mapped, it is open. */
+/* Unmaps nothing: a file that is mapped is open. */
 static bool famfs_inode_pinned(struct inode *inode)
 {
 	struct address_space *mapping = inode->i_mapping;
@@ -55,12 +55,13 @@ static bool famfs_inode_pinned(struct inode *inode)
 }
 
 /**
- * famfs_inode_attr_dirty() - does the kernel know times or a size better?
- * @inode: a file that is mapped
+ * famfs_inode_attr_dirty() - check for times or a size that are not flushed
+ * @inode: an fmap inode
  *
- * Context: Takes i_lock: a request is marked as sent under I_SYNC, and the inode
- * is made dirty again before the mark goes, so there is no moment in between.
- * Return: true if the server has yet to be told, or to answer.
+ * Context: Takes i_lock.  FUSE_I_ATTR_FLUSHING is set under I_SYNC, and the
+ * inode is dirtied again before the bit is cleared, so no state in between is
+ * seen.
+ * Return: true if a request must be sent, or has no answer yet.
  */
 bool famfs_inode_attr_dirty(struct inode *inode)
 {
@@ -71,11 +72,12 @@ bool famfs_inode_attr_dirty(struct inode *inode)
 }
 
 /**
- * famfs_cache_mask() - attributes that the server does not know better
- * @inode: a mapped inode
+ * famfs_cache_mask() - attributes for which the kernel's values are
+ * authoritative
+ * @inode: an fmap inode
  *
- * The size is the map's, or has moved here.  The times are ours until the
- * server has answered to them.
+ * i_size comes from the fmap or from local writes.  Timestamps are
+ * authoritative until flushed.
  *
  * Return: STATX_* bits.
  */
@@ -98,7 +100,7 @@ static void famfs_kept_free(struct famfs_kept *kept)
 	deactivate_super(sb);
 }
 
-/* Under keep_lock: famfs_inode_keep() comes before, or finds nothing. */
+/* Under keep_lock, so famfs_inode_keep() adds the inode before or once more. */
 static void famfs_kept_collect(struct list_head *kept, struct list_head *free)
 {
 	struct famfs_kept *pos, *next;
@@ -114,11 +116,11 @@ static void famfs_kept_collect(struct list_head *kept, struct list_head *free)
 }
 
 /**
- * famfs_keep_work() - let inodes go that need not be kept any more
+ * famfs_keep_work() - drop inodes that need not be kept any more
  * @work: &famfs_conn.keep_work
  *
- * What is dirty is sent to the server, in the background.  The last inode may
- * take the superblock along, and the connection with it.
+ * Dirty attributes are sent to the server in the background.  The last inode
+ * may take the superblock and the connection along.
  */
 void famfs_keep_work(struct work_struct *work)
 {
@@ -138,7 +140,7 @@ void famfs_keep_work(struct work_struct *work)
 		list_splice(&kept, &conn->kept);
 		conn->keep_delay = min(2 * conn->keep_delay, FAMFS_KEEP_MAX);
 		if (list_empty(&conn->kept))
-			/* An inode that came and went while this waited. */
+			/* Queued for an inode that was dropped above. */
 			cancel_delayed_work(&conn->keep_work);
 		else
 			queue_delayed_work(system_dfl_long_wq, &conn->keep_work,
@@ -149,10 +151,10 @@ void famfs_keep_work(struct work_struct *work)
 }
 
 /**
- * famfs_attr_flush_done() - the server has answered to an inode's size and times
- * @inode: a file that is mapped, open or kept; it may be gone afterwards
+ * famfs_attr_flush_done() - the background FUSE_SETATTR of an inode has ended
+ * @inode: an fmap inode, open or kept; may be freed on return
  *
- * Context: Any task that ends a request, the server's among them.
+ * Context: Any task that ends a request, including the server's.
  */
 void famfs_attr_flush_done(struct inode *inode)
 {
@@ -163,7 +165,10 @@ void famfs_attr_flush_done(struct inode *inode)
 	scoped_guard(mutex, &fc->famfs->keep_lock) {
 		kept = test_bit(FUSE_I_FMAP_KEPT, state);
 		clear_and_wake_up_bit(FUSE_I_ATTR_FLUSHING, state);
-		/* The inode is there still, and the work item looks at it. */
+		/*
+		 * The list has a reference, and the work item looks at the
+		 * inode.
+		 */
 		if (kept)
 			mod_delayed_work(system_dfl_long_wq,
 					 &fc->famfs->keep_work, 0);
@@ -171,7 +176,7 @@ void famfs_attr_flush_done(struct inode *inode)
 	fuse_conn_put(fc);
 }
 
-/* Inodes that keep coming must not put the work item off. */
+/* A stream of inodes must not postpone the work item. */
 static void famfs_keep_soon(struct famfs_conn *conn)
 {
 	if (conn->keep_delay == FAMFS_KEEP_MIN) {
@@ -185,11 +190,12 @@ static void famfs_keep_soon(struct famfs_conn *conn)
 
 /**
  * famfs_inode_keep() - keep an inode from being evicted
- * @inode: a file that is mapped
+ * @inode: an fmap inode
  *
- * It goes when nothing of it is dirty, pinned or unanswered any more.
+ * The inode is dropped when it is neither dirty nor pinned and no request is in
+ * flight.
  *
- * Context: The caller has the inode, and so its superblock.
+ * Context: The caller holds the inode, and so its superblock.
  */
 void famfs_inode_keep(struct inode *inode)
 {
@@ -210,8 +216,8 @@ void famfs_inode_keep(struct inode *inode)
 }
 
 /*
- * Whatever is unwritten is left to whoever releases another file that is open
- * for writing: that one leaves the list later.
+ * Dirty attributes are left to the release of another writable file, which
+ * leaves the list later.
  */
 static bool famfs_file_unlink_last(struct fuse_inode *fi, struct fuse_file *ff)
 {
@@ -221,13 +227,13 @@ static bool famfs_file_unlink_last(struct fuse_inode *fi, struct fuse_file *ff)
 }
 
 /**
- * famfs_file_release() - a file of a mapped inode is being closed
+ * famfs_file_release() - release a file of an fmap inode
  * @inode: an inode of any kind
  * @ff: the file
  *
- * Has the server told what closing has not told it, and keeps the inode where
- * it must not be evicted yet.  Whoever drops the last reference may be the
- * server, or a kernel thread that does so for everybody.
+ * Flushes attributes that close() did not flush, and keeps the inode if it
+ * cannot be evicted yet.  The last reference may be dropped by the server, or
+ * by a kernel thread that serves everybody.
  *
  * Context: No locks held.  Waits neither for the server nor for pins.
  */
@@ -238,7 +244,7 @@ void famfs_file_release(struct inode *inode, struct fuse_file *ff)
 	if (!fuse_is_famfs(inode))
 		return;
 	filemap_write_and_wait(inode->i_mapping);
-	/* Lazy times as well: nobody else would tell them. */
+	/* Lazy times as well: nothing else would flush them. */
 	if (famfs_size_dirty(inode) ||
 	    (inode_state_read_once(inode) & I_DIRTY_TIME))
 		mark_inode_dirty_sync(inode);
@@ -250,12 +256,12 @@ void famfs_file_release(struct inode *inode, struct fuse_file *ff)
 }
 
 /**
- * struct famfs_attr_flush - a request in the background
+ * struct famfs_attr_flush - FUSE_SETATTR in the background
  * @args: the request
- * @in: what it says
- * @out: the reply, which is not looked at
+ * @in: its argument
+ * @out: the reply, ignored
  * @inode: the file, open or kept
- * @ff: the handle in @in, or NULL; its FUSE_RELEASE goes after the answer
+ * @ff: the handle in @in, or NULL; released after the answer
  * @seq: fuse_inode.famfs_seq of the request
  */
 struct famfs_attr_flush {
@@ -267,18 +273,20 @@ struct famfs_attr_flush {
 	u32 seq;
 };
 
-/* In the context of the server's task, or of whoever ended the request. */
+/*
+ * In the context of the server's task, or of the task that ended the request.
+ */
 static void famfs_attr_flush_end(struct fuse_args *args, int error)
 {
 	struct famfs_attr_flush *flush = container_of(args, struct famfs_attr_flush, args);
 	struct inode *inode = flush->inode;
 	struct fuse_file *ff = flush->ff;
 
-	/* Whatever the server has sent is an answer. */
+	/* These errors come from the server here, so they are answers. */
 	if (famfs_err_unanswered(error))
 		error = -EIO;
 	famfs_size_flushed(inode, flush->in.valid, flush->in.size, flush->seq, error);
-	/* A map that came meanwhile counts more than the answer. */
+	/* An fmap installed after the request was sent takes precedence. */
 	if (!error && famfs_size_dirty(inode))
 		mark_inode_dirty_sync(inode);
 	kfree(flush);
@@ -308,8 +316,8 @@ static void famfs_attr_flush_fill(struct famfs_attr_flush *flush)
 }
 
 /*
- * The request is not killed and does not run short of memory, so there is an
- * answer.  Under I_SYNC, so nobody else sends one.
+ * The request is neither killed nor short of memory, so it has an answer.
+ * I_SYNC keeps others from sending one.
  */
 static void famfs_attr_flush_start(struct inode *inode)
 {
@@ -317,7 +325,7 @@ static void famfs_attr_flush_start(struct inode *inode)
 	struct famfs_attr_flush *flush;
 
 	if (test_and_set_bit(FUSE_I_ATTR_FLUSHING, &fi->state)) {
-		/* What has changed since is told when that is answered. */
+		/* Later changes are flushed after the answer. */
 		mark_inode_dirty_sync(inode);
 		return;
 	}
@@ -348,17 +356,17 @@ static int famfs_attr_flush_sync(struct inode *inode)
 }
 
 /**
- * famfs_write_inode() - tell the server the times and the size of a file
- * @inode: a file that is mapped
- * @wbc: says whether to wait for the answer
+ * famfs_write_inode() - send the times and the size of a file to the server
+ * @inode: an fmap inode
+ * @wbc: tells whether to wait for the answer
  *
  * Context: I_SYNC is held.
- * Return: 0, an error of the server, -EINTR or -ENOMEM where the server has not
- * been asked; then the inode is dirty again.
+ * Return: 0, an error of the server, -EINTR or -ENOMEM if no request reached
+ * the server; then the inode is dirty again.
  */
 int famfs_write_inode(struct inode *inode, struct writeback_control *wbc)
 {
-	/* The last unmount leaves nothing that is open or kept. */
+	/* The last unmount leaves no inode that is open or kept. */
 	bool active = atomic_read(&inode->i_sb->s_active);
 	int err;
 
