@@ -112,10 +112,12 @@ series_find()
 	die "series/$KIND has no patch $1"
 }
 
-# files_of PATCH: the whole files it brings; empty lines and comments are skipped.
+# files_of PATCH: the new files that it is the first to bring; empty lines, comments
+# and what it adds to files of earlier patches are skipped.
 files_of()
 {
-	[ ! -f "$SERIES/$1/files" ] || sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$SERIES/$1/files"
+	[ ! -f "$SERIES/$1/files" ] ||
+		sed 's/#.*//; s/[[:space:]]*$//; /:/d; /^$/d' "$SERIES/$1/files"
 }
 
 # hook_paths PATCH: the existing files that its hook edits.
@@ -199,6 +201,15 @@ check_message()
 		die "$1: message: carries a -by line of an author: whoever posts signs"
 }
 
+# cut_files: what each patch has of the new files, in CUT.
+cut_files()
+{
+	CUT=$SCRATCH/cut
+	rm -rf "$CUT"
+	"$TOP/scripts/series-cut.py" "$SERIES" "$OVERLAY" "$CUT" "${PATCHES[@]}" \
+		2> "$SCRATCH/log" || die "$(tail -n 1 "$SCRATCH/log")"
+}
+
 # add_files PATCH DIR
 add_files()
 {
@@ -214,8 +225,11 @@ add_files()
 		BROUGHT[$path]=$1
 		mkdir -p "$(dirname "$2/$path")"
 		cp "$OVERLAY/$path" "$2/$path"
-		echo "$path"
+		[ -e "$CUT/$1/$path" ] || echo "$path"
 	done < <(files_of "$1")
+	[ -d "$CUT/$1" ] || return 0
+	cp -r "$CUT/$1/." "$2/"
+	(cd "$CUT/$1" && find . -type f -printf '%P\n' | sort)
 }
 
 # add_hook PATCH DIR
@@ -296,6 +310,7 @@ series_build()
 	rm -rf "$state"
 	mkdir "$state"
 	: > "$stream"
+	cut_files
 
 	for i in "${!PATCHES[@]}"; do
 		patch=${PATCHES[i]}

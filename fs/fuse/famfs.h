@@ -271,7 +271,8 @@ int famfs_iomap_probe(struct inode *inode, loff_t pos);
 int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		 u64 start, u64 len);
 struct dax_device *famfs_live_dax_dev(const struct famfs_map *map);
-void famfs_flush_cpu_cache(struct address_space *mapping, struct dax_device *dax_dev);
+void famfs_flush_cpu_cache(struct address_space *mapping,
+			   struct dax_device *dax_dev);
 int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 int famfs_file_flush(struct file *file);
 void famfs_sync_fs(struct super_block *sb);
@@ -281,7 +282,7 @@ void famfs_size_write(struct inode *inode, loff_t size);
 bool famfs_size_dirty(const struct inode *inode);
 u32 famfs_size_to_flush(const struct inode *inode, u64 *size, u32 *seq);
 void famfs_size_flushed(struct inode *inode, u32 valid, u64 size, u32 seq,
-		     int err);
+			int err);
 int famfs_attr_flush_wait(struct inode *inode);
 int famfs_size_flush(struct inode *inode, loff_t size);
 int famfs_size_settle(struct inode *inode);
@@ -312,7 +313,8 @@ int famfs_claim_map(struct famfs_conn *conn, struct famfs_map *map,
 void famfs_unclaim_map(struct famfs_conn *conn, struct famfs_map *map);
 void famfs_claims_shrink(struct famfs_conn *conn, struct famfs_map *map);
 void famfs_unclaim_dev(struct famfs_daxdev *dev, struct famfs_map *map);
-struct inode *famfs_claim_next_inode(struct famfs_daxdev *dev, u64 *page, u64 end);
+struct inode *famfs_claim_next_inode(struct famfs_daxdev *dev, u64 *page,
+				     u64 end);
 
 /* famfs_failure.c */
 extern const struct dax_holder_operations famfs_holder_ops;
@@ -328,10 +330,10 @@ void famfs_unmap_beyond(struct inode *inode, loff_t size);
 void famfs_daxdev_warn(struct fuse_conn *fc, const char *name, int err);
 int famfs_daxdev_drop(struct famfs_daxdev *dev);
 void famfs_daxdev_drop_unnamed(struct famfs_daxdev *dev);
-struct famfs_daxdev *famfs_daxdev_find_or_add(struct famfs_conn *conn, dev_t devt,
-				   bool readonly);
+struct famfs_daxdev *famfs_daxdev_find_or_add(struct famfs_conn *conn,
+					      dev_t devt, bool readonly);
 struct famfs_daxdev *famfs_daxdev_lookup(struct famfs_conn *conn, u32 number,
-				     bool backing_id);
+					 bool backing_id);
 void famfs_map_put(struct famfs_conn *conn, struct famfs_map *map);
 void famfs_daxdevs_release(struct famfs_conn *conn);
 int famfs_backing_open(struct fuse_conn *fc,
@@ -343,23 +345,24 @@ bool famfs_conn_offer(struct fuse_mount *fm);
 bool famfs_conn_start(struct fuse_mount *fm, u64 flags);
 void famfs_conn_stop(struct fuse_conn *fc);
 void famfs_conn_free(struct fuse_conn *fc);
-int famfs_daxdevs_resolve(struct fuse_mount *fm, struct famfs_map *map, bool ask);
+int famfs_daxdevs_resolve(struct fuse_mount *fm, struct famfs_map *map,
+			  bool ask);
 
 /* famfs_install.c */
 void famfs_seq_inc(struct inode *inode);
 bool famfs_snap_stale(struct inode *inode,
 		      const struct famfs_fmap_snap *snap);
 int famfs_install_msg(struct inode *inode, const void *msg, size_t size,
-	       const struct famfs_fmap_snap *snap);
+		      const struct famfs_fmap_snap *snap);
 int famfs_revoke(struct inode *inode);
 void famfs_evict(struct inode *inode);
 
 /* famfs_notify.c */
 void famfs_staged_drop(struct inode *inode);
 int famfs_install_reply(struct inode *inode, const void *msg, size_t size,
-		     const struct famfs_fmap_snap *snap);
+			const struct famfs_fmap_snap *snap);
 int famfs_notify_fmap(struct fuse_conn *fc, unsigned int size,
-		 struct fuse_copy_state *cs);
+		      struct fuse_copy_state *cs);
 
 /* famfs_fetch.c */
 int famfs_fetch(struct inode *inode, bool locked);
@@ -372,16 +375,16 @@ int famfs_can_resize(struct inode *inode);
 int famfs_open_fetch(struct inode *inode, struct file *file);
 void famfs_open_cleanup(struct famfs_open_req *req);
 int famfs_open_prepare(struct famfs_open_req *req, struct inode *inode,
-		    struct file *file);
+		       struct file *file);
 void famfs_create_prepare(struct famfs_open_req *req, struct fuse_conn *fc);
 void famfs_open_add_arg(struct famfs_open_req *req, struct fuse_args *args,
-		    u32 *open_flags);
+			u32 *open_flags);
 int famfs_open_get_reply(struct famfs_open_req *req, struct fuse_args *args,
-		      ssize_t ret);
+			 ssize_t ret);
 int famfs_open_finish(struct famfs_open_req *req, struct inode *inode,
 		      struct fuse_file *ff);
 int famfs_create_finish(struct famfs_open_req *req, struct inode *inode,
-		       struct file *file, struct fuse_file *ff);
+			struct file *file, struct fuse_file *ff);
 
 /* famfs_grow.c */
 int famfs_zero_range(struct inode *inode, loff_t start, loff_t end);
@@ -397,9 +400,9 @@ long famfs_fallocate(struct file *file, int mode, loff_t offset,
 int famfs_truncate_fetch(struct inode *inode, const struct iattr *attr);
 int famfs_setattr_check(struct inode *inode, struct iattr *attr);
 int famfs_setattr_begin(struct inode *inode, struct iattr *attr,
-		       struct file *file, struct famfs_truncate *trunc);
+			struct file *file, struct famfs_truncate *trunc);
 int famfs_setattr_end(struct inode *inode, const struct iattr *attr,
-		     struct file *file, struct famfs_truncate *trunc, int err);
+		      struct file *file, struct famfs_truncate *trunc, int err);
 u32 famfs_create_flags(const struct fuse_conn *fc, u32 flags);
 int famfs_create_truncate(struct mnt_idmap *idmap, struct file *file,
 			  bool was_fmap);

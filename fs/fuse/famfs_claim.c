@@ -129,7 +129,7 @@ static int famfs_claim_check_range(const struct famfs_range *range, void *data)
 	int err;
 
 	err = famfs_daxdev_check_end(g->conn->devs[range->dev],
-			      range->addr + range->len);
+				     range->addr + range->len);
 	if (err) {
 		pr_debug("fmap refused: %#llx bytes at %#llx of device %u: error %d\n",
 			 range->len, range->addr, range->dev, err);
@@ -259,7 +259,8 @@ static int famfs_claim_all(struct famfs_conn *conn, struct famfs_map *map)
 }
 
 /* conn->lock was held throughout, so these insertions cannot fail. */
-static void famfs_claim_restore(struct famfs_conn *conn, struct famfs_claims *claims)
+static void famfs_claim_restore(struct famfs_conn *conn,
+				struct famfs_claims *claims)
 {
 	u32 i;
 
@@ -341,6 +342,7 @@ void famfs_claims_shrink(struct famfs_conn *conn, struct famfs_map *map)
 	u64 pages = map->mapped >> PAGE_SHIFT;
 	u32 i;
 
+	famfs_claims_assert_locked(map);
 	if (map->nr_stripes)
 		return;
 	mutex_lock(&conn->lock);
@@ -417,7 +419,8 @@ static struct famfs_claim *famfs_claim_find(struct famfs_conn *conn, u64 key)
  *
  * Return: a reference to the inode, or NULL if no more are found.
  */
-struct inode *famfs_claim_next_inode(struct famfs_daxdev *dev, u64 *page, u64 end)
+struct inode *famfs_claim_next_inode(struct famfs_daxdev *dev, u64 *page,
+				     u64 end)
 {
 	struct famfs_conn *conn = dev->conn;
 	u64 base = famfs_claim_key(dev->slot, 0);

@@ -297,7 +297,8 @@ static int famfs_daxdev_request(struct fuse_mount *fm, u32 index)
 	if (err)
 		famfs_daxdev_req_put(req);
 	else
-		err = wait_for_completion_killable(&req->done) ? -EINTR : req->err;
+		err = wait_for_completion_killable(&req->done) ?
+			-EINTR : req->err;
 	famfs_daxdev_req_put(req);
 	return err;
 }
@@ -343,7 +344,7 @@ static int famfs_index_resolve(struct fuse_mount *fm, u32 index)
 
 /* Find the device of a number, and hold it until famfs_map_put(). */
 static struct famfs_daxdev *famfs_daxdev_use(struct famfs_conn *conn,
-					  struct famfs_map *map, u32 number)
+					     struct famfs_map *map, u32 number)
 {
 	struct famfs_daxdev *dev;
 
@@ -363,7 +364,8 @@ struct famfs_resolve_walk {
 	struct famfs_daxdev *dev;
 };
 
-static int famfs_daxdev_resolve_number(struct famfs_resolve_walk *use, u32 *number)
+static int famfs_daxdev_resolve_number(struct famfs_resolve_walk *use,
+				       u32 *number)
 {
 	struct famfs_conn *conn = use->fm->fc->famfs;
 	int err;
@@ -401,7 +403,8 @@ static int famfs_daxdev_resolve_number(struct famfs_resolve_walk *use, u32 *numb
  * Return: 0, -ENODEV for a number without a device, or an error of
  * famfs_index_resolve().
  */
-int famfs_daxdevs_resolve(struct fuse_mount *fm, struct famfs_map *map, bool ask)
+int famfs_daxdevs_resolve(struct fuse_mount *fm, struct famfs_map *map,
+			  bool ask)
 {
 	struct famfs_resolve_walk use = {
 		.fm	= fm,

@@ -134,7 +134,7 @@ static int famfs_daxdev_acquire(struct famfs_daxdev *dev)
 }
 
 static struct famfs_daxdev *famfs_daxdev_add(struct famfs_conn *conn, u32 slot,
-					  dev_t devt, bool readonly)
+					     dev_t devt, bool readonly)
 {
 	struct famfs_daxdev *dev = kzalloc_obj(*dev);
 	int err;
@@ -172,8 +172,8 @@ static struct famfs_daxdev *famfs_daxdev_add(struct famfs_conn *conn, u32 slot,
  * device, -EOPNOTSUPP if it has another driver, -E2BIG if the table is full,
  * -ENOTCONN after the last unmount, -ENOMEM.
  */
-struct famfs_daxdev *famfs_daxdev_find_or_add(struct famfs_conn *conn, dev_t devt,
-				   bool readonly)
+struct famfs_daxdev *famfs_daxdev_find_or_add(struct famfs_conn *conn,
+					      dev_t devt, bool readonly)
 {
 	u32 i, slot = FAMFS_DEVS_MAX;
 
@@ -211,11 +211,13 @@ struct famfs_daxdev *famfs_daxdev_find_or_add(struct famfs_conn *conn, dev_t dev
  * Return: the device, which may be dead, or NULL.
  */
 struct famfs_daxdev *famfs_daxdev_lookup(struct famfs_conn *conn, u32 number,
-				     bool backing_id)
+					 bool backing_id)
 {
 	struct famfs_daxdev *dev;
 	struct fuse_backing *fb;
 
+	lockdep_assert(lockdep_is_held(&conn->register_lock) ||
+		       lockdep_is_held(&conn->lock));
 	if (!backing_id)
 		return xa_load(&conn->indices, number);
 	fb = fuse_backing_lookup(conn->fc, number, FUSE_BACKING_TYPE_DAX);
@@ -283,7 +285,8 @@ static int famfs_daxdev_backing_id(struct famfs_daxdev *dev)
 	return -ENOMEM;
 }
 
-static int famfs_backing_open_devt(struct famfs_conn *conn, dev_t devt, bool readonly)
+static int famfs_backing_open_devt(struct famfs_conn *conn, dev_t devt,
+				   bool readonly)
 {
 	struct famfs_daxdev *dev;
 	int id;
@@ -298,7 +301,8 @@ static int famfs_backing_open_devt(struct famfs_conn *conn, dev_t devt, bool rea
 	return id;
 }
 
-static int famfs_backing_open_file(struct fuse_conn *fc, const struct file *file)
+static int famfs_backing_open_file(struct fuse_conn *fc,
+				   const struct file *file)
 {
 	const struct inode *inode = file_inode(file);
 	char *name;
@@ -310,7 +314,7 @@ static int famfs_backing_open_file(struct fuse_conn *fc, const struct file *file
 	if (!S_ISCHR(inode->i_mode))
 		return -ENODEV;
 	id = famfs_backing_open_devt(fc->famfs, inode->i_rdev,
-			     !(file->f_mode & FMODE_WRITE));
+				     !(file->f_mode & FMODE_WRITE));
 	if (id > 0)
 		return id;
 

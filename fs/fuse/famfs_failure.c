@@ -48,7 +48,8 @@ int famfs_pin_wait(struct page *busy, struct dev_pagemap *pgmap,
 	int err;
 
 	might_sleep();
-	err = ___wait_var_event(busy, !left || (pgmap && dax_page_is_idle(busy)),
+	err = ___wait_var_event(busy,
+				!left || (pgmap && dax_page_is_idle(busy)),
 				state, 0, 0, left = schedule_timeout(left));
 	put_dev_pagemap(pgmap);
 	return err ? -EINTR : 0;
@@ -133,6 +134,7 @@ int famfs_wait_page_idle(struct inode *inode, struct page *busy)
 {
 	struct dev_pagemap *pgmap = get_dev_pagemap(page_to_pfn(busy));
 
+	lockdep_assert_held_write(&inode->i_mapping->invalidate_lock);
 	filemap_invalidate_unlock(inode->i_mapping);
 	return famfs_pin_wait(busy, pgmap, TASK_KILLABLE);
 }
@@ -149,6 +151,7 @@ int famfs_wait_page_idle(struct inode *inode, struct page *busy)
  */
 void famfs_unmap_beyond(struct inode *inode, loff_t size)
 {
+	lockdep_assert_held_write(&inode->i_mapping->invalidate_lock);
 	unmap_mapping_pages(inode->i_mapping, PAGE_ALIGN(size) >> PAGE_SHIFT, 0,
 			    true);
 }
@@ -158,7 +161,7 @@ void famfs_unmap_beyond(struct inode *inode, loff_t size)
  * now, if the server closed @dev when no fmap used it.
  */
 static struct famfs_map *famfs_map_on_dev(struct inode *inode,
-				      const struct famfs_daxdev *dev)
+					  const struct famfs_daxdev *dev)
 {
 	struct famfs_map *map = get_fuse_inode(inode)->famfs_meta;
 
@@ -178,8 +181,10 @@ static struct famfs_map *famfs_map_on_dev(struct inode *inode,
  * Returns true if done.  Otherwise @busy is a pinned page, maybe of another
  * device, with @pgmap for famfs_pin_wait(), or NULL if the lock was contended.
  */
-static bool famfs_daxdev_revoke_inode(struct inode *inode, struct famfs_daxdev *dev,
-			     struct page **busy, struct dev_pagemap **pgmap)
+static bool famfs_daxdev_revoke_inode(struct inode *inode,
+				      struct famfs_daxdev *dev,
+				      struct page **busy,
+				      struct dev_pagemap **pgmap)
 {
 	struct address_space *mapping = inode->i_mapping;
 	struct famfs_map *map;
@@ -210,8 +215,9 @@ static bool famfs_daxdev_revoke_inode(struct inode *inode, struct famfs_daxdev *
  * to be tried again, see famfs_daxdev_revoke_inode().  Returns false if no file
  * is left.
  */
-static bool famfs_daxdev_remove_next(struct famfs_daxdev *dev, u64 *page, bool *done,
-			      struct page **busy, struct dev_pagemap **pgmap)
+static bool famfs_daxdev_remove_next(struct famfs_daxdev *dev, u64 *page,
+				     bool *done, struct page **busy,
+				     struct dev_pagemap **pgmap)
 {
 	struct fuse_conn *fc = dev->conn->fc;
 	struct inode *inode = NULL;
@@ -219,7 +225,8 @@ static bool famfs_daxdev_remove_next(struct famfs_daxdev *dev, u64 *page, bool *
 
 	guard(rwsem_read)(&fc->killsb);
 	if (!list_empty(&fc->mounts))
-		inode = famfs_claim_next_inode(dev, &next, dev->size >> PAGE_SHIFT);
+		inode = famfs_claim_next_inode(dev, &next,
+					       dev->size >> PAGE_SHIFT);
 	if (!inode)
 		return false;
 	*done = famfs_daxdev_revoke_inode(inode, dev, busy, pgmap);

@@ -73,7 +73,7 @@ static int famfs_fetch_reply(struct inode *inode,
 		err = famfs_fetch_error(inode, size, snap);
 	else
 		err = famfs_install_reply(inode, args.out_args[0].value, size,
-				       snap);
+					  snap);
 	kvfree(args.out_args[0].value);
 	return err;
 }
@@ -304,7 +304,7 @@ void famfs_open_cleanup(struct famfs_open_req *req)
  * Return: as famfs_open_fetch(); famfs_open_cleanup() is due only after 0.
  */
 int famfs_open_prepare(struct famfs_open_req *req, struct inode *inode,
-		    struct file *file)
+		       struct file *file)
 {
 	int err;
 
@@ -342,7 +342,7 @@ void famfs_create_prepare(struct famfs_open_req *req, struct fuse_conn *fc)
  * @open_flags: FUSE_OPEN_* flags in it
  */
 void famfs_open_add_arg(struct famfs_open_req *req, struct fuse_args *args,
-		    u32 *open_flags)
+			u32 *open_flags)
 {
 	if (!req || !req->wants_fmap)
 		return;
@@ -361,7 +361,7 @@ void famfs_open_add_arg(struct famfs_open_req *req, struct fuse_args *args,
  * Return: 0 or the error in @ret.
  */
 int famfs_open_get_reply(struct famfs_open_req *req, struct fuse_args *args,
-		      ssize_t ret)
+			 ssize_t ret)
 {
 	if (!req || !req->wants_fmap)
 		return ret;
@@ -373,13 +373,13 @@ int famfs_open_get_reply(struct famfs_open_req *req, struct fuse_args *args,
 }
 
 static int famfs_open_install(struct famfs_open_req *req, struct inode *inode,
-			   bool appended)
+			      bool appended)
 {
 	int err = FAMFS_STALE;
 
 	if (appended)
 		err = famfs_install_reply(inode, req->msg, req->size,
-				       &req->snap);
+					  &req->snap);
 	return err == FAMFS_STALE ? famfs_fetch_retry(inode) : err;
 }
 
@@ -427,7 +427,7 @@ int famfs_open_finish(struct famfs_open_req *req, struct inode *inode,
  * Return: as famfs_open_finish() and famfs_open_fetch().
  */
 int famfs_create_finish(struct famfs_open_req *req, struct inode *inode,
-		       struct file *file, struct fuse_file *ff)
+			struct file *file, struct fuse_file *ff)
 {
 	bool was_fmap = fuse_is_famfs(inode);
 	int err;

@@ -58,7 +58,7 @@ static int famfs_rw_lock(struct kiocb *iocb, struct inode *inode)
 }
 
 static __always_inline int famfs_io_enter(struct kiocb *iocb,
-					 struct inode *inode)
+					  struct inode *inode)
 {
 	struct address_space *mapping = inode->i_mapping;
 
@@ -69,7 +69,8 @@ static __always_inline int famfs_io_enter(struct kiocb *iocb,
 }
 
 /* dax_iomap_rw() does not check the size. */
-static int famfs_write_check_space(struct famfs_rw *rw, const struct famfs_map *map)
+static int famfs_write_check_space(struct famfs_rw *rw,
+				   const struct famfs_map *map)
 {
 	struct kiocb *iocb = rw->iocb;
 	loff_t size = i_size_read(file_inode(iocb->ki_filp));
@@ -230,7 +231,7 @@ static noinline int famfs_rw_provide(struct famfs_rw *rw)
 		return famfs_zero_gap(iocb);
 	case FAMFS_RW_MEMORY:
 		rw->alloc_err = famfs_alloc(iocb->ki_filp, iocb->ki_pos +
-					 iov_iter_count(rw->iter));
+					    iov_iter_count(rw->iter));
 		return 0;
 	case FAMFS_RW_NOTHING:
 		break;
@@ -357,7 +358,7 @@ ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 
 /* A private mapping writes to its own copy, and the file does not change. */
 static __always_inline vm_fault_t famfs_dax_fault(struct vm_fault *vmf,
-						 unsigned int order)
+						  unsigned int order)
 {
 	struct file *file = vmf->vma->vm_file;
 	struct inode *inode = file_inode(file);

@@ -57,6 +57,8 @@ int famfs_extend_prepare(struct famfs_rw *rw, const struct famfs_map *map)
 	struct inode *inode = file_inode(rw->iocb->ki_filp);
 	loff_t pos = rw->iocb->ki_pos;
 
+	lockdep_assert_held_write(&inode->i_rwsem);
+	lockdep_assert_held(&inode->i_mapping->invalidate_lock);
 	if (map->readonly)
 		return -EROFS;
 	if (pos + iov_iter_count(rw->iter) > map->mapped) {
@@ -187,7 +189,8 @@ int famfs_alloc(struct file *file, loff_t end)
 	int err;
 
 	do {
-		err = famfs_fetch_locked(inode) ?: famfs_mapped_len(inode, &mapped);
+		err = famfs_fetch_locked(inode) ?:
+		      famfs_mapped_len(inode, &mapped);
 		if (err || mapped >= end)
 			return err;
 		err = famfs_try_alloc(inode, file->private_data, mapped, end);
@@ -225,6 +228,7 @@ int famfs_alloc_locked(struct inode *inode, struct file *file, loff_t end)
 	u64 mapped;
 	int err;
 
+	lockdep_assert_held_write(&inode->i_rwsem);
 	do {
 		/* i_rwsem is held, so FUSE_I_FMAP_LOCK cannot be taken. */
 		err = famfs_can_resize(inode);

@@ -102,7 +102,7 @@ static void famfs_server_size_update(struct inode *inode, u64 size, u32 seq)
  * Context: Any task, including the server's.
  */
 void famfs_size_flushed(struct inode *inode, u32 valid, u64 size, u32 seq,
-		     int err)
+			int err)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
@@ -208,12 +208,11 @@ static void famfs_set_nosec(struct inode *inode, bool nosec)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
-	spin_lock(&fi->lock);
+	guard(spinlock)(&fi->lock);
 	if (nosec)
 		inode->i_flags |= S_NOSEC;
 	else
 		inode->i_flags &= ~S_NOSEC;
-	spin_unlock(&fi->lock);
 }
 
 /*
@@ -332,6 +331,7 @@ int famfs_file_modified(struct file *file)
 	struct inode *inode = file_inode(file);
 	int err;
 
+	lockdep_assert_held_write(&inode->i_rwsem);
 	if (unlikely(!IS_NOSEC(inode))) {
 		err = famfs_strip_privs(inode, file);
 		if (err)
@@ -399,8 +399,8 @@ bool famfs_pagecache_lock(struct inode *inode)
 }
 
 /**
- * famfs_pagecache_unlock() - finish a change of the page cache
- * @inode: an inode for which famfs_pagecache_lock() returned true
+ * famfs_pagecache_unlock() - undo famfs_pagecache_lock()
+ * @inode: an inode for which it returned true
  */
 void famfs_pagecache_unlock(struct inode *inode)
 {
@@ -425,9 +425,8 @@ bool famfs_cached_open(struct fuse_file *ff, struct inode *inode)
 		return true;
 	if (!famfs_pagecache_lock(inode))
 		return false;
-	spin_lock(&fi->lock);
-	fi->famfs_nr_cached++;
-	spin_unlock(&fi->lock);
+	scoped_guard(spinlock, &fi->lock)
+		fi->famfs_nr_cached++;
 	ihold(inode);
 	ff->famfs_inode = inode;
 	famfs_pagecache_unlock(inode);
@@ -446,8 +445,7 @@ void famfs_cached_release(struct fuse_file *ff)
 	if (!inode)
 		return;
 	fi = get_fuse_inode(inode);
-	spin_lock(&fi->lock);
-	fi->famfs_nr_cached--;
-	spin_unlock(&fi->lock);
+	scoped_guard(spinlock, &fi->lock)
+		WARN_ON_ONCE(!fi->famfs_nr_cached--);
 	iput(inode);
 }

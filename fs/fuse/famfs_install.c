@@ -65,6 +65,7 @@ static int famfs_convert(struct inode *inode)
 	struct address_space *mapping = inode->i_mapping;
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
+	lockdep_assert_held_write(&mapping->invalidate_lock);
 	/* Stable: famfs_cached_open() takes invalidate_lock. */
 	if (READ_ONCE(fi->famfs_nr_cached))
 		return -EBUSY;
@@ -90,6 +91,8 @@ static void famfs_publish(struct inode *inode, struct famfs_map *map,
 	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
+	lockdep_assert_held_write(&inode->i_mapping->invalidate_lock);
+	WARN_ON_ONCE(!fuse_is_famfs(inode) || size > map->mapped);
 	/* Bytes beyond the new size were written and are lost. */
 	if (famfs_size_dirty(inode) && size < i_size_read(inode))
 		__filemap_set_wb_err(inode->i_mapping, -EIO);
@@ -126,8 +129,9 @@ static int famfs_unmap_or_busy(struct inode *inode, const struct famfs_map *map,
 }
 
 /* First offset at which the new fmap differs from the old one. */
-static u64 famfs_map_diff_start(struct inode *inode, const struct famfs_map *map,
-			     const struct famfs_map *old, loff_t size)
+static u64 famfs_map_diff_start(struct inode *inode,
+				const struct famfs_map *map,
+				const struct famfs_map *old, loff_t size)
 {
 	u64 pos = famfs_map_common_len(map, old);
 
@@ -163,7 +167,7 @@ static int famfs_replace(struct inode *inode, struct famfs_map *map,
 }
 
 static int famfs_install_new(struct inode *inode, struct famfs_map *map,
-			       loff_t size)
+			     loff_t size)
 {
 	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
 	int err;
@@ -216,7 +220,7 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
  * cached, and is not disturbed: its faults may be waiting for the server.
  */
 static int famfs_convert_and_install(struct inode *inode, struct famfs_map *map,
-				  const struct famfs_fmap_snap *snap)
+				     const struct famfs_fmap_snap *snap)
 {
 	struct address_space *mapping = inode->i_mapping;
 	struct fuse_inode *fi = get_fuse_inode(inode);
@@ -244,7 +248,7 @@ static int famfs_convert_and_install(struct inode *inode, struct famfs_map *map,
 
 /* The lock may be free soon, or its holder may have opened the file. */
 static int famfs_install_wait(struct inode *inode, struct famfs_map *map,
-			       const struct famfs_fmap_snap *snap)
+			      const struct famfs_fmap_snap *snap)
 {
 	int err;
 
@@ -271,7 +275,7 @@ static int famfs_install_wait(struct inode *inode, struct famfs_map *map,
  * errors the inode is unchanged.
  */
 static int famfs_install(struct inode *inode, struct famfs_map *map,
-		  const struct famfs_fmap_snap *snap)
+			 const struct famfs_fmap_snap *snap)
 {
 	int err;
 
@@ -286,8 +290,8 @@ static int famfs_install(struct inode *inode, struct famfs_map *map,
 	return err == FAMFS_CONTENDED ? -EBUSY : err;
 }
 
-static struct famfs_map *famfs_map_parse_logged(struct inode *inode, const void *msg,
-					size_t size)
+static struct famfs_map *famfs_map_parse_logged(struct inode *inode,
+						const void *msg, size_t size)
 {
 	struct famfs_parse_error error = {};
 	struct famfs_map *map;
@@ -309,7 +313,7 @@ static struct famfs_map *famfs_map_parse_logged(struct inode *inode, const void 
  * Return: true if the reply is void, whether right or wrong.
  */
 bool famfs_snap_stale(struct inode *inode,
-			    const struct famfs_fmap_snap *snap)
+		      const struct famfs_fmap_snap *snap)
 {
 	return snap && snap->seq != READ_ONCE(get_fuse_inode(inode)->famfs_seq);
 }
@@ -347,7 +351,7 @@ static int famfs_install_none(struct inode *inode, u32 seq)
  * empty reply about an fmap inode.
  */
 int famfs_install_msg(struct inode *inode, const void *msg, size_t size,
-	       const struct famfs_fmap_snap *snap)
+		      const struct famfs_fmap_snap *snap)
 {
 	struct famfs_map *map;
 	int err;

@@ -23,7 +23,7 @@
  * Shorten @range to the good memory around @pos, or return -EHWPOISON.
  */
 static int famfs_trim_poison(struct famfs_daxdev *dev, u64 pos,
-		    struct famfs_range *range)
+			     struct famfs_range *range)
 {
 	u64 skip = round_down(pos - range->offset, PAGE_SIZE);
 	unsigned long first = (range->addr + skip) >> PAGE_SHIFT;
@@ -56,8 +56,8 @@ static void famfs_iomap_set(struct iomap *iomap, const struct famfs_daxdev *dev,
 }
 
 static noinline int famfs_iomap_slow(const struct famfs_map *map,
-				       struct inode *inode, loff_t pos,
-				       unsigned int flags, struct iomap *iomap)
+				     struct inode *inode, loff_t pos,
+				     unsigned int flags, struct iomap *iomap)
 {
 	struct famfs_daxdev *dev;
 	struct famfs_range range;
@@ -88,6 +88,7 @@ static __always_inline int famfs_iomap_find(struct inode *inode, loff_t pos,
 	const struct famfs_map *map = famfs_inode_map(inode);
 	const struct famfs_daxdev *dev;
 
+	lockdep_assert_held(&inode->i_mapping->invalidate_lock);
 	if (unlikely(!map || pos >= map->mapped))
 		return -EIO;
 	if (unlikely(map->readonly && (flags & (IOMAP_WRITE | IOMAP_ZERO))))
@@ -255,7 +256,8 @@ struct dax_device *famfs_live_dax_dev(const struct famfs_map *map)
  *
  * Context: invalidate_lock is held.
  */
-void famfs_flush_cpu_cache(struct address_space *mapping, struct dax_device *dax_dev)
+void famfs_flush_cpu_cache(struct address_space *mapping,
+			   struct dax_device *dax_dev)
 {
 	struct writeback_control wbc = {
 		.sync_mode	= WB_SYNC_ALL,
@@ -263,6 +265,7 @@ void famfs_flush_cpu_cache(struct address_space *mapping, struct dax_device *dax
 		.range_end	= LLONG_MAX,
 	};
 
+	lockdep_assert_held(&mapping->invalidate_lock);
 	dax_writeback_mapping_range(mapping, dax_dev, &wbc);
 }
 

@@ -35,8 +35,8 @@ static inline u64 famfs_div_shift(u64 pos, u32 unit, int shift, u32 *rem)
 }
 
 /* The last of @nr elements of @size bytes with a @start not beyond @pos. */
-static __always_inline u32 famfs_bsearch_start(const u64 *start, size_t size, u32 nr,
-					u64 pos)
+static __always_inline u32 famfs_bsearch_start(const u64 *start, size_t size,
+					       u32 nr, u64 pos)
 {
 	u32 low = 0, high = nr - 1;
 
@@ -53,7 +53,8 @@ static __always_inline u32 famfs_bsearch_start(const u64 *start, size_t size, u3
 
 static u64 famfs_extent_end(const struct famfs_map *map, u32 i)
 {
-	return i + 1 < map->nr_extents ? map->extents[i + 1].start : map->mapped;
+	return i + 1 < map->nr_extents ?
+		map->extents[i + 1].start : map->mapped;
 }
 
 static void famfs_extent_range(const struct famfs_map *map, u32 i,
@@ -79,23 +80,26 @@ static void famfs_resolve_simple(const struct famfs_map *map, u64 pos,
 		i = min(div64_u64(pos, map->uniform_len), map->nr_extents - 1);
 	else
 		i = famfs_bsearch_start(&map->extents[0].start,
-				 sizeof(map->extents[0]), map->nr_extents, pos);
+					sizeof(map->extents[0]),
+					map->nr_extents, pos);
 	famfs_extent_range(map, i, range);
 }
 
 static void famfs_resolve_striped(const struct famfs_map *map, u64 pos,
 				  struct famfs_range *range)
 {
-	u32 i = famfs_bsearch_start(&map->stripes[0].start, sizeof(map->stripes[0]),
-			     map->nr_stripes, pos);
+	u32 i = famfs_bsearch_start(&map->stripes[0].start,
+				    sizeof(map->stripes[0]),
+				    map->nr_stripes, pos);
 	const struct famfs_stripe *stripe = &map->stripes[i];
 	const struct famfs_strip *strip;
 	u64 chunk, row;
 	u32 rest;
 
 	chunk = famfs_div_shift(pos - stripe->start, stripe->chunk_size,
-			     stripe->chunk_shift, &rest);
-	row = famfs_div_shift(chunk, stripe->nstrips, stripe->nstrips_shift, &i);
+				stripe->chunk_shift, &rest);
+	row = famfs_div_shift(chunk, stripe->nstrips, stripe->nstrips_shift,
+			      &i);
 	strip = &map->strips[stripe->first + i];
 
 	range->offset = pos - rest;

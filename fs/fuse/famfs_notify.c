@@ -33,8 +33,8 @@ static void famfs_partial_put(struct famfs_partial *partial)
 }
 
 static struct famfs_partial *famfs_partial_lookup(struct famfs_conn *conn,
-					      u64 nodeid,
-					      enum famfs_partial_kind kind)
+						  u64 nodeid,
+						  enum famfs_partial_kind kind)
 {
 	struct famfs_partial *partial;
 
@@ -49,8 +49,9 @@ static struct famfs_partial *famfs_partial_lookup(struct famfs_conn *conn,
 /**
  * Unlist a message, and return it with the list's reference, or NULL.
  */
-static struct famfs_partial *famfs_partial_remove(struct famfs_conn *conn, u64 nodeid,
-				     enum famfs_partial_kind kind)
+static struct famfs_partial *famfs_partial_remove(struct famfs_conn *conn,
+						  u64 nodeid,
+						  enum famfs_partial_kind kind)
 {
 	struct famfs_partial *partial;
 
@@ -65,12 +66,14 @@ static struct famfs_partial *famfs_partial_remove(struct famfs_conn *conn, u64 n
  * List a message, with the caller's reference, in place of one of the same kind
  * about the same file.
  */
-static void famfs_partial_add(struct famfs_conn *conn, struct famfs_partial *partial)
+static void famfs_partial_add(struct famfs_conn *conn,
+			      struct famfs_partial *partial)
 {
 	struct famfs_partial *old;
 
 	scoped_guard(mutex, &conn->partial_lock) {
-		old = famfs_partial_lookup(conn, partial->nodeid, partial->kind);
+		old = famfs_partial_lookup(conn, partial->nodeid,
+					   partial->kind);
 		if (old)
 			list_del_init(&old->list);
 		list_add(&partial->list, &conn->partials);
@@ -78,7 +81,8 @@ static void famfs_partial_add(struct famfs_conn *conn, struct famfs_partial *par
 	famfs_partial_put(old);
 }
 
-static struct famfs_partial *famfs_staged_get(struct famfs_conn *conn, u64 nodeid)
+static struct famfs_partial *famfs_staged_get(struct famfs_conn *conn,
+					      u64 nodeid)
 {
 	struct famfs_partial *staged;
 
@@ -104,7 +108,7 @@ static void famfs_staged_unlist(struct famfs_conn *conn,
 }
 
 static bool famfs_staged_matches(const struct famfs_partial *staged,
-			       const void *msg, size_t size)
+				 const void *msg, size_t size)
 {
 	return size == sizeof(struct fuse_fmap_header) && staged->size > size &&
 	       !memcmp(staged->msg, msg, size);
@@ -117,8 +121,8 @@ static bool famfs_staged_matches(const struct famfs_partial *staged,
 void famfs_staged_drop(struct inode *inode)
 {
 	famfs_partial_put(famfs_partial_remove(get_fuse_conn(inode)->famfs,
-					 get_node_id(inode),
-					 FAMFS_PARTIAL_STAGED));
+					       get_node_id(inode),
+					       FAMFS_PARTIAL_STAGED));
 }
 
 /**
@@ -136,7 +140,7 @@ void famfs_staged_drop(struct inode *inode)
  * Return: As famfs_install_msg().
  */
 int famfs_install_reply(struct inode *inode, const void *msg, size_t size,
-		     const struct famfs_fmap_snap *snap)
+			const struct famfs_fmap_snap *snap)
 {
 	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
 	struct famfs_partial *staged;
@@ -156,7 +160,7 @@ int famfs_install_reply(struct inode *inode, const void *msg, size_t size,
 }
 
 static struct famfs_partial *famfs_partial_alloc(u64 nodeid, size_t size,
-					     enum famfs_partial_kind kind)
+						 enum famfs_partial_kind kind)
 {
 	struct famfs_partial *partial;
 
@@ -191,7 +195,8 @@ famfs_partial_kind_of(const struct fuse_notify_fmap_out *out)
 
 /* A part at offset 0 discards an incomplete message. */
 static struct famfs_partial *
-famfs_partial_continue(struct fuse_conn *fc, const struct fuse_notify_fmap_out *out)
+famfs_partial_continue(struct fuse_conn *fc,
+		       const struct fuse_notify_fmap_out *out)
 {
 	enum famfs_partial_kind kind = famfs_partial_kind_of(out);
 	struct famfs_partial *partial;
@@ -204,7 +209,8 @@ famfs_partial_continue(struct fuse_conn *fc, const struct fuse_notify_fmap_out *
 			return ERR_PTR(-ENOENT);
 		return famfs_partial_alloc(out->nodeid, out->size, kind);
 	}
-	if (partial && partial->size == out->size && partial->filled == out->offset)
+	if (partial && partial->size == out->size &&
+	    partial->filled == out->offset)
 		return partial;
 	famfs_partial_put(partial);
 	pr_debug("fmap of node %llu: part at %llu is not the next one\n",
@@ -213,10 +219,11 @@ famfs_partial_continue(struct fuse_conn *fc, const struct fuse_notify_fmap_out *
 }
 
 static bool famfs_notify_valid(const struct fuse_notify_fmap_out *out,
-			     unsigned int size)
+			       unsigned int size)
 {
 	u64 flags = out->flags;
-	bool part = (flags & ~(u64)FUSE_NOTIFY_FMAP_STAGE) == FUSE_NOTIFY_FMAP_PART;
+	bool part = (flags & ~(u64)FUSE_NOTIFY_FMAP_STAGE) ==
+		    FUSE_NOTIFY_FMAP_PART;
 
 	if (out->reserved)
 		return false;
@@ -230,13 +237,13 @@ static bool famfs_notify_valid(const struct fuse_notify_fmap_out *out,
 	return part || (!flags && size);
 }
 
-/* Context: fuse_conn.killsb is held for reading. */
 static int famfs_notify_inode(struct fuse_conn *fc, u64 nodeid, const void *msg,
-			    size_t size)
+			      size_t size)
 {
 	struct inode *inode;
 	int err = -EINVAL;
 
+	lockdep_assert_held(&fc->killsb);
 	inode = fuse_ilookup(fc, nodeid, NULL);
 	if (!inode)
 		return -ENOENT;
@@ -247,41 +254,43 @@ static int famfs_notify_inode(struct fuse_conn *fc, u64 nodeid, const void *msg,
 	return err;
 }
 
-static int famfs_notify_nodeid(struct fuse_conn *fc, u64 nodeid, const void *msg,
-		      size_t size)
+static int famfs_notify_nodeid(struct fuse_conn *fc, u64 nodeid,
+			       const void *msg, size_t size)
 {
 	guard(rwsem_read)(&fc->killsb);
 	return famfs_notify_inode(fc, nodeid, msg, size);
 }
 
-static int famfs_notify_complete(struct fuse_conn *fc, struct famfs_partial *partial,
-			       struct fuse_copy_state *cs)
+static int famfs_notify_complete(struct fuse_conn *fc,
+				 struct famfs_partial *partial,
+				 struct fuse_copy_state *cs)
 {
 	int err;
 
 	fuse_copy_finish(cs);
-	err = famfs_notify_nodeid(fc, partial->nodeid, partial->msg, partial->size);
+	err = famfs_notify_nodeid(fc, partial->nodeid, partial->msg,
+				  partial->size);
 	famfs_partial_put(partial);
 	return err;
 }
 
 /* A part without bytes discards incomplete and staged messages. */
 static int famfs_partial_abort(struct famfs_conn *conn,
-			     const struct fuse_notify_fmap_out *out)
+			       const struct fuse_notify_fmap_out *out)
 {
 	enum famfs_partial_kind kind = famfs_partial_kind_of(out);
 
 	famfs_partial_put(famfs_partial_remove(conn, out->nodeid, kind));
 	if (kind == FAMFS_PARTIAL_STAGING)
 		famfs_partial_put(famfs_partial_remove(conn, out->nodeid,
-						 FAMFS_PARTIAL_STAGED));
+						       FAMFS_PARTIAL_STAGED));
 	return 0;
 }
 
 /* Keep the partial message until it is complete. */
 static int famfs_notify_part(struct fuse_conn *fc,
-			   const struct fuse_notify_fmap_out *out,
-			   unsigned int size, struct fuse_copy_state *cs)
+			     const struct fuse_notify_fmap_out *out,
+			     unsigned int size, struct fuse_copy_state *cs)
 {
 	struct famfs_partial *partial;
 	int err;
@@ -299,16 +308,17 @@ static int famfs_notify_part(struct fuse_conn *fc,
 		return err;
 	}
 	partial->filled += size;
-	if (partial->filled == partial->size && partial->kind == FAMFS_PARTIAL_STAGING)
+	if (partial->filled == partial->size) {
+		if (partial->kind == FAMFS_PARTIAL_PUSH)
+			return famfs_notify_complete(fc, partial, cs);
 		partial->kind = FAMFS_PARTIAL_STAGED;
-	else if (partial->filled == partial->size)
-		return famfs_notify_complete(fc, partial, cs);
+	}
 	famfs_partial_add(fc->famfs, partial);
 	return 0;
 }
 
-static int famfs_notify_whole(struct fuse_conn *fc, u64 nodeid, unsigned int size,
-			    struct fuse_copy_state *cs)
+static int famfs_notify_whole(struct fuse_conn *fc, u64 nodeid,
+			      unsigned int size, struct fuse_copy_state *cs)
 {
 	void *msg;
 	int err;
@@ -338,7 +348,7 @@ static int famfs_notify_whole(struct fuse_conn *fc, u64 nodeid, unsigned int siz
  * an error of famfs_daxdevs_resolve() or famfs_install().
  */
 int famfs_notify_fmap(struct fuse_conn *fc, unsigned int size,
-		 struct fuse_copy_state *cs)
+		      struct fuse_copy_state *cs)
 {
 	struct fuse_notify_fmap_out out;
 	int err;

@@ -146,7 +146,7 @@ static int famfs_parse_simple(struct famfs_parser *p, struct famfs_map *map,
 
 /* Length of the chunks of a stripe of @nbytes that are in strip @i. */
 static u64 famfs_strip_min_len(const struct famfs_stripe *stripe, u64 nbytes,
-			    u32 i)
+			       u32 i)
 {
 	u64 chunks = DIV_ROUND_UP_ULL(nbytes, stripe->chunk_size);
 	u32 rem, last;
@@ -213,23 +213,28 @@ static int famfs_parse_stripe(struct famfs_parser *p, struct famfs_map *map,
 	return famfs_parse_strips(p, map, stripe);
 }
 
+static size_t famfs_extents_size(u32 nr)
+{
+	return array_size(nr, sizeof(struct fuse_fmap_extent));
+}
+
 /* Count the strips, and check that nothing follows them. */
 static int famfs_count_strips(struct famfs_parser *p, u32 nr, u32 *nr_strips)
 {
+	const struct fuse_fmap_stripe *in;
 	size_t start = p->pos;
 	u32 i;
 
 	*nr_strips = 0;
 	for (i = 0; i < nr; i++) {
 		size_t pos = p->pos;
-		const struct fuse_fmap_stripe *in = famfs_parse_bytes(p, sizeof(*in));
 
+		in = famfs_parse_bytes(p, sizeof(*in));
 		if (!in)
 			return famfs_parse_fail(p, pos, "message ends before its stripes");
 		if (!in->nstrips)
 			return famfs_parse_fail(p, pos, "stripe without strips");
-		if (!famfs_parse_bytes(p, array_size(in->nstrips,
-						     sizeof(struct fuse_fmap_extent))))
+		if (!famfs_parse_bytes(p, famfs_extents_size(in->nstrips)))
 			return famfs_parse_fail(p, pos, "message ends before its strips");
 		*nr_strips += in->nstrips;
 	}
@@ -278,8 +283,7 @@ static struct famfs_map *famfs_parse_body(struct famfs_parser *p,
 
 	if (striped)
 		err = famfs_count_strips(p, hdr->nextents, &nr_strips);
-	else if (p->size - p->pos != array_size(hdr->nextents,
-						sizeof(struct fuse_fmap_extent)))
+	else if (p->size - p->pos != famfs_extents_size(hdr->nextents))
 		err = famfs_parse_fail(p, 0, "length does not fit the extents");
 	if (err)
 		return ERR_PTR(err);
@@ -326,9 +330,10 @@ struct famfs_map *famfs_map_parse(const void *msg, size_t size,
 		.size	= size,
 		.error	= error,
 	};
-	const struct fuse_fmap_header *hdr = famfs_parse_bytes(&p, sizeof(*hdr));
+	const struct fuse_fmap_header *hdr;
 	int err;
 
+	hdr = famfs_parse_bytes(&p, sizeof(*hdr));
 	if (!hdr)
 		err = famfs_parse_fail(&p, 0, "shorter than a header");
 	else

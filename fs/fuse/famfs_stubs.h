@@ -57,7 +57,7 @@ static inline void famfs_sync_fs(struct super_block *sb)
 }
 
 static inline int famfs_notify_fmap(struct fuse_conn *fc, unsigned int size,
-			       struct fuse_copy_state *cs)
+				    struct fuse_copy_state *cs)
 {
 	return -EINVAL;
 }
@@ -73,24 +73,24 @@ static inline int famfs_backing_close(struct fuse_conn *fc, int id)
 	return -EOPNOTSUPP;
 }
 
-static inline int famfs_open_prepare(struct famfs_open_req *req, struct inode *inode,
-				  struct file *file)
+static inline int famfs_open_prepare(struct famfs_open_req *req,
+				     struct inode *inode, struct file *file)
 {
 	return 0;
 }
 
 static inline void famfs_create_prepare(struct famfs_open_req *req,
-				     struct fuse_conn *fc)
+					struct fuse_conn *fc)
 {
 }
 
 static inline void famfs_open_add_arg(struct famfs_open_req *req,
-				  struct fuse_args *args, u32 *open_flags)
+				      struct fuse_args *args, u32 *open_flags)
 {
 }
 
 static inline int famfs_open_get_reply(struct famfs_open_req *req,
-				    struct fuse_args *args, ssize_t ret)
+				       struct fuse_args *args, ssize_t ret)
 {
 	return ret;
 }
@@ -102,8 +102,8 @@ static inline int famfs_open_finish(struct famfs_open_req *req,
 }
 
 static inline int famfs_create_finish(struct famfs_open_req *req,
-				     struct inode *inode, struct file *file,
-				     struct fuse_file *ff)
+				      struct inode *inode, struct file *file,
+				      struct fuse_file *ff)
 {
 	return 0;
 }
@@ -149,15 +149,15 @@ static inline int famfs_setattr_check(struct inode *inode, struct iattr *attr)
 }
 
 static inline int famfs_setattr_begin(struct inode *inode, struct iattr *attr,
-				     struct file *file,
-				     struct famfs_truncate *trunc)
+				      struct file *file,
+				      struct famfs_truncate *trunc)
 {
 	return 0;
 }
 
 static inline int famfs_setattr_end(struct inode *inode,
-				   const struct iattr *attr, struct file *file,
-				   struct famfs_truncate *trunc, int err)
+				    const struct iattr *attr, struct file *file,
+				    struct famfs_truncate *trunc, int err)
 {
 	return err;
 }
@@ -184,13 +184,13 @@ static inline int famfs_write_inode(struct inode *inode,
 }
 
 static inline u32 famfs_size_to_flush(const struct inode *inode, u64 *size,
-				     u32 *seq)
+				      u32 *seq)
 {
 	return 0;
 }
 
 static inline void famfs_size_flushed(struct inode *inode, u32 valid, u64 size,
-				   u32 seq, int err)
+				      u32 seq, int err)
 {
 }
 

@@ -62,6 +62,7 @@ int famfs_setattr_check(struct inode *inode, struct iattr *attr)
 {
 	int err;
 
+	lockdep_assert_held_write(&inode->i_rwsem);
 	if (!(attr->ia_valid & ATTR_SIZE))
 		return 0;
 	/* i_rwsem is held, so FUSE_I_FMAP_LOCK cannot be taken. */
@@ -102,6 +103,9 @@ static int famfs_truncate_unmap(struct inode *inode, loff_t size)
 	struct page *busy;
 	int err;
 
+	lockdep_assert_held_write(&inode->i_rwsem);
+	WARN_ON_ONCE(!test_bit(FUSE_I_SIZE_UNSTABLE,
+			       &get_fuse_inode(inode)->state));
 	for (;;) {
 		filemap_invalidate_lock(inode->i_mapping);
 		map = famfs_inode_map(inode);
@@ -154,7 +158,7 @@ static void famfs_truncate_map(struct inode *inode, loff_t size)
 
 /* Returns 0, 1 if the fmap has changed or is too short, or an error. */
 static int famfs_zero_chunk(struct inode *inode, loff_t pos, loff_t end,
-			   u32 seq)
+			    u32 seq)
 {
 	const struct famfs_map *map;
 	int ret = 1;
@@ -191,7 +195,7 @@ static int famfs_zero_beyond(struct inode *inode, loff_t size, u32 seq)
  * the fmap in between, start over.
  */
 static int famfs_truncate_prepare_up(struct inode *inode, struct file *file,
-			    struct famfs_truncate *trunc, loff_t size)
+				     struct famfs_truncate *trunc, loff_t size)
 {
 	int ret;
 
@@ -218,13 +222,14 @@ static int famfs_truncate_prepare_up(struct inode *inode, struct file *file,
  * famfs_alloc_locked(), -EINTR.
  */
 int famfs_setattr_begin(struct inode *inode, struct iattr *attr,
-		       struct file *file, struct famfs_truncate *trunc)
+			struct file *file, struct famfs_truncate *trunc)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	int err;
 
 	if (!fuse_is_famfs(inode))
 		return 0;
+	lockdep_assert_held_write(&inode->i_rwsem);
 	/* Attributes in flight would undo the change. */
 	if (!famfs_is_truncate(inode, attr))
 		return famfs_attr_flush_wait(inode);
@@ -236,7 +241,8 @@ int famfs_setattr_begin(struct inode *inode, struct iattr *attr,
 	attr->ia_valid |= ATTR_MTIME | ATTR_CTIME;
 	set_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
 	if (attr->ia_size > trunc->old)
-		err = famfs_truncate_prepare_up(inode, file, trunc, attr->ia_size);
+		err = famfs_truncate_prepare_up(inode, file, trunc,
+						attr->ia_size);
 	else
 		err = famfs_truncate_unmap(inode, attr->ia_size);
 	if (err)
@@ -295,7 +301,7 @@ static bool famfs_truncate_commit_up(struct inode *inode, loff_t size, u32 seq)
 }
 
 static int famfs_truncate_up(struct inode *inode, struct file *file,
-		      struct famfs_truncate *trunc, loff_t size)
+			     struct famfs_truncate *trunc, loff_t size)
 {
 	int err = 0;
 
@@ -317,7 +323,7 @@ static void famfs_truncate_undo(struct inode *inode, loff_t old)
 
 /* A server that died may or may not have freed the memory. */
 static void famfs_truncate_abort(struct inode *inode, loff_t size,
-				const struct famfs_truncate *trunc, int err)
+				 const struct famfs_truncate *trunc, int err)
 {
 	if (size > trunc->old)
 		return;
@@ -338,7 +344,7 @@ static void famfs_truncate_abort(struct inode *inode, loff_t size,
  * Return: @err, or an error of growing again if the fmap has changed.
  */
 int famfs_setattr_end(struct inode *inode, const struct iattr *attr,
-		     struct file *file, struct famfs_truncate *trunc, int err)
+		      struct file *file, struct famfs_truncate *trunc, int err)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	loff_t size = attr->ia_size;

@@ -278,14 +278,16 @@ struct famfs_attr_flush {
  */
 static void famfs_attr_flush_end(struct fuse_args *args, int error)
 {
-	struct famfs_attr_flush *flush = container_of(args, struct famfs_attr_flush, args);
+	struct famfs_attr_flush *flush =
+		container_of(args, struct famfs_attr_flush, args);
 	struct inode *inode = flush->inode;
 	struct fuse_file *ff = flush->ff;
 
 	/* These errors come from the server here, so they are answers. */
 	if (famfs_err_unanswered(error))
 		error = -EIO;
-	famfs_size_flushed(inode, flush->in.valid, flush->in.size, flush->seq, error);
+	famfs_size_flushed(inode, flush->in.valid, flush->in.size, flush->seq,
+			   error);
 	/* An fmap installed after the request was sent takes precedence. */
 	if (!error && famfs_size_dirty(inode))
 		mark_inode_dirty_sync(inode);
@@ -301,7 +303,7 @@ static void famfs_attr_flush_fill(struct famfs_attr_flush *flush)
 
 	fuse_times_fill(flush->inode, flush->ff, &flush->in);
 	flush->in.valid |= famfs_size_to_flush(flush->inode, &flush->in.size,
-					     &flush->seq);
+					       &flush->seq);
 	args->opcode = FUSE_SETATTR;
 	args->nodeid = get_node_id(flush->inode);
 	args->in_numargs = 1;
