@@ -98,7 +98,7 @@ def cut(text, gone):
         rest = [i for i in keep if not HEADING.match(i.strip())]
         if rest or not items:
             out += ''.join(keep) + end
-    return out
+    return out.rstrip('\n') + '\n'
 
 
 def names_in(text):

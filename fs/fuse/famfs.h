@@ -64,6 +64,8 @@
 
 struct dax_device;
 struct fuse_copy_state;
+struct iov_iter;
+struct kiocb;
 struct writeback_control;
 
 /**
@@ -207,6 +209,34 @@ struct famfs_open_req {
 struct famfs_truncate {
 	loff_t old;
 	u32 seq;
+};
+
+/**
+ * enum famfs_rw_need - what a read or write needs before it can continue
+ * @FAMFS_RW_NOTHING: nothing, or it is complete
+ * @FAMFS_RW_MAP: the fmap, which was revoked or changed
+ * @FAMFS_RW_MEMORY: memory beyond the end of the fmap
+ * @FAMFS_RW_ZEROS: zeros between EOF and its start
+ */
+enum famfs_rw_need {
+	FAMFS_RW_NOTHING,
+	FAMFS_RW_MAP,
+	FAMFS_RW_MEMORY,
+	FAMFS_RW_ZEROS,
+};
+
+/**
+ * struct famfs_rw - a read or write
+ * @iocb: the kiocb
+ * @iter: the user's buffer
+ * @need: what it needs, with no locks held
+ * @alloc_err: 0, or why the server has not mapped more memory
+ */
+struct famfs_rw {
+	struct kiocb *iocb;
+	struct iov_iter *iter;
+	enum famfs_rw_need need;
+	int alloc_err;
 };
 
 /* famfs_daxdev.c */
@@ -389,6 +419,7 @@ int famfs_create_finish(struct famfs_open_req *req, struct inode *inode,
 /* famfs_grow.c */
 int famfs_zero_range(struct inode *inode, loff_t start, loff_t end);
 void famfs_extend_commit(struct inode *inode, loff_t size);
+int famfs_extend_prepare(struct famfs_rw *rw, const struct famfs_map *map);
 int famfs_mapped_len(struct inode *inode, u64 *mapped);
 int famfs_alloc(struct file *file, loff_t end);
 int famfs_alloc_locked(struct inode *inode, struct file *file, loff_t end);

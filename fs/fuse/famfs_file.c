@@ -7,7 +7,6 @@
  */
 
 #include "famfs.h"
-#include "famfs_rw.h"
 
 #include <linux/dax.h>
 #include <linux/pagemap.h>

@@ -12,7 +12,6 @@
  */
 
 #include "famfs.h"
-#include "famfs_rw.h"
 
 #include <linux/dax.h>
 #include <linux/falloc.h>
