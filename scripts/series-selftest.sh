@@ -95,7 +95,8 @@ fresh()
 	tree_git "$TREE" commit -q -m base
 	tree_git "$TREE" tag base
 
-	cp "$TOP"/scripts/{lib,series-lib,series,apply,refresh}.sh "$CHECKOUT/scripts/"
+	cp "$TOP"/scripts/{lib,series-lib,series,apply,refresh}.sh \
+		"$TOP/scripts/series-cut.py" "$CHECKOUT/scripts/"
 	cp "$TOP/scripts/check/private-regex.sh" "$CHECKOUT/scripts/check/"
 	patch_folder 01-first
 	patch_folder 02-second
@@ -192,6 +193,95 @@ patch_folder 03-third
 refuses "a patch that changes nothing" '03-third changes nothing' apply.sh
 mv "$CHECKOUT/series/linux/03-third" "$CHECKOUT/series/linux/02-third"
 refuses "two patches with one number" 'numbered 02' apply.sh
+
+# Files that come in parts.
+# parts_of_file: whole.c and whole.h with 02, less what 03 brings.
+parts_of_file()
+{
+	fresh
+	patch_folder 03-third
+	cat > "$CHECKOUT/fs/whole.c" <<'END'
+#include "whole.h"
+
+/* The first { of them. */
+int first(int a)
+{
+	return a;
+
+}
+
+#define TWICE(a) \
+	((a) + (a))
+
+/**
+ * second() - what comes later
+ * @a: a number
+ */
+int second(struct pair *a,
+	   int b)
+{
+	return TWICE(b);
+}
+END
+	cat > "$CHECKOUT/fs/whole.h" <<'END'
+/**
+ * struct pair - two
+ * @one: the first
+ * @two: the second,
+ *	 of two lines
+ */
+struct pair {
+	int one;
+	int *two[3];
+};
+
+/* whole.c */
+int first(int a);
+int second(struct pair *a,
+	   int b);
+
+/* other.c */
+int third(void);
+END
+	printf 'fs/whole.c\nfs/whole.h\n' > "$CHECKOUT/series/linux/02-second/files"
+	printf '%s\n' 'fs/whole.c: second TWICE' 'fs/whole.h: pair.two' \
+		> "$CHECKOUT/series/linux/03-third/files"
+}
+
+# lacks FILE TEXT
+lacks()
+{
+	! grep -qF "$2" "$TREE/fs/$1"
+}
+
+parts_of_file
+passes "a file in parts" apply.sh 02
+holds "has what comes first" grep -q 'int first' "$TREE/fs/whole.c"
+holds "and no function that comes later" lacks whole.c second
+holds "nor a macro" lacks whole.c TWICE
+holds "nor a declaration" lacks whole.h second
+holds "nor a field" lacks whole.h "*two"
+holds "nor what is said of it" lacks whole.h "lines"
+holds "and no empty line at its end" test -n "$(tail -n 1 "$TREE/fs/whole.c")"
+holds "but what no file defines" grep -q third "$TREE/fs/whole.h"
+echo 'int more;' >> "$TREE/fs/whole.c"
+refuses "an edit of a part in the tree" 'both in .* and in the overlay' refresh.sh 02
+tree_git "$TREE" checkout -q .
+passes "the last patch" apply.sh
+holds "gives the whole of the source" cmp "$CHECKOUT/fs/whole.c" "$TREE/fs/whole.c"
+holds "and of the header" cmp "$CHECKOUT/fs/whole.h" "$TREE/fs/whole.h"
+passes "a series with such a file is good" series.sh
+sed -i 's/return TWICE/return 2 + TWICE/' "$CHECKOUT/fs/whole.c"
+passes "an edit of what comes later" series.sh
+holds "is in the later patch" \
+	grep -q '^+.return 2 + TWICE' "$CHECKOUT/build/series/linux/0003-test-03-third.patch"
+passes "all hooks can be written anew" refresh.sh --all
+echo 'fs/whole.c: fourth' >> "$CHECKOUT/series/linux/03-third/files"
+refuses "a definition that is not there" '03-third: files: fs/whole.c has no fourth' apply.sh
+echo 'fs/whole.h: pair.three' > "$CHECKOUT/series/linux/03-third/files"
+refuses "a field that is not there" 'fs/whole.h has no pair.three' apply.sh
+echo 'fs/other.c: first' > "$CHECKOUT/series/linux/03-third/files"
+refuses "a part of what no patch brings" 'no earlier patch brings fs/other.c' apply.sh
 
 fresh
 echo "char where[] = \"/""tmp/x/file\";" >> "$CHECKOUT/fs/whole.c"
