@@ -185,6 +185,7 @@ struct famfs_fmap_snap {
 /**
  * struct famfs_trip - an open that may bring the map along
  * @inode: the inode whose FUSE_I_FMAP_FETCH is held, or NULL
+ * @joined: of a creation, what the reply has besides, or NULL
  * @msg: what came with the reply
  * @size: its length in bytes
  * @asked: how it was before the request
@@ -192,6 +193,7 @@ struct famfs_fmap_snap {
  */
 struct famfs_trip {
 	struct inode *inode;
+	struct famfs_joined *joined;
 	void *msg;
 	size_t size;
 	struct famfs_fmap_snap asked;
@@ -282,8 +284,6 @@ void famfs_map_put(struct famfs_conn *conn, struct famfs_map *map);
 void famfs_devs_put(struct famfs_conn *conn);
 
 /* famfs_ask.c */
-#define FAMFS_INDICES_MAX	256	/* for one device */
-
 int famfs_dev_ask(struct fuse_mount *fm, u32 index);
 
 /* famfs_claim.c */

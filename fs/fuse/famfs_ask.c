@@ -14,6 +14,8 @@
 #include <linux/namei.h>
 #include <linux/slab.h>
 
+#define FAMFS_INDICES_MAX	256	/* for one device */
+
 /* One GET_DAXDEV request; the asker may be killed before the reply. */
 struct famfs_daxdev_req {
 	struct fuse_args args;

@@ -158,17 +158,17 @@ static bool famfs_sync_stops(struct inode *inode)
 
 /**
  * famfs_sync_fs() - write back what is dirty in a superblock's mapped files
- * @sb: a FUSE superblock
+ * @sb: a superblock whose server has agreed to maps
  *
  * sync() leaves FUSE's inodes alone, since writing them could wait for the
  * server for ever.  This waits neither for the server nor for pinned pages.
  */
 void famfs_sync_fs(struct super_block *sb)
 {
-	struct famfs_conn *conn = famfs_conn_of(get_fuse_conn_super(sb));
+	struct famfs_conn *conn = get_fuse_conn_super(sb)->famfs;
 	struct inode *inode, *prev = NULL;
 
-	if (!conn || !atomic_long_read(&conn->nr_maps))
+	if (!atomic_long_read(&conn->nr_maps))
 		return;
 
 	spin_lock(&sb->s_inode_list_lock);

@@ -11,7 +11,25 @@
 #include "famfs.h"
 
 #include <linux/mm.h>
+#include <linux/slab.h>
 #include <linux/wait_bit.h>
+
+/**
+ * struct famfs_joined - two arguments of a reply in one
+ * @entry: the first
+ * @open: the second
+ * @to_entry: where the first is wanted
+ * @to_open: where the second is wanted
+ */
+struct famfs_joined {
+	struct fuse_entry_out entry;
+	struct fuse_open_out open;
+	struct fuse_entry_out *to_entry;
+	struct fuse_open_out *to_open;
+};
+
+static_assert(offsetof(struct famfs_joined, open) ==
+	      sizeof(struct fuse_entry_out));
 
 static int famfs_trip_lock(struct famfs_trip *trip, struct inode *inode)
 {
@@ -31,6 +49,7 @@ void famfs_trip_end(struct famfs_trip *trip)
 	if (trip->inode)
 		clear_and_wake_up_bit(FUSE_I_FMAP_FETCH,
 				      &get_fuse_inode(trip->inode)->state);
+	kfree(trip->joined);
 	kvfree(trip->msg);
 	*trip = (struct famfs_trip) {};
 }
@@ -82,19 +101,43 @@ void famfs_trip_create(struct famfs_trip *trip, struct fuse_conn *fc)
 	*trip = (struct famfs_trip) { .asks = fc->dax_fmap };
 }
 
+/* A third argument would make all requests of all servers larger. */
+static bool famfs_trip_join(struct famfs_trip *trip, struct fuse_args *args)
+{
+	struct famfs_joined *joined = kzalloc_obj(*joined);
+
+	if (!joined)
+		return false;
+	joined->to_entry = args->out_args[0].value;
+	joined->to_open = args->out_args[1].value;
+	args->out_numargs = 1;
+	args->out_args[0].size += args->out_args[1].size;
+	args->out_args[0].value = joined;
+	trip->joined = joined;
+	return true;
+}
+
 /**
  * famfs_trip_ask() - ask for the map in a request
  * @trip: the open, or NULL for what has no map
  * @args: the request, whose arguments are complete
  * @open_flags: FUSE_OPEN_* flags in it
+ *
+ * Out of memory it is asked for later.
  */
 void famfs_trip_ask(struct famfs_trip *trip, struct fuse_args *args,
 		    u32 *open_flags)
 {
 	if (!trip || !trip->asks)
 		return;
+	if (args->out_numargs > 1 && !famfs_trip_join(trip, args)) {
+		trip->asks = false;
+		return;
+	}
 	*open_flags |= FUSE_OPEN_FMAP;
-	args->out_args[args->out_numargs++].size = FAMFS_REPLY_MAX;
+	args->out_args[1].value = NULL;
+	args->out_args[1].size = FAMFS_REPLY_MAX;
+	args->out_numargs = 2;
 	args->out_argvar = true;
 	args->out_alloc = true;
 }
@@ -112,10 +155,14 @@ int famfs_trip_answer(struct famfs_trip *trip, struct fuse_args *args,
 {
 	if (!trip || !trip->asks)
 		return ret;
-	trip->msg = args->out_args[args->out_numargs - 1].value;
+	trip->msg = args->out_args[1].value;
 	if (ret < 0)
 		return ret;
 	trip->size = ret;
+	if (trip->joined) {
+		*trip->joined->to_entry = trip->joined->entry;
+		*trip->joined->to_open = trip->joined->open;
+	}
 	return 0;
 }
 
