@@ -77,8 +77,8 @@ static int famfs_take_nothing(struct inode *inode, u32 seq)
  * @asked: as for famfs_install(); a reply may bring up questions about devices
  *
  * Context: As famfs_install().
- * Return: 0, FAMFS_OVERTAKEN, an error of the map or of a device, -EIO for an
- * empty reply about a mapped inode.
+ * Return: 0, FAMFS_OVERTAKEN, FAMFS_IN_USE, an error of the map or of a device,
+ * -EIO for an empty reply about a mapped inode.
  */
 int famfs_take(struct inode *inode, const void *msg, size_t size,
 	       const struct famfs_fmap_snap *asked)
@@ -237,6 +237,8 @@ int famfs_fetch_known(struct inode *inode)
 		if (err == FAMFS_OVERTAKEN)
 			err = 0;
 	}
+	if (err == FAMFS_IN_USE)
+		return -EBUSY;
 	return err ?: famfs_check_lost(inode);
 }
 
@@ -250,7 +252,7 @@ int famfs_fetch_known(struct inode *inode)
  *
  * Context: i_rwsem is held for writing.  May wait for the server, killably
  * until it has read the request.
- * Return: 0 also where the file has no map, or an error as famfs_fetch_known().
+ * Return: 0 also where the file has no map, or an error of famfs_fetch().
  */
 int famfs_fetch_truncate(struct inode *inode, const struct iattr *attr)
 {
@@ -264,7 +266,7 @@ int famfs_fetch_truncate(struct inode *inode, const struct iattr *attr)
 		if (err == FAMFS_OVERTAKEN)
 			err = 0;
 	}
-	return err == -EBUSY && !fuse_is_famfs(inode) ? 0 : err;
+	return err == FAMFS_IN_USE ? 0 : err;
 }
 
 /**
