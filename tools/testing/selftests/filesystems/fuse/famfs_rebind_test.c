@@ -9,6 +9,7 @@
  * was not bound to it any more.
  */
 #include <sched.h>
+#include <time.h>
 
 #include "famfs_task.h"
 #include "famfs_test.h"
