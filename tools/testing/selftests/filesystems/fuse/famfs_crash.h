@@ -145,6 +145,8 @@ bool crash_end(struct crash *c);
 const char *crash_op_text(const struct crash_op *op);
 
 /* famfs_crash_judge.c: what the contract says to it. */
+bool crash_loses(const struct crash *c, int file);
+void crash_lose(struct crash *c, int file, __u64 size);
 bool crash_may_lose(const struct crash *c, const struct crash_op *op);
 void crash_allow(struct crash *c, const struct crash_op *op);
 __u64 crash_judge(struct crash *c, const struct crash_op *op, bool done);
@@ -152,9 +154,10 @@ void crash_adopt(struct crash *c, const struct crash_op *op, __u64 least,
 		 __u64 size);
 
 /* famfs_crash_server.c: what a server does by itself, and its end. */
+bool crash_server_hold(struct crash *c);
+void crash_server_go(struct crash *c);
 void crash_serve(struct crash *c, enum crash_kind kind, int file, __u64 pos);
 bool crash_pinned(const struct crash *c, int file, __u64 pos);
-bool crash_loses(const struct crash *c, int file);
 void crash_set_late(struct crash *c, bool late);
 int crash_pin(struct crash *c, int file, __u64 pos);
 void crash_unpin(struct crash *c);

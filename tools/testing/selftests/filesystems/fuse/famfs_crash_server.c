@@ -21,6 +21,33 @@ static struct famfs_file *file_of(struct crash *c, int file)
 	return &c->st->files[file];
 }
 
+/*
+ * To the kernel the test and the server are one, and what one of them does the
+ * other has to know: a map that says a size from before one that has been
+ * replied to makes the file smaller.  So the test acts while the server has
+ * stopped, wherever that is.  Returns false if there is none any more.
+ */
+bool crash_server_hold(struct crash *c)
+{
+	struct famfs_server *srv = &c->env->srv;
+	int status;
+
+	if (c->dead || kill(srv->pid, SIGSTOP) ||
+	    waitpid(srv->pid, &status, WUNTRACED) != srv->pid)
+		return false;
+	if (WIFSTOPPED(status))
+		return true;
+	srv->pid = 0;
+	crash_server_lost(c);
+	return false;
+}
+
+void crash_server_go(struct crash *c)
+{
+	if (c->env->srv.pid)
+		kill(c->env->srv.pid, SIGCONT);
+}
+
 /* What is pinned from there on stays the file's until it is let go. */
 bool crash_pinned(const struct crash *c, int file, __u64 pos)
 {
@@ -37,28 +64,6 @@ static bool pushed(struct crash *c, int file, int err)
 	return !err || err == -ENOENT;
 }
 
-/* Does the file lose what the server has not been told, with a new map? */
-bool crash_loses(const struct crash *c, int file)
-{
-	const struct famfs_model *m = &c->sh->model[file];
-
-	return file < CRASH_FILES && m->revoked &&
-	       c->st->files[file].size < m->size;
-}
-
-/* Bytes that the server has not been told go with the memory they are in. */
-static void lose(struct crash *c, int file, __u64 size)
-{
-	struct famfs_model *m = &c->sh->model[file];
-
-	if (size >= m->size)
-		return;
-	m->loose = true;
-	m->lossy = true;
-	m->stale = true;
-	model_may(m, size, m->size, 0);
-}
-
 static bool push(struct crash *c, int file)
 {
 	struct famfs_file *f = file_of(c, file);
@@ -66,7 +71,7 @@ static bool push(struct crash *c, int file)
 
 	if (!err && file < CRASH_FILES) {
 		if (crash_loses(c, file))
-			lose(c, file, f->size);
+			crash_lose(c, file, f->size);
 		c->sh->model[file].revoked = false;
 	}
 	return pushed(c, file, err);
@@ -158,7 +163,7 @@ static void trade_units(struct crash *c, int file)
 				c->st->pool.owner[old.unit[i]] = 0;
 		if (i > from && crash_pinned(c, file, from * unit))
 			crash_wrong(c, "a page has moved that is pinned");
-		lose(c, file, f->size > from * unit ? f->size : from * unit);
+		crash_lose(c, file, f->size > from * unit ? f->size : from * unit);
 	} else {
 		for (i = from; i < f->units; i++)
 			if (f->unit[i] != old.unit[i])
@@ -168,7 +173,7 @@ static void trade_units(struct crash *c, int file)
 	crash_memory_settle(c);
 }
 
-/* Does what a server may do at any time; pos has it vary. */
+/* What a server may do at any time, while it has stopped; pos has it vary. */
 void crash_serve(struct crash *c, enum crash_kind kind, int file, __u64 pos)
 {
 	struct famfs_file *f = file_of(c, file);
