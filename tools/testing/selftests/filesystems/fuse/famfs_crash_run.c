@@ -307,9 +307,10 @@ static bool serve(struct crash *c, const struct crash_op *op)
 				       .slot = op->slot };
 
 	act(c, op->kind, op->file, op->pos);
-	if (!c->sh->wrong[0] && c->sh->model[op->file].loose)
-		return run_op(c, &stat);
-	return !c->sh->wrong[0];
+	if (c->dead || !c->sh->model[op->file].loose)
+		return !c->sh->wrong[0];
+	crash_server_drain(c, op->file);
+	return !c->sh->wrong[0] && run_op(c, &stat);
 }
 
 static bool run_any(struct crash *c, const struct crash_op *op)

@@ -25,20 +25,25 @@ static struct famfs_file *file_of(struct crash *c, int file)
  * To the kernel the test and the server are one, and what one of them does the
  * other has to know: a map that says a size from before one that has been
  * replied to makes the file smaller.  So the test acts while the server has
- * stopped, wherever that is.  Returns false if there is none any more.
+ * stopped between requests.  Returns false if there is none any more.
  */
 bool crash_server_hold(struct crash *c)
 {
 	struct famfs_server *srv = &c->env->srv;
 	int status;
 
-	if (c->dead || kill(srv->pid, SIGSTOP) ||
-	    waitpid(srv->pid, &status, WUNTRACED) != srv->pid)
-		return false;
-	if (WIFSTOPPED(status))
-		return true;
-	srv->pid = 0;
-	crash_server_lost(c);
+	while (!c->dead && !kill(srv->pid, SIGSTOP) &&
+	       waitpid(srv->pid, &status, WUNTRACED) == srv->pid) {
+		if (!WIFSTOPPED(status)) {
+			srv->pid = 0;
+			crash_server_lost(c);
+			break;
+		}
+		if (!c->sh->busy)
+			return true;
+		crash_server_go(c);
+		usleep(100);
+	}
 	return false;
 }
 
@@ -48,10 +53,30 @@ void crash_server_go(struct crash *c)
 		kill(c->env->srv.pid, SIGCONT);
 }
 
-/* What is pinned from there on stays the file's until it is let go. */
-bool crash_pinned(const struct crash *c, int file, __u64 pos)
+static long read_ctl(struct crash *c, const char *name, const char *format)
 {
-	return c->pin_file == file && c->pin_pos >= pos;
+	char path[128];
+	long n = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%u/%s", c->ctl, c->minor, name);
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	if (fscanf(f, format, &n) != 1)
+		n = -1;
+	fclose(f);
+	return n;
+}
+
+/* Has the server see to what was on its way when a file lost memory. */
+void crash_server_drain(struct crash *c, int file)
+{
+	int i;
+
+	for (i = 0; i < 2000 && read_ctl(c, "waiting", "%ld") > 0; i++)
+		usleep(1000);
+	c->sh->void_from[file] = 0;
 }
 
 /* Pages that are pinned are a good reason, and so is a file nobody knows. */
@@ -206,20 +231,6 @@ void crash_serve(struct crash *c, enum crash_kind kind, int file, __u64 pos)
 	}
 }
 
-/* Has the server keep, or not any more, what a killed task has left. */
-void crash_set_late(struct crash *c, bool late)
-{
-	struct famfs_server *srv = &c->env->srv;
-
-	if (c->sh->late == late)
-		return;
-	c->sh->late = late;
-	if (late)
-		famfs_hold(srv, FUSE_SETATTR, FAMFS_ANY);
-	else
-		famfs_release_op(srv, FUSE_SETATTR);
-}
-
 /* Waits until this mount has the device. */
 static int wait_device(struct crash *c)
 {
@@ -250,6 +261,7 @@ int crash_mount(struct crash *c)
 		srv->fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	c->dev = fcntl(srv->fd, F_DUPFD_CLOEXEC, 3);
 	c->st->held = 0;
+	c->sh->busy = false;
 	c->sh->how = HOW_WELL;
 	c->dead = false;
 	err = famfs_mount_fork(c->env);
@@ -407,33 +419,17 @@ bool crash_host_gone(struct crash *c)
 	return !c->sh->wrong[0];
 }
 
-static long count_maps(struct crash *c)
-{
-	char path[128];
-	long n = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%u/dax", c->ctl, c->minor);
-	f = fopen(path, "re");
-	if (!f)
-		return -1;
-	if (fscanf(f, "maps %ld", &n) != 1)
-		n = -1;
-	fclose(f);
-	return n;
-}
-
 /* Has the kernel forget all files, which nobody has open. */
 bool crash_evict(struct crash *c)
 {
 	int i, file;
 
 	crash_unpin(c);
-	for (i = 0; i < 500 && count_maps(c) > 0; i++) {
+	for (i = 0; i < 500 && read_ctl(c, "dax", "maps %ld") > 0; i++) {
 		famfs_write_text("/proc/sys/vm/drop_caches", "2");
 		usleep(i < 20 ? 500 : 10000);
 	}
-	if (count_maps(c) > 0)
+	if (read_ctl(c, "dax", "maps %ld") > 0)
 		crash_wrong(c, "files that nobody has open stay");
 	for (file = 0; file < CRASH_FILES; file++) {
 		struct famfs_model *m = &c->sh->model[file];
