@@ -96,7 +96,11 @@ static void famfs_publish(struct inode *inode, struct famfs_map *map,
 	if (famfs_size_untold(inode) && size < i_size_read(inode))
 		__filemap_set_wb_err(inode->i_mapping, -EIO);
 	famfs_size_write(inode, size);
-	WRITE_ONCE(fi->famfs_server_size, map->file_size);
+	/* An answer from before counts for nothing as soon as this size counts. */
+	scoped_guard(spinlock, &fi->lock) {
+		WRITE_ONCE(fi->famfs_server_size, map->file_size);
+		fi->famfs_seq++;
+	}
 
 	atomic_long_inc(&conn->nr_maps);
 	atomic_long_add(map->nr_extents + map->nr_strips, &conn->nr_extents);
@@ -215,8 +219,6 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 		err = famfs_replace(inode, map, old, size);
 	else
 		err = famfs_install_first(inode, map, size);
-	if (!err)
-		famfs_seq_inc(inode);
 	/* With the lock free the next one may have freed @map. */
 	if (old)
 		trace_famfs_replace(inode, map, err);
