@@ -7,14 +7,12 @@
  *   FUSE_I_FMAP_LOCK		bit lock: one opener requests the fmap; taken
  *				with no locks held (at create: only the
  *				directory's i_rwsem)
- *   FUSE_I_NOSEC_LOCK		bit lock: one opener requests the privileges; as
- *				above
+ *   FUSE_I_NOSEC_LOCK		bit lock: one opener requests privileges; as above
  *   famfs_conn.register_lock	device table and names; taken by the server's
  *				tasks; holders may wait for ->notify_failure()
  *				of a device without fmaps, but for no user
- *   device_lock of a device	held by the driver core around
- *				->notify_failure() when unbinding; never taken
- *				here
+ *   device_lock of a device	held by the driver core when unbinding, around
+ *				->notify_failure(); never taken here
  *   dax_device.holder_rwsem	(read) held around ->notify_failure();
  *				fs_put_dax() takes it for writing, so none of
  *				the locks below is held then
@@ -24,8 +22,7 @@
  *   inode->i_rwsem		held by read and write; holders may wait for the
  *				server
  *   mmap_lock, sb_pagefault	held by faults
- *   famfs_conn.ask_lock	one GET_DAXDEV at a time; never taken by the
- *				server
+ *   famfs_conn.ask_lock	one GET_DAXDEV at a time; no server takes it
  *   mapping->invalidate_lock	held by faults and copying, and for writing to
  *				change the fmap; holders wait neither for the
  *				server nor for faults of an fmap file
@@ -188,6 +185,7 @@ struct famfs_fmap_snap {
 /**
  * struct famfs_open_req - an open whose reply may carry the fmap
  * @inode: the inode whose FUSE_I_FMAP_LOCK is held, or NULL
+ * @joined: the rest of the reply to FUSE_CREATE, or NULL
  * @msg: the fmap in the reply
  * @size: its length in bytes
  * @snap: from before the request
@@ -195,6 +193,7 @@ struct famfs_fmap_snap {
  */
 struct famfs_open_req {
 	struct inode *inode;
+	struct famfs_joined *joined;
 	void *msg;
 	size_t size;
 	struct famfs_fmap_snap snap;
@@ -248,12 +247,11 @@ static inline bool famfs_err_unanswered(int err)
 	return err == -EINTR || err == -ENOMEM;
 }
 
-/* Neither success nor an error: the caller tries again. */
-enum famfs_retry {
-	/* famfs_seq has changed since the request, and the reply is void. */
-	FAMFS_STALE = 1,
-	/* The holder of the lock may be waiting for the server. */
-	FAMFS_CONTENDED,
+/* Results that are neither success nor an error. */
+enum famfs_result {
+	FAMFS_STALE = 1,	/* famfs_seq has changed: the reply is void */
+	FAMFS_CONTENDED,	/* the lock's holder may wait for the server */
+	FAMFS_IN_USE,		/* a cached file is open, and stays cached */
 };
 
 /* Logs the connection's device number with the message. */
@@ -331,7 +329,7 @@ bool famfs_inode_attr_dirty(struct inode *inode);
 u32 famfs_cache_mask(struct inode *inode);
 void famfs_keep_work(struct work_struct *work);
 void famfs_attr_flush_done(struct inode *inode);
-void famfs_inode_keep(struct inode *inode);
+bool famfs_inode_keep(struct inode *inode);
 void famfs_file_release(struct inode *inode, struct fuse_file *ff);
 int famfs_write_inode(struct inode *inode, struct writeback_control *wbc);
 
@@ -397,7 +395,7 @@ int famfs_notify_fmap(struct fuse_conn *fc, unsigned int size,
 /* famfs_fetch.c */
 int famfs_fetch(struct inode *inode, bool locked);
 bool famfs_needs_fetch(struct inode *inode);
-int famfs_fetch_retry(struct inode *inode);
+int famfs_fetch_retry(struct inode *inode, bool locked);
 int famfs_fetch_locked(struct inode *inode);
 const struct famfs_map *famfs_map_lock(struct inode *inode);
 void famfs_map_unlock(struct inode *inode);

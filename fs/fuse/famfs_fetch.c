@@ -16,9 +16,7 @@
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
-/**
- * State of the inode before a request, to be passed to famfs_install_msg().
- */
+/* State of the inode before a request, to be passed to famfs_install_msg(). */
 static struct famfs_fmap_snap famfs_fmap_snapshot(struct inode *inode)
 {
 	const struct fuse_inode *fi = get_fuse_inode(inode);
@@ -27,23 +25,6 @@ static struct famfs_fmap_snap famfs_fmap_snapshot(struct inode *inode)
 		.seq	= READ_ONCE(fi->famfs_seq),
 		.size	= READ_ONCE(fi->famfs_server_size),
 	};
-}
-
-/* A push overtakes an error as well as an fmap. */
-static int famfs_fetch_error(struct inode *inode, int err,
-			     const struct famfs_fmap_snap *snap)
-{
-	if (famfs_err_unanswered(err))
-		return err;
-	if (err == -ENOSYS)
-		get_fuse_conn(inode)->dax_fmap = 0;
-	else
-		famfs_staged_drop(inode);
-	if (famfs_snap_stale(inode, snap))
-		return FAMFS_STALE;
-	if (err == -ENOSYS)
-		return fuse_is_famfs(inode) ? -EIO : 0;
-	return err;
 }
 
 static int famfs_fetch_reply(struct inode *inode,
@@ -69,11 +50,17 @@ static int famfs_fetch_reply(struct inode *inode,
 	args.out_args[0].size = in.size;
 
 	size = fuse_simple_request(fm, &args);
-	if (size < 0)
-		err = famfs_fetch_error(inode, size, snap);
-	else
+	if (size == -ENOSYS) {
+		fm->fc->dax_fmap = 0;
+		err = fuse_is_famfs(inode) ? -EIO : 0;
+	} else if (size < 0) {
+		if (!famfs_err_unanswered(size))
+			famfs_staged_drop(inode);
+		err = size;
+	} else {
 		err = famfs_install_reply(inode, args.out_args[0].value, size,
 					  snap);
+	}
 	kvfree(args.out_args[0].value);
 	return err;
 }
@@ -89,8 +76,7 @@ static int famfs_fetch_reply(struct inode *inode,
  * Context: No lock held that the server could need; i_rwsem only if the inode
  * is an fmap file or @locked.
  * Return: 0 also if the file has no fmap, FAMFS_STALE if the inode was given an
- * fmap or lost it in between, -EINTR, an error of the server, of the fmap or of
- * a device.
+ * fmap or lost it in between, FAMFS_IN_USE, -EINTR, or another error.
  */
 int famfs_fetch(struct inode *inode, bool locked)
 {
@@ -129,9 +115,7 @@ bool famfs_needs_fetch(struct inode *inode)
 	       !test_bit(FUSE_I_NO_FMAP, &fi->state);
 }
 
-/*
- * -EIO for an fmap inode without an fmap on a connection whose server has none.
- */
+/* -EIO for an fmap inode without one if the server has none any more. */
 static int famfs_check_revoked(struct inode *inode)
 {
 	if (likely(get_fuse_conn(inode)->dax_fmap) || !fuse_is_famfs(inode) ||
@@ -143,20 +127,23 @@ static int famfs_check_revoked(struct inode *inode)
 /**
  * famfs_fetch_retry() - request the fmap of an inode until it is known
  * @inode: an inode of any kind
+ * @locked: as for famfs_fetch()
  *
- * A push takes precedence over the reply.
+ * A push takes precedence over a reply, and over an error.
  *
  * Context: As famfs_fetch().
- * Return: as famfs_fetch() without FAMFS_STALE; -EIO if an fmap inode has lost
- * its fmap for good.
+ * Return: as famfs_fetch() without FAMFS_STALE, or FAMFS_IN_USE; -EIO if an
+ * fmap inode has lost its fmap for good.
  */
-int famfs_fetch_retry(struct inode *inode)
+int famfs_fetch_retry(struct inode *inode, bool locked)
 {
 	int err = 0;
 
 	while (!err && famfs_needs_fetch(inode)) {
-		err = famfs_fetch(inode, false);
-		if (err == FAMFS_STALE)
+		err = famfs_fetch(inode, locked);
+		if (err == FAMFS_STALE ||
+		    (err < 0 && !famfs_err_unanswered(err) &&
+		     famfs_has_fmap(inode)))
 			err = 0;
 	}
 	return err ?: famfs_check_revoked(inode);
@@ -166,12 +153,10 @@ int famfs_fetch_retry(struct inode *inode)
  * famfs_fetch_locked() - make sure that the fmap of an inode has been fetched
  * @inode: an inode of any kind
  *
- * FUSE_I_FMAP_LOCK is held for the request, so that concurrent openers send
- * one.
+ * FUSE_I_FMAP_LOCK has concurrent openers send one request.
  *
  * Context: No lock held that the server could need.
- * Return: 0 also if the file has no fmap, -EINTR, or an error of
- * famfs_fetch_retry().
+ * Return: as famfs_fetch_retry(), -EBUSY for FAMFS_IN_USE.
  */
 int famfs_fetch_locked(struct inode *inode)
 {
@@ -182,48 +167,9 @@ int famfs_fetch_locked(struct inode *inode)
 		return famfs_check_revoked(inode);
 	if (wait_on_bit_lock(&fi->state, FUSE_I_FMAP_LOCK, TASK_KILLABLE))
 		return -EINTR;
-	err = famfs_fetch_retry(inode);
+	err = famfs_fetch_retry(inode, false);
 	clear_and_wake_up_bit(FUSE_I_FMAP_LOCK, &fi->state);
-	return err;
-}
-
-/**
- * famfs_map_lock() - get the fmap of a file, and keep it from changing
- * @inode: an fmap inode
- *
- * A revoked fmap is requested again, so that no caller handles a missing one.
- *
- * Context: No lock held that the server could need except i_rwsem; mmap_lock
- * may be held.  May wait for the server, killably until it has read the
- * request.
- * Return: the fmap, with invalidate_lock held for reading until
- * famfs_map_unlock(), or an error of famfs_fetch_retry().
- */
-const struct famfs_map *famfs_map_lock(struct inode *inode)
-{
-	const struct famfs_map *map;
-	int err;
-
-	for (;;) {
-		filemap_invalidate_lock_shared(inode->i_mapping);
-		map = famfs_inode_map(inode);
-		if (map)
-			return map;
-		filemap_invalidate_unlock_shared(inode->i_mapping);
-
-		err = famfs_fetch_retry(inode);
-		if (err)
-			return ERR_PTR(err);
-	}
-}
-
-/**
- * famfs_map_unlock() - drop the lock of famfs_map_lock()
- * @inode: an inode for which famfs_map_lock() returned an fmap
- */
-void famfs_map_unlock(struct inode *inode)
-{
-	filemap_invalidate_unlock_shared(inode->i_mapping);
+	return err == FAMFS_IN_USE ? -EBUSY : err;
 }
 
 /**
@@ -277,6 +223,17 @@ static int famfs_fetch_lock(struct famfs_open_req *req, struct inode *inode)
 	return 0;
 }
 
+/* struct fuse_args has room for two parts: the first two of three in one. */
+struct famfs_joined {
+	struct fuse_entry_out entry;
+	struct fuse_open_out open;
+	struct fuse_entry_out *to_entry;
+	struct fuse_open_out *to_open;
+};
+
+static_assert(offsetof(struct famfs_joined, open) ==
+	      sizeof(struct fuse_entry_out));
+
 /**
  * famfs_open_cleanup() - free the resources of an open
  * @req: an open that has succeeded or failed
@@ -286,6 +243,7 @@ void famfs_open_cleanup(struct famfs_open_req *req)
 	if (req->inode)
 		clear_and_wake_up_bit(FUSE_I_FMAP_LOCK,
 				      &get_fuse_inode(req->inode)->state);
+	kfree(req->joined);
 	kvfree(req->msg);
 	*req = (struct famfs_open_req) {};
 }
@@ -335,19 +293,43 @@ void famfs_create_prepare(struct famfs_open_req *req, struct fuse_conn *fc)
 	*req = (struct famfs_open_req) { .wants_fmap = fc->dax_fmap };
 }
 
+static bool famfs_open_join_args(struct famfs_open_req *req,
+				 struct fuse_args *args)
+{
+	struct famfs_joined *joined = kzalloc_obj(*joined);
+
+	if (!joined)
+		return false;
+	joined->to_entry = args->out_args[0].value;
+	joined->to_open = args->out_args[1].value;
+	args->out_numargs = 1;
+	args->out_args[0].size += args->out_args[1].size;
+	args->out_args[0].value = joined;
+	req->joined = joined;
+	return true;
+}
+
 /**
  * famfs_open_add_arg() - let the reply to a request carry the fmap
  * @req: the open, or NULL if the request has no fmap
  * @args: the request, otherwise complete
  * @open_flags: FUSE_OPEN_* flags in it
+ *
+ * Out of memory, the fmap is fetched later.
  */
 void famfs_open_add_arg(struct famfs_open_req *req, struct fuse_args *args,
 			u32 *open_flags)
 {
 	if (!req || !req->wants_fmap)
 		return;
+	if (args->out_numargs > 1 && !famfs_open_join_args(req, args)) {
+		req->wants_fmap = false;
+		return;
+	}
 	*open_flags |= FUSE_OPEN_FMAP;
-	args->out_args[args->out_numargs++].size = FAMFS_REPLY_MAX;
+	args->out_args[1].value = NULL;
+	args->out_args[1].size = FAMFS_REPLY_MAX;
+	args->out_numargs = 2;
 	args->out_argvar = true;
 	args->out_alloc = true;
 }
@@ -365,10 +347,14 @@ int famfs_open_get_reply(struct famfs_open_req *req, struct fuse_args *args,
 {
 	if (!req || !req->wants_fmap)
 		return ret;
-	req->msg = args->out_args[args->out_numargs - 1].value;
+	req->msg = args->out_args[1].value;
 	if (ret < 0)
 		return ret;
 	req->size = ret;
+	if (req->joined) {
+		*req->joined->to_entry = req->joined->entry;
+		*req->joined->to_open = req->joined->open;
+	}
 	return 0;
 }
 
@@ -380,7 +366,9 @@ static int famfs_open_install(struct famfs_open_req *req, struct inode *inode,
 	if (appended)
 		err = famfs_install_reply(inode, req->msg, req->size,
 					  &req->snap);
-	return err == FAMFS_STALE ? famfs_fetch_retry(inode) : err;
+	if (err == FAMFS_STALE)
+		err = famfs_fetch_retry(inode, false);
+	return err == FAMFS_IN_USE ? -EBUSY : err;
 }
 
 /**

@@ -5,8 +5,7 @@
  * The size of a growing file changes locally: writes raise it, and FUSE_SETATTR
  * sends it to the server at fsync(), close() and writeback.  famfs_server_size
  * is the size that the server is known to have.  The size is dirty if i_size is
- * larger.  i_size is never smaller because of a local change: truncate() sends
- * its size to the server first.
+ * larger.  truncate() sends its size first, so i_size is never smaller.
  *
  * An error from the server, or a dead connection, is an answer: fsync() and
  * close() return it, wb_err reports it to every open file, and the size is sent

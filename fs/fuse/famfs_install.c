@@ -57,8 +57,8 @@ static loff_t famfs_map_size(struct inode *inode, struct famfs_map *map,
 }
 
 /*
- * Turn a page-cached inode into a DAX inode.  Fails with -EBUSY if it has
- * cached pages or is open: existing VMAs cannot be converted.
+ * Turn a page-cached inode into a DAX inode.  Fails if it has cached pages or is
+ * open: existing VMAs cannot be converted.
  */
 static int famfs_convert(struct inode *inode)
 {
@@ -68,7 +68,7 @@ static int famfs_convert(struct inode *inode)
 	lockdep_assert_held_write(&mapping->invalidate_lock);
 	/* Stable: famfs_cached_open() takes invalidate_lock. */
 	if (READ_ONCE(fi->famfs_nr_cached))
-		return -EBUSY;
+		return FAMFS_IN_USE;
 	truncate_inode_pages(mapping, 0);
 
 	/* Attribute updates change i_flags under this lock alone. */
@@ -97,7 +97,11 @@ static void famfs_publish(struct inode *inode, struct famfs_map *map,
 	if (famfs_size_dirty(inode) && size < i_size_read(inode))
 		__filemap_set_wb_err(inode->i_mapping, -EIO);
 	famfs_size_write(inode, size);
-	WRITE_ONCE(fi->famfs_server_size, map->file_size);
+	/* From here on an answer to an earlier request does not count. */
+	scoped_guard(spinlock, &fi->lock) {
+		WRITE_ONCE(fi->famfs_server_size, map->file_size);
+		fi->famfs_seq++;
+	}
 
 	atomic_long_inc(&conn->nr_maps);
 	atomic_long_add(map->nr_extents + map->nr_strips, &conn->nr_extents);
@@ -201,8 +205,6 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 		err = famfs_replace(inode, map, old, size);
 	else
 		err = famfs_install_new(inode, map, size);
-	if (!err)
-		famfs_seq_inc(inode);
 	/* Once the lock is free, another change may free @map. */
 	if (old)
 		trace_famfs_replace(inode, map, err);
@@ -228,7 +230,7 @@ static int famfs_convert_and_install(struct inode *inode, struct famfs_map *map,
 
 	if (READ_ONCE(fi->famfs_nr_cached))
 		return snap && snap->seq != READ_ONCE(fi->famfs_seq) ?
-			FAMFS_STALE : -EBUSY;
+			FAMFS_STALE : FAMFS_IN_USE;
 	if (snap) {
 		if (!snap->locked && inode_lock_killable(inode))
 			return -EINTR;
@@ -264,14 +266,13 @@ static int famfs_install_wait(struct inode *inode, struct famfs_map *map,
 
 /**
  * Give an inode an fmap, the first one or another.  Afterwards nobody sees the
- * old
- * fmap.
+ * old fmap.
  *
  * Context: A reply may wait for the server, and needs i_rwsem free or an fmap
  * inode.  A push waits for nothing that the server may hold.
  *
- * Returns 0, FAMFS_STALE, -EBUSY if pages are pinned or the cached file is in
- * use, -EINTR, or an error of famfs_claims_alloc() or famfs_claim_map().  After
+ * Returns 0, FAMFS_STALE, FAMFS_IN_USE, which is -EBUSY for a push, -EBUSY if
+ * pages are pinned or cached, -EINTR, or an error of famfs_claims_alloc() or famfs_claim_map().  After
  * errors the inode is unchanged.
  */
 static int famfs_install(struct inode *inode, struct famfs_map *map,
@@ -287,7 +288,7 @@ static int famfs_install(struct inode *inode, struct famfs_map *map,
 	if (snap)
 		return famfs_install_wait(inode, map, snap);
 	err = famfs_convert_and_install(inode, map, NULL);
-	return err == FAMFS_CONTENDED ? -EBUSY : err;
+	return err > 0 ? -EBUSY : err;
 }
 
 static struct famfs_map *famfs_map_parse_logged(struct inode *inode,
@@ -347,8 +348,8 @@ static int famfs_install_none(struct inode *inode, u32 seq)
  * A reply may cause requests about devices.
  *
  * Context: As famfs_install().
- * Return: 0, FAMFS_STALE, an error of the fmap or of a device, -EIO for an
- * empty reply about an fmap inode.
+ * Return: 0, FAMFS_STALE, FAMFS_IN_USE, an error of the fmap or of a device,
+ * -EIO for an empty reply about an fmap inode.
  */
 int famfs_install_msg(struct inode *inode, const void *msg, size_t size,
 		      const struct famfs_fmap_snap *snap)

@@ -367,17 +367,17 @@ static bool famfs_sync_fs_stops(struct inode *inode)
 
 /**
  * famfs_sync_fs() - write dirty cache lines of a superblock's files back
- * @sb: a FUSE superblock
+ * @sb: a superblock with FUSE_DAX_FMAP
  *
  * sync() skips FUSE inodes, since writing them could wait for the server
  * forever.  This function waits neither for the server nor for pins.
  */
 void famfs_sync_fs(struct super_block *sb)
 {
-	struct famfs_conn *conn = famfs_conn_of(get_fuse_conn_super(sb));
+	struct famfs_conn *conn = get_fuse_conn_super(sb)->famfs;
 	struct inode *inode, *prev = NULL;
 
-	if (!conn || !atomic_long_read(&conn->nr_maps))
+	if (!atomic_long_read(&conn->nr_maps))
 		return;
 
 	spin_lock(&sb->s_inode_list_lock);
@@ -399,4 +399,43 @@ void famfs_sync_fs(struct super_block *sb)
 	}
 	spin_unlock(&sb->s_inode_list_lock);
 	iput(prev);
+}
+
+/**
+ * famfs_map_lock() - get the fmap of a file, and keep it from changing
+ * @inode: an fmap inode
+ *
+ * A revoked fmap is requested again, so that no caller handles a missing one.
+ *
+ * Context: No lock held that the server could need except i_rwsem; mmap_lock
+ * may be held.  May wait for the server, killably until it has read the
+ * request.
+ * Return: the fmap, with invalidate_lock held for reading until
+ * famfs_map_unlock(), or an error of famfs_fetch_retry().
+ */
+const struct famfs_map *famfs_map_lock(struct inode *inode)
+{
+	const struct famfs_map *map;
+	int err;
+
+	for (;;) {
+		filemap_invalidate_lock_shared(inode->i_mapping);
+		map = famfs_inode_map(inode);
+		if (map)
+			return map;
+		filemap_invalidate_unlock_shared(inode->i_mapping);
+
+		err = famfs_fetch_retry(inode, false);
+		if (err)
+			return ERR_PTR(err);
+	}
+}
+
+/**
+ * famfs_map_unlock() - drop the lock of famfs_map_lock()
+ * @inode: an inode for which famfs_map_lock() returned an fmap
+ */
+void famfs_map_unlock(struct inode *inode)
+{
+	filemap_invalidate_unlock_shared(inode->i_mapping);
 }

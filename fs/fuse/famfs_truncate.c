@@ -36,17 +36,13 @@
  */
 int famfs_truncate_fetch(struct inode *inode, const struct iattr *attr)
 {
-	int err = 0;
+	int err;
 
 	if (!(attr->ia_valid & ATTR_SIZE) || fuse_is_famfs(inode))
 		return 0;
 	/* i_rwsem is held, so FUSE_I_FMAP_LOCK cannot be taken. */
-	while (!err && famfs_needs_fetch(inode)) {
-		err = famfs_fetch(inode, true);
-		if (err == FAMFS_STALE)
-			err = 0;
-	}
-	return err == -EBUSY && !fuse_is_famfs(inode) ? 0 : err;
+	err = famfs_fetch_retry(inode, true);
+	return err == FAMFS_IN_USE ? 0 : err;
 }
 
 /**
@@ -66,7 +62,7 @@ int famfs_setattr_check(struct inode *inode, struct iattr *attr)
 	if (!(attr->ia_valid & ATTR_SIZE))
 		return 0;
 	/* i_rwsem is held, so FUSE_I_FMAP_LOCK cannot be taken. */
-	err = famfs_fetch_retry(inode);
+	err = famfs_fetch_retry(inode, false);
 	if (err)
 		return err;
 	/* O_TRUNC is not sent to the server: truncate with FUSE_SETATTR. */

@@ -195,24 +195,27 @@ static void famfs_keep_soon(struct famfs_conn *conn)
  * The inode is dropped when it is neither dirty nor pinned and no request is in
  * flight.
  *
- * Context: The caller holds the inode, and so its superblock.
+ * Context: The superblock is active, and the inode referenced or I_SYNC held.
+ * Return: false if the inode is being evicted already.
  */
-void famfs_inode_keep(struct inode *inode)
+bool famfs_inode_keep(struct inode *inode)
 {
+	unsigned long *state = &get_fuse_inode(inode)->state;
 	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
 	struct famfs_kept *kept;
 
 	kept = kzalloc_obj(*kept, GFP_KERNEL | __GFP_NOFAIL);
 	kept->inode = inode;
 	guard(mutex)(&conn->keep_lock);
-	if (test_and_set_bit(FUSE_I_FMAP_KEPT, &get_fuse_inode(inode)->state)) {
+	if (test_bit(FUSE_I_FMAP_KEPT, state) || !igrab(inode)) {
 		kfree(kept);
-		return;
+		return test_bit(FUSE_I_FMAP_KEPT, state);
 	}
-	ihold(inode);
+	set_bit(FUSE_I_FMAP_KEPT, state);
 	atomic_inc(&inode->i_sb->s_active);
 	list_add_tail(&kept->list, &conn->kept);
 	famfs_keep_soon(conn);
+	return true;
 }
 
 /*
@@ -317,6 +320,13 @@ static void famfs_attr_flush_fill(struct famfs_attr_flush *flush)
 	args->end = famfs_attr_flush_end;
 }
 
+/* The release of the last writable file keeps the inode if necessary. */
+static bool famfs_has_writers(struct fuse_inode *fi)
+{
+	guard(spinlock)(&fi->lock);
+	return !list_empty(&fi->write_files);
+}
+
 /*
  * The request is neither killed nor short of memory, so it has an answer.
  * I_SYNC keeps others from sending one.
@@ -326,7 +336,8 @@ static void famfs_attr_flush_start(struct inode *inode)
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	struct famfs_attr_flush *flush;
 
-	if (test_and_set_bit(FUSE_I_ATTR_FLUSHING, &fi->state)) {
+	if ((!famfs_has_writers(fi) && !famfs_inode_keep(inode)) ||
+	    test_and_set_bit(FUSE_I_ATTR_FLUSHING, &fi->state)) {
 		/* Later changes are flushed after the answer. */
 		mark_inode_dirty_sync(inode);
 		return;
