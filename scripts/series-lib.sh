@@ -12,6 +12,10 @@
 # a scratch folder holds the touched files only, plain `git apply` edits them
 # there, and one fast-import writes all commits. They depend on their content
 # alone, so an unchanged series gives the commits that exist already.
+#
+# The list `files` of a patch names the new files that it brings. A line with a
+# colon, `path: NAME...`, names definitions that it adds to a file of an earlier
+# patch, see series-cut.py: the overlay has the file as the last patch leaves it.
 
 # The sourcing scripts use what is set here.
 # shellcheck disable=SC2034

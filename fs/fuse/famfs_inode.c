@@ -12,9 +12,8 @@
  * again only at the next request.  A request that a signal removed from the
  * queue has no answer, see famfs_writeback.c.
  *
- * An inode without an fmap uses the page cache, and can be given an fmap at any
- * time, except while its page cache changes or while it is open: open files use
- * the page cache, and existing VMAs cannot be converted.
+ * An inode without an fmap can be given one at any time, unless its page cache
+ * is changing or it is open: existing VMAs cannot be converted.
  */
 
 #include "famfs.h"
