@@ -219,12 +219,11 @@ static inline bool famfs_unanswered(int err)
 	return err == -EINTR || err == -ENOMEM;
 }
 
-/* Results that are neither success nor an error: the caller tries again. */
-enum famfs_retry {
-	/* The map has changed since the server was asked: its reply is void. */
-	FAMFS_OVERTAKEN = 1,
-	/* Whoever has the lock may be waiting for the server. */
-	FAMFS_CONTENDED,
+/* Results that are neither success nor an error. */
+enum famfs_result {
+	FAMFS_OVERTAKEN = 1,	/* the map has changed since it was asked for */
+	FAMFS_CONTENDED,	/* the lock's owner may wait for the server */
+	FAMFS_IN_USE,		/* an ordinary file is open, and stays so */
 };
 
 /* A line in the log, which says which connection it is about. */
@@ -359,7 +358,7 @@ int famfs_size_settle(struct inode *inode);
 void famfs_keep_work(struct work_struct *work);
 void famfs_keep_answered(struct inode *inode);
 bool famfs_inode_unwritten(struct inode *inode);
-void famfs_inode_keep(struct inode *inode);
+bool famfs_inode_keep(struct inode *inode);
 void famfs_file_release(struct inode *inode, struct fuse_file *ff);
 
 /* famfs_tell.c */

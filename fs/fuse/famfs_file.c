@@ -170,10 +170,6 @@ static noinline ssize_t famfs_rw_rest(struct famfs_rw *rw, ssize_t ret)
 	int tries = 0;
 
 	while (iov_iter_count(rw->iter) && (ret > 0 || ret == -EFAULT)) {
-		if (iocb->ki_flags & IOCB_NOWAIT) {
-			ret = -EAGAIN;
-			break;
-		}
 		if (ret > 0)
 			tries = 0;
 		else

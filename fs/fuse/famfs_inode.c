@@ -77,8 +77,8 @@ static int famfs_take_nothing(struct inode *inode, u32 seq)
  * @asked: as for famfs_install(); a reply may bring up questions about devices
  *
  * Context: As famfs_install().
- * Return: 0, FAMFS_OVERTAKEN, an error of the map or of a device, -EIO for an
- * empty reply about a mapped inode.
+ * Return: 0, FAMFS_OVERTAKEN, FAMFS_IN_USE, an error of the map or of a device,
+ * -EIO for an empty reply about a mapped inode.
  */
 int famfs_take(struct inode *inode, const void *msg, size_t size,
 	       const struct famfs_fmap_snap *asked)
@@ -105,23 +105,6 @@ int famfs_take(struct inode *inode, const void *msg, size_t size,
 	return err;
 }
 
-/* An error counts no more than a map does where a push has overtaken it. */
-static int famfs_fetch_error(struct inode *inode, int err,
-			     const struct famfs_fmap_snap *asked)
-{
-	if (famfs_unanswered(err))
-		return err;
-	if (err == -ENOSYS)
-		get_fuse_conn(inode)->dax_fmap = 0;
-	else
-		famfs_staged_drop(inode);
-	if (famfs_overtaken(inode, asked))
-		return FAMFS_OVERTAKEN;
-	if (err == -ENOSYS)
-		return fuse_is_famfs(inode) ? -EIO : 0;
-	return err;
-}
-
 static int famfs_fetch_reply(struct inode *inode,
 			     const struct famfs_fmap_snap *asked)
 {
@@ -145,11 +128,17 @@ static int famfs_fetch_reply(struct inode *inode,
 	args.out_args[0].size = in.size;
 
 	size = fuse_simple_request(fm, &args);
-	if (size < 0)
-		err = famfs_fetch_error(inode, size, asked);
-	else
+	if (size == -ENOSYS) {
+		fm->fc->dax_fmap = 0;
+		err = fuse_is_famfs(inode) ? -EIO : 0;
+	} else if (size < 0) {
+		if (!famfs_unanswered(size))
+			famfs_staged_drop(inode);
+		err = size;
+	} else {
 		err = famfs_take_reply(inode, args.out_args[0].value, size,
 				       asked);
+	}
 	kvfree(args.out_args[0].value);
 	return err;
 }
@@ -218,6 +207,21 @@ static int famfs_check_lost(struct inode *inode)
 	return -EIO;
 }
 
+/* An error counts no more than a map does where a push has overtaken it. */
+static int famfs_fetch_known_as(struct inode *inode, bool locked)
+{
+	int err = 0;
+
+	while (!err && famfs_must_fetch(inode)) {
+		err = famfs_fetch_as(inode, locked);
+		if (err == FAMFS_OVERTAKEN ||
+		    (err < 0 && !famfs_unanswered(err) &&
+		     famfs_is_mapped(inode)))
+			err = 0;
+	}
+	return err;
+}
+
 /**
  * famfs_fetch_known() - ask the server until the map of an inode is known
  * @inode: an inode of any kind
@@ -230,13 +234,10 @@ static int famfs_check_lost(struct inode *inode)
  */
 int famfs_fetch_known(struct inode *inode)
 {
-	int err = 0;
+	int err = famfs_fetch_known_as(inode, false);
 
-	while (!err && famfs_must_fetch(inode)) {
-		err = famfs_fetch(inode);
-		if (err == FAMFS_OVERTAKEN)
-			err = 0;
-	}
+	if (err == FAMFS_IN_USE)
+		return -EBUSY;
 	return err ?: famfs_check_lost(inode);
 }
 
@@ -250,21 +251,17 @@ int famfs_fetch_known(struct inode *inode)
  *
  * Context: i_rwsem is held for writing.  May wait for the server, killably
  * until it has read the request.
- * Return: 0 also where the file has no map, or an error as famfs_fetch_known().
+ * Return: 0 also where the file has no map, or an error of famfs_fetch().
  */
 int famfs_fetch_truncate(struct inode *inode, const struct iattr *attr)
 {
-	int err = 0;
+	int err;
 
 	if (!(attr->ia_valid & ATTR_SIZE) || fuse_is_famfs(inode))
 		return 0;
 	/* Not with FUSE_I_FMAP_FETCH: i_rwsem is held. */
-	while (!err && famfs_must_fetch(inode)) {
-		err = famfs_fetch_as(inode, true);
-		if (err == FAMFS_OVERTAKEN)
-			err = 0;
-	}
-	return err == -EBUSY && !fuse_is_famfs(inode) ? 0 : err;
+	err = famfs_fetch_known_as(inode, true);
+	return err == FAMFS_IN_USE ? 0 : err;
 }
 
 /**

@@ -69,7 +69,7 @@ static int famfs_convert(struct inode *inode)
 
 	/* This stays so: opening waits for invalidate_lock. */
 	if (READ_ONCE(fi->famfs_nr_cached))
-		return -EBUSY;
+		return FAMFS_IN_USE;
 	truncate_inode_pages(mapping, 0);
 
 	/* Attributes from the server change i_flags under this lock alone. */
@@ -96,7 +96,11 @@ static void famfs_publish(struct inode *inode, struct famfs_map *map,
 	if (famfs_size_untold(inode) && size < i_size_read(inode))
 		__filemap_set_wb_err(inode->i_mapping, -EIO);
 	famfs_size_write(inode, size);
-	WRITE_ONCE(fi->famfs_server_size, map->file_size);
+	/* An answer from before counts for nothing as soon as this size counts. */
+	scoped_guard(spinlock, &fi->lock) {
+		WRITE_ONCE(fi->famfs_server_size, map->file_size);
+		fi->famfs_seq++;
+	}
 
 	atomic_long_inc(&conn->nr_maps);
 	atomic_long_add(map->nr_extents + map->nr_strips, &conn->nr_extents);
@@ -215,8 +219,6 @@ static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 		err = famfs_replace(inode, map, old, size);
 	else
 		err = famfs_install_first(inode, map, size);
-	if (!err)
-		famfs_seq_inc(inode);
 	/* With the lock free the next one may have freed @map. */
 	if (old)
 		trace_famfs_replace(inode, map, err);
@@ -242,7 +244,7 @@ static int famfs_install_ordinary(struct inode *inode, struct famfs_map *map,
 
 	if (READ_ONCE(fi->famfs_nr_cached))
 		return asked && asked->seq != READ_ONCE(fi->famfs_seq) ?
-			FAMFS_OVERTAKEN : -EBUSY;
+			FAMFS_OVERTAKEN : FAMFS_IN_USE;
 	if (asked) {
 		if (!asked->locked && inode_lock_killable(inode))
 			return -EINTR;
@@ -288,9 +290,10 @@ static int famfs_install_reply(struct inode *inode, struct famfs_map *map,
  *
  * Context: A reply may wait for the server, and wants i_rwsem free or the inode
  * mapped.  A push waits for nothing that the server could be keeping.
- * Return: 0, FAMFS_OVERTAKEN, -EBUSY where pages are pinned or the ordinary
- * file is in use, -EINTR, or an error of famfs_claims_alloc() or
- * famfs_claim_map().  Unless this is 0 the inode is what it was.
+ * Return: 0, FAMFS_OVERTAKEN, FAMFS_IN_USE, which is -EBUSY for a push, -EBUSY
+ * where pages are pinned or an ordinary file's are cached, -EINTR, or an error
+ * of famfs_claims_alloc() or famfs_claim_map().  Unless this is 0 the inode is
+ * what it was.
  */
 int famfs_install(struct inode *inode, struct famfs_map *map,
 		  const struct famfs_fmap_snap *asked)
@@ -305,7 +308,7 @@ int famfs_install(struct inode *inode, struct famfs_map *map,
 	if (asked)
 		return famfs_install_reply(inode, map, asked);
 	err = famfs_install_ordinary(inode, map, NULL);
-	return err == FAMFS_CONTENDED ? -EBUSY : err;
+	return err > 0 ? -EBUSY : err;
 }
 
 /**

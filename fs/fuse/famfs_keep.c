@@ -161,24 +161,27 @@ static void famfs_keep_soon(struct famfs_conn *conn)
  *
  * It goes when nothing of it is dirty, pinned or unanswered any more.
  *
- * Context: The caller has the inode, and so its superblock.
+ * Context: The superblock is active, and the inode referenced or I_SYNC held.
+ * Return: false if the inode is being evicted already.
  */
-void famfs_inode_keep(struct inode *inode)
+bool famfs_inode_keep(struct inode *inode)
 {
+	unsigned long *state = &get_fuse_inode(inode)->state;
 	struct famfs_conn *conn = get_fuse_conn(inode)->famfs;
 	struct famfs_kept *kept;
 
 	kept = kzalloc_obj(*kept, GFP_KERNEL | __GFP_NOFAIL);
 	kept->inode = inode;
 	guard(mutex)(&conn->keep_lock);
-	if (test_and_set_bit(FUSE_I_FMAP_KEPT, &get_fuse_inode(inode)->state)) {
+	if (test_bit(FUSE_I_FMAP_KEPT, state) || !igrab(inode)) {
 		kfree(kept);
-		return;
+		return test_bit(FUSE_I_FMAP_KEPT, state);
 	}
-	ihold(inode);
+	set_bit(FUSE_I_FMAP_KEPT, state);
 	atomic_inc(&inode->i_sb->s_active);
 	list_add_tail(&kept->list, &conn->kept);
 	famfs_keep_soon(conn);
+	return true;
 }
 
 /*

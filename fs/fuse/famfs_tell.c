@@ -11,6 +11,8 @@
  *
  * A request that a signal has taken out of the queue leaves the inode dirty.
  * An inode that is dirty, or whose server has not answered, is open or kept.
+ * One that nobody has open may become dirty as well, by a change of its name or
+ * of its attributes: then the flusher keeps it.
  *
  * One request of an inode is under way at any time: the older of two sizes
  * could reach the server last.
@@ -80,6 +82,13 @@ static void famfs_tell_fill(struct famfs_tell *tell)
 	args->end = famfs_tell_end;
 }
 
+/* The last one that is released keeps the inode where it must be kept. */
+static bool famfs_has_writers(struct fuse_inode *fi)
+{
+	guard(spinlock)(&fi->lock);
+	return !list_empty(&fi->write_files);
+}
+
 /*
  * The request is not killed and does not run short of memory, so there is an
  * answer.  Under I_SYNC, so nobody else sends one.
@@ -89,7 +98,8 @@ static void famfs_tell_start(struct inode *inode)
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	struct famfs_tell *tell;
 
-	if (test_and_set_bit(FUSE_I_SIZE_SENT, &fi->state)) {
+	if ((!famfs_has_writers(fi) && !famfs_inode_keep(inode)) ||
+	    test_and_set_bit(FUSE_I_SIZE_SENT, &fi->state)) {
 		/* What has changed since is told when that is answered. */
 		mark_inode_dirty_sync(inode);
 		return;

@@ -174,7 +174,9 @@ static int famfs_trip_take(struct famfs_trip *trip, struct inode *inode,
 	if (appended)
 		err = famfs_take_reply(inode, trip->msg, trip->size,
 				       &trip->asked);
-	return err == FAMFS_OVERTAKEN ? famfs_fetch_known(inode) : err;
+	if (err == FAMFS_OVERTAKEN)
+		return famfs_fetch_known(inode);
+	return err == FAMFS_IN_USE ? -EBUSY : err;
 }
 
 /**

@@ -86,6 +86,8 @@ struct crash_shared {
 	bool late;			/* sizes that nobody waits for wait */
 	__u8 owner[FAMFS_MAX_UNITS];	/* as far as the memory is settled */
 	bool heir;			/* takes what others give back */
+	bool busy;			/* the server is, with a request */
+	__u64 void_from[CRASH_FILES];	/* told sizes that say nothing, or 0 */
 	char wrong[512];		/* the first thing that was */
 };
 
@@ -133,6 +135,7 @@ enum { TASK_IDLE, TASK_POSTED, TASK_DONE };
 int crash_task_start(struct crash *c, struct crash_task *t);
 void crash_task_post(struct crash *c, struct crash_task *t,
 		     const struct crash_op *op);
+void crash_set_late(struct crash *c, bool late);
 void crash_bell_ring(struct crash_shared *sh);
 void crash_bell_wait(struct crash_shared *sh, __u32 seen, long us);
 
@@ -145,6 +148,9 @@ bool crash_end(struct crash *c);
 const char *crash_op_text(const struct crash_op *op);
 
 /* famfs_crash_judge.c: what the contract says to it. */
+bool crash_pinned(const struct crash *c, int file, __u64 pos);
+bool crash_loses(const struct crash *c, int file);
+void crash_lose(struct crash *c, int file, __u64 size);
 bool crash_may_lose(const struct crash *c, const struct crash_op *op);
 void crash_allow(struct crash *c, const struct crash_op *op);
 __u64 crash_judge(struct crash *c, const struct crash_op *op, bool done);
@@ -152,10 +158,10 @@ void crash_adopt(struct crash *c, const struct crash_op *op, __u64 least,
 		 __u64 size);
 
 /* famfs_crash_server.c: what a server does by itself, and its end. */
+bool crash_server_hold(struct crash *c);
+void crash_server_go(struct crash *c);
+void crash_server_drain(struct crash *c, int file);
 void crash_serve(struct crash *c, enum crash_kind kind, int file, __u64 pos);
-bool crash_pinned(const struct crash *c, int file, __u64 pos);
-bool crash_loses(const struct crash *c, int file);
-void crash_set_late(struct crash *c, bool late);
 int crash_pin(struct crash *c, int file, __u64 pos);
 void crash_unpin(struct crash *c);
 int crash_mount(struct crash *c);

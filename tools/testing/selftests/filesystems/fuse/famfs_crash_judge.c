@@ -47,6 +47,38 @@ static bool only_resizes(const struct crash *c, const struct crash_op *op)
 	       op->pos >= size && c->st->files[op->file].size == size;
 }
 
+/* What is pinned from there on stays the file's until it is let go. */
+bool crash_pinned(const struct crash *c, int file, __u64 pos)
+{
+	return c->pin_file == file && c->pin_pos >= pos;
+}
+
+/* Does the file lose what the server has not been told, with a new map? */
+bool crash_loses(const struct crash *c, int file)
+{
+	const struct famfs_model *m = &c->sh->model[file];
+
+	return file < CRASH_FILES && m->revoked &&
+	       c->st->files[file].size < m->size;
+}
+
+/*
+ * Bytes that the server has not been told go with the memory they are in, and
+ * a size that is on its way to the server goes with them.
+ */
+void crash_lose(struct crash *c, int file, __u64 size)
+{
+	struct famfs_model *m = &c->sh->model[file];
+
+	if (size >= m->size)
+		return;
+	m->loose = true;
+	m->lossy = true;
+	m->stale = true;
+	c->sh->void_from[file] = size + 1;
+	model_may(m, size, m->size, 0);
+}
+
 /* Could bytes be lost that are not told, or are being written? */
 bool crash_may_lose(const struct crash *c, const struct crash_op *op)
 {

@@ -370,25 +370,52 @@ static bool is_late(const struct famfs_req *req)
 	       (pid_t)req->ih->pid != sh->pinner.pid;
 }
 
-/* What the server does first, and mostly instead, with each request. */
-static bool watch(const struct famfs_req *req)
+/* Times count, also beside a size of memory that the file has no more. */
+static bool drop_size(const struct famfs_req *req)
+{
+	struct fuse_setattr_in in = *(const struct fuse_setattr_in *)req->in;
+	struct famfs_req times = *req;
+
+	in.valid &= ~FATTR_SIZE;
+	times.in = &in;
+	famfs_handle(&times);
+	return true;
+}
+
+static bool see_to(const struct famfs_req *req)
 {
 	const struct fuse_setattr_in *in = req->in;
 	struct crash_shared *sh = watching->sh;
 	__u64 file = req->ih->nodeid - FAMFS_INO(0);
 
-	if (!counted(req) || is_late(req))
+	if (is_late(req))
 		return false;
 	sh->seen++;
 	if (req->ih->opcode == FUSE_SETATTR && file < CRASH_FILES &&
-	    (in->valid & FATTR_SIZE))
+	    (in->valid & FATTR_SIZE)) {
+		if (sh->void_from[file] && in->size >= sh->void_from[file])
+			return drop_size(req);
 		crash_told(watching, file, in->size);
+	}
 	if (sh->how != HOW_QUEUED && sh->seen == sh->at && go_wrong(req))
 		return true;
 	famfs_handle(req);
 	if (sh->how == HOW_QUEUED && sh->seen + 1 == sh->at)
 		pause_here(SIGSTOP);
 	return true;
+}
+
+/* What the server does first, and mostly instead, with each request. */
+static bool watch(const struct famfs_req *req)
+{
+	bool done;
+
+	if (!counted(req))
+		return false;
+	__atomic_store_n(&watching->sh->busy, true, __ATOMIC_SEQ_CST);
+	done = see_to(req);
+	__atomic_store_n(&watching->sh->busy, false, __ATOMIC_SEQ_CST);
+	return done;
 }
 
 /*

@@ -42,12 +42,6 @@ static bool is_done(const struct crash_task *t)
 	return __atomic_load_n(&t->state, __ATOMIC_SEQ_CST) == TASK_DONE;
 }
 
-static void signal_server(struct crash *c, int sig)
-{
-	if (c->env->srv.pid)
-		kill(c->env->srv.pid, sig);
-}
-
 /* The server has stopped at the request.  Returns false if the task is gone. */
 static bool stopped(struct crash *c, const struct crash_op *op)
 {
@@ -77,7 +71,7 @@ static bool stopped(struct crash *c, const struct crash_op *op)
 	default:
 		break;
 	}
-	signal_server(c, SIGCONT);
+	crash_server_go(c);
 	return true;
 }
 
@@ -158,9 +152,8 @@ static void arm(struct crash *c, const struct crash_op *op)
 	sh->seen = 0;
 	sh->at = op->at;
 	sh->how = op->how;
-	if (op->how != HOW_QUEUED || op->at != 1 || c->dead)
-		return;
-	signal_server(c, SIGSTOP);
+	if (op->how == HOW_QUEUED && op->at == 1 && !c->dead)
+		kill(c->env->srv.pid, SIGSTOP);
 }
 
 static bool run_op(struct crash *c, const struct crash_op *op);
@@ -234,7 +227,7 @@ static bool run_op(struct crash *c, const struct crash_op *given)
 	__atomic_store_n(&c->sh->how, HOW_WELL, __ATOMIC_SEQ_CST);
 	c->requests = __atomic_load_n(&c->sh->seen, __ATOMIC_SEQ_CST);
 	wait_death(c, op);
-	signal_server(c, SIGCONT);
+	crash_server_go(c);
 	if (op->kind != OP_STAT)
 		crash_set_late(c, !done && op->how == HOW_QUEUED && !c->dead);
 	if (c->log)
@@ -252,6 +245,17 @@ static bool run_op(struct crash *c, const struct crash_op *given)
 	return !c->sh->wrong[0];
 }
 
+static void free_heir(struct crash *c)
+{
+	struct famfs_file *heir = &c->st->files[CRASH_HEIR];
+
+	crash_serve(c, OP_REVOKE, CRASH_HEIR, 0);
+	while (heir->units > 1)
+		c->st->pool.owner[heir->unit[--heir->units]] = 0;
+	heir->size = heir->units * c->st->pool.unit;
+	crash_memory_settle(c);
+}
+
 /* The heir gives up what it has when there is little left. */
 static void make_room(struct crash *c)
 {
@@ -261,13 +265,11 @@ static void make_room(struct crash *c)
 
 	for (i = 0; i < pool->units; i++)
 		unused += !pool->owner[i];
-	if (unused > pool->units * 5 / 8 || heir->units < 2 || c->dead)
+	if (unused > pool->units * 5 / 8 || heir->units < 2 ||
+	    !crash_server_hold(c))
 		return;
-	crash_serve(c, OP_REVOKE, CRASH_HEIR, 0);
-	while (heir->units > 1)
-		pool->owner[heir->unit[--heir->units]] = 0;
-	heir->size = heir->units * pool->unit;
-	crash_memory_settle(c);
+	free_heir(c);
+	crash_server_go(c);
 }
 
 static bool close_all(struct crash *c)
@@ -289,16 +291,26 @@ static bool kill_idle(struct crash *c, const struct crash_op *op)
 	return !c->sh->wrong[0];
 }
 
+/* As the server, which does not see to anything meanwhile. */
+static void act(struct crash *c, enum crash_kind kind, int file, __u64 pos)
+{
+	if (!crash_server_hold(c))
+		return;
+	crash_serve(c, kind, file, pos);
+	crash_server_go(c);
+}
+
 /* What the file has lost by that is known at once. */
 static bool serve(struct crash *c, const struct crash_op *op)
 {
 	const struct crash_op stat = { .kind = OP_STAT, .file = op->file,
 				       .slot = op->slot };
 
-	crash_serve(c, op->kind, op->file, op->pos);
-	if (!c->sh->wrong[0] && c->sh->model[op->file].loose)
-		return run_op(c, &stat);
-	return !c->sh->wrong[0];
+	act(c, op->kind, op->file, op->pos);
+	if (c->dead || !c->sh->model[op->file].loose)
+		return !c->sh->wrong[0];
+	crash_server_drain(c, op->file);
+	return !c->sh->wrong[0] && run_op(c, &stat);
 }
 
 static bool run_any(struct crash *c, const struct crash_op *op)
@@ -319,7 +331,7 @@ static bool run_any(struct crash *c, const struct crash_op *op)
 	case OP_KILL:
 		return kill_idle(c, op);
 	case OP_HEIR:
-		crash_serve(c, OP_REVOKE, CRASH_HEIR, 0);
+		act(c, OP_REVOKE, CRASH_HEIR, 0);
 		return run_op(c, op);
 	default:
 		break;

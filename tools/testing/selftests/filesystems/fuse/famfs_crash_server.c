@@ -21,10 +21,62 @@ static struct famfs_file *file_of(struct crash *c, int file)
 	return &c->st->files[file];
 }
 
-/* What is pinned from there on stays the file's until it is let go. */
-bool crash_pinned(const struct crash *c, int file, __u64 pos)
+/*
+ * To the kernel the test and the server are one, and what one of them does the
+ * other has to know: a map that says a size from before one that has been
+ * replied to makes the file smaller.  So the test acts while the server has
+ * stopped between requests.  Returns false if there is none any more.
+ */
+bool crash_server_hold(struct crash *c)
 {
-	return c->pin_file == file && c->pin_pos >= pos;
+	struct famfs_server *srv = &c->env->srv;
+	int status;
+
+	while (!c->dead && !kill(srv->pid, SIGSTOP) &&
+	       waitpid(srv->pid, &status, WUNTRACED) == srv->pid) {
+		if (!WIFSTOPPED(status)) {
+			srv->pid = 0;
+			crash_server_lost(c);
+			break;
+		}
+		if (!c->sh->busy)
+			return true;
+		crash_server_go(c);
+		usleep(100);
+	}
+	return false;
+}
+
+void crash_server_go(struct crash *c)
+{
+	if (c->env->srv.pid)
+		kill(c->env->srv.pid, SIGCONT);
+}
+
+static long read_ctl(struct crash *c, const char *name, const char *format)
+{
+	char path[128];
+	long n = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%u/%s", c->ctl, c->minor, name);
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	if (fscanf(f, format, &n) != 1)
+		n = -1;
+	fclose(f);
+	return n;
+}
+
+/* Has the server see to what was on its way when a file lost memory. */
+void crash_server_drain(struct crash *c, int file)
+{
+	int i;
+
+	for (i = 0; i < 2000 && read_ctl(c, "waiting", "%ld") > 0; i++)
+		usleep(1000);
+	c->sh->void_from[file] = 0;
 }
 
 /* Pages that are pinned are a good reason, and so is a file nobody knows. */
@@ -37,28 +89,6 @@ static bool pushed(struct crash *c, int file, int err)
 	return !err || err == -ENOENT;
 }
 
-/* Does the file lose what the server has not been told, with a new map? */
-bool crash_loses(const struct crash *c, int file)
-{
-	const struct famfs_model *m = &c->sh->model[file];
-
-	return file < CRASH_FILES && m->revoked &&
-	       c->st->files[file].size < m->size;
-}
-
-/* Bytes that the server has not been told go with the memory they are in. */
-static void lose(struct crash *c, int file, __u64 size)
-{
-	struct famfs_model *m = &c->sh->model[file];
-
-	if (size >= m->size)
-		return;
-	m->loose = true;
-	m->lossy = true;
-	m->stale = true;
-	model_may(m, size, m->size, 0);
-}
-
 static bool push(struct crash *c, int file)
 {
 	struct famfs_file *f = file_of(c, file);
@@ -66,7 +96,7 @@ static bool push(struct crash *c, int file)
 
 	if (!err && file < CRASH_FILES) {
 		if (crash_loses(c, file))
-			lose(c, file, f->size);
+			crash_lose(c, file, f->size);
 		c->sh->model[file].revoked = false;
 	}
 	return pushed(c, file, err);
@@ -158,7 +188,7 @@ static void trade_units(struct crash *c, int file)
 				c->st->pool.owner[old.unit[i]] = 0;
 		if (i > from && crash_pinned(c, file, from * unit))
 			crash_wrong(c, "a page has moved that is pinned");
-		lose(c, file, f->size > from * unit ? f->size : from * unit);
+		crash_lose(c, file, f->size > from * unit ? f->size : from * unit);
 	} else {
 		for (i = from; i < f->units; i++)
 			if (f->unit[i] != old.unit[i])
@@ -168,7 +198,7 @@ static void trade_units(struct crash *c, int file)
 	crash_memory_settle(c);
 }
 
-/* Does what a server may do at any time; pos has it vary. */
+/* What a server may do at any time, while it has stopped; pos has it vary. */
 void crash_serve(struct crash *c, enum crash_kind kind, int file, __u64 pos)
 {
 	struct famfs_file *f = file_of(c, file);
@@ -201,20 +231,6 @@ void crash_serve(struct crash *c, enum crash_kind kind, int file, __u64 pos)
 	}
 }
 
-/* Has the server keep, or not any more, what a killed task has left. */
-void crash_set_late(struct crash *c, bool late)
-{
-	struct famfs_server *srv = &c->env->srv;
-
-	if (c->sh->late == late)
-		return;
-	c->sh->late = late;
-	if (late)
-		famfs_hold(srv, FUSE_SETATTR, FAMFS_ANY);
-	else
-		famfs_release_op(srv, FUSE_SETATTR);
-}
-
 /* Waits until this mount has the device. */
 static int wait_device(struct crash *c)
 {
@@ -245,6 +261,7 @@ int crash_mount(struct crash *c)
 		srv->fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	c->dev = fcntl(srv->fd, F_DUPFD_CLOEXEC, 3);
 	c->st->held = 0;
+	c->sh->busy = false;
 	c->sh->how = HOW_WELL;
 	c->dead = false;
 	err = famfs_mount_fork(c->env);
@@ -402,33 +419,17 @@ bool crash_host_gone(struct crash *c)
 	return !c->sh->wrong[0];
 }
 
-static long count_maps(struct crash *c)
-{
-	char path[128];
-	long n = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%u/dax", c->ctl, c->minor);
-	f = fopen(path, "re");
-	if (!f)
-		return -1;
-	if (fscanf(f, "maps %ld", &n) != 1)
-		n = -1;
-	fclose(f);
-	return n;
-}
-
 /* Has the kernel forget all files, which nobody has open. */
 bool crash_evict(struct crash *c)
 {
 	int i, file;
 
 	crash_unpin(c);
-	for (i = 0; i < 500 && count_maps(c) > 0; i++) {
+	for (i = 0; i < 500 && read_ctl(c, "dax", "maps %ld") > 0; i++) {
 		famfs_write_text("/proc/sys/vm/drop_caches", "2");
 		usleep(i < 20 ? 500 : 10000);
 	}
-	if (count_maps(c) > 0)
+	if (read_ctl(c, "dax", "maps %ld") > 0)
 		crash_wrong(c, "files that nobody has open stay");
 	for (file = 0; file < CRASH_FILES; file++) {
 		struct famfs_model *m = &c->sh->model[file];

@@ -396,3 +396,17 @@ void crash_task_post(struct crash *c, struct crash_task *t,
 	__atomic_store_n(&t->state, TASK_POSTED, __ATOMIC_SEQ_CST);
 	futex(&t->state, FUTEX_WAKE, 8, 0);
 }
+
+/* Has the server keep, or not any more, what a killed task has left. */
+void crash_set_late(struct crash *c, bool late)
+{
+	struct famfs_server *srv = &c->env->srv;
+
+	if (c->sh->late == late)
+		return;
+	c->sh->late = late;
+	if (late)
+		famfs_hold(srv, FUSE_SETATTR, FAMFS_ANY);
+	else
+		famfs_release_op(srv, FUSE_SETATTR);
+}

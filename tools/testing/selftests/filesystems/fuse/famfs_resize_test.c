@@ -7,7 +7,8 @@
  * zeroed; a map that was pushed before the server had seen truncate() counted
  * as its answer; truncate() waited for pages to be unmapped, and for pages that
  * the file keeps; a connection that died brought the old end back; private
- * copies behind the end came back with it.
+ * copies behind the end came back with it; a server that was busy, or a device,
+ * made truncate() by name one of an ordinary file, which zeroes nothing.
  */
 #include <sys/resource.h>
 
@@ -346,6 +347,22 @@ TEST_F(famfs_resize, G1_size_limit_does_not_limit_memory)
 	EXPECT_ERRNO(EFBIG, fallocate(self->fd, 0, 0, LEN + 1));
 	EXPECT_EQ(0, fallocate(self->fd, 0, 0, LEN));
 	EXPECT_SIZE(LEN);
+}
+
+/* Of a file that nobody has open, and that has been forgotten. */
+TEST_F(famfs_resize, F3_busy_server_fails_truncate_by_name)
+{
+	struct famfs_server *srv = &self->env.srv;
+	char path[128];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/heir", self->env.dir);
+	ASSERT_EQ(0, stat(path, &st));
+	famfs_fail(srv, FUSE_GET_FMAP, FAMFS_ANY, -EBUSY, 1);
+	EXPECT_ERRNO(EBUSY, truncate(path, st.st_size + LEN));
+	famfs_fail(srv, FUSE_GET_DAXDEV, FAMFS_ANY, -EBUSY, 1);
+	EXPECT_EQ(0, truncate(path, st.st_size + LEN));
+	EXPECT_COUNT(1, FUSE_SETATTR);
 }
 
 TEST_HARNESS_MAIN

@@ -3,12 +3,16 @@
  * Mapped files and io_uring.
  *
  * What was wrong here: writes that wait for nobody went to a worker, because
- * the file operations did not say that they can be done at once.
+ * the file operations did not say that they can be done at once; a buffer that
+ * was not present made io_uring poll the file, which asked the server.
  */
 #include <dirent.h>
 #include <linux/io_uring.h>
+#include <poll.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
+#include "famfs_task.h"
 #include "famfs_test.h"
 
 #define PAGE	4096UL
@@ -171,6 +175,53 @@ TEST_F(famfs_ring, I4_io_uring_writes_need_no_worker)
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	}
 	EXPECT_EQ(0, status);
+}
+
+/* Returns 0 if reads into pages that are not present wait for nobody. */
+static long read_fresh(struct famfs_job *job)
+{
+	struct iovec iov = { .iov_len = PAGE };
+	struct ring r;
+	char *buf;
+
+	buf = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (buf == MAP_FAILED || ring_init(&r))
+		return 2;
+	if (ring_io(&r, IORING_OP_READ, job->fd, buf, PAGE, 0) != (int)PAGE)
+		return 3;
+	iov.iov_base = buf + PAGE;
+	return preadv2(job->fd, &iov, 1, 0, RWF_NOWAIT) != (ssize_t)PAGE;
+}
+
+TEST_F(famfs_ring, I1_fresh_buffers_while_the_server_is_stopped)
+{
+	struct famfs_job job = { .run = read_fresh, .fd = self->fd };
+	struct famfs_server *srv = &self->env.srv;
+	struct ring r;
+
+	if (ring_init(&r))
+		SKIP(return, "need io_uring");
+	close(r.fd);
+	ASSERT_EQ(0, fsync(self->fd));
+	ASSERT_EQ(0, famfs_server_signal(srv, SIGSTOP));
+	ASSERT_EQ(0, famfs_job_start(&job));
+	EXPECT_TRUE(famfs_job_done(&job, FAMFS_SOON));
+	ASSERT_EQ(0, famfs_server_signal(srv, SIGCONT));
+	EXPECT_EQ(0, famfs_job_result(&job));
+	EXPECT_COUNT(0, FUSE_POLL);
+}
+
+TEST_F(famfs_ring, I1_poll_asks_nobody)
+{
+	struct pollfd p = { .fd = self->fd, .events = POLLIN | POLLOUT };
+	struct fuse_poll_out nothing = {};
+
+	famfs_raw(&self->env.srv, FUSE_POLL, FAMFS_ANY, &nothing,
+		  sizeof(nothing), -1);
+	EXPECT_EQ(1, poll(&p, 1, 0));
+	EXPECT_EQ(POLLIN | POLLOUT, p.revents);
+	EXPECT_COUNT(0, FUSE_POLL);
 }
 
 TEST_HARNESS_MAIN
