@@ -16,7 +16,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # In the order of what they cost, so that a slip shows early.
-GATES=(spdx private shellcheck spelling size series checkpatch
+GATES=(spdx private shellcheck spelling size promises series checkpatch
        libfuse-checkpatch maintainers libfuse-header libfuse-abi kernel-doc
        machinery uapi libfuse-patches sparse warnings configs exports patches)
 [ -z "${FULL:-}" ] || GATES+=(machines)

@@ -77,15 +77,23 @@ expect "a plan that is missing has failed" 'result a\b 1 1 0 3' tap 'ok 1 x'
 expect "and so has nothing" 'result a\b 0 1 0 3' tap ''
 expect "and nothing planned" 'result a\b 0 1 0 3' tap '1..0 # SKIP'
 
-# sized FILE: what the gate "size" says of a checkout with that file alone.
-sized()
+# checkout GATE: one with nothing but this gate.
+checkout()
 {
 	rm -rf "$ROOT/checkout"
-	mkdir -p "$ROOT/checkout/scripts/check" "$ROOT/checkout/fs/fuse"
+	mkdir -p "$ROOT/checkout/scripts/check"
 	cp "$TOP/scripts/lib.sh" "$ROOT/checkout/scripts/"
-	cp "$TOP"/scripts/check/{common,size}.sh "$ROOT/checkout/scripts/check/"
-	cat > "$ROOT/checkout/fs/fuse/$1"
+	cp "$TOP/scripts/check/common.sh" "$TOP/scripts/check/$1.sh" \
+		"$ROOT/checkout/scripts/check/"
 	tree_git "$ROOT/checkout" init -q
+}
+
+# sized FILE: what the gate "size" says of that file.
+sized()
+{
+	checkout size
+	mkdir -p "$ROOT/checkout/fs/fuse"
+	cat > "$ROOT/checkout/fs/fuse/$1"
 	"$ROOT/checkout/scripts/check/size.sh"
 }
 
@@ -104,6 +112,39 @@ expect "a file of 451 lines" 'fs/fuse/a=b.c: 451 lines, more than 450' \
 	sized a=b.c < <(seq 451)
 expect "a condition in a file of the feature" 'fs/fuse/famfs_a.c:1:#ifdef A' \
 	sized famfs_a.c <<< '#ifdef A'
+
+# promised TEST NUMBER...: what the gate "promises" says of a kselftest, a KUnit
+# test that is named by X1, and guarantees.
+promised()
+{
+	local top=$ROOT/checkout
+	local tests=$top/tools/testing/selftests/filesystems/fuse
+
+	checkout promises
+	mkdir -p "$top/Documentation/filesystems/fuse" "$tests" "$top/fs/fuse/tests"
+	echo "$1" > "$tests/famfs_a_test.c"
+	echo '	KUNIT_CASE(famfs_X1_fails),' > "$top/fs/fuse/tests/a.c"
+	shift
+	{
+		printf 'Guarantees\n=====\n\n'
+		printf ':%s: Is kept.\n' "$@"
+		printf '\nThe protocol\n=====\n\n:Z9: Is none.\n'
+	} > "$top/Documentation/filesystems/fuse/famfs.rst"
+	"$top/scripts/check/promises.sh"
+}
+
+RST=Documentation/filesystems/fuse/famfs.rst
+TEST=tools/testing/selftests/filesystems/fuse/famfs_a_test.c
+expect "tests and guarantees that fit" '' \
+	promised 'TEST_F_TIMEOUT(famfs_a, M6_is_kept, 90)' M6 M6a X1
+expect "a guarantee without a test" "$RST: no test is named by M10" \
+	promised 'TEST_F(famfs_a, M1_is_kept)' M1 M10 X1
+expect "a test without a guarantee" "$TEST: no guarantee is meant by M10_is_kept" \
+	promised 'TEST_F(famfs_a, M10_is_kept)' X1
+expect "a test without a number" "$TEST: no guarantee is meant by is_kept" \
+	promised 'TEST(is_kept)' X1
+expect "a number that is taken" "$RST: guaranteed twice: X1 " \
+	promised 'TEST_F(famfs_a, X1_is_kept)' X1 X1
 
 printf '%d passed, %d failed\n' $PASSED $FAILED
 [ $FAILED -eq 0 ]

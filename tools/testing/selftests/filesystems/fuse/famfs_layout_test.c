@@ -271,7 +271,7 @@ static __u64 second_range(const struct famfs_dev *dev)
 }
 
 /* I/O and a map across the place where memory itself is not contiguous. */
-TEST_F(famfs_layout, D_ranges_of_a_device_are_one)
+TEST_F(famfs_layout, D8_ranges_of_a_device_are_one)
 {
 	__u64 edge = second_range(&self->env.devs[0]);
 	char *data = malloc(4 * MiB), *map;
