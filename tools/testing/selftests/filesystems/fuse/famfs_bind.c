@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Binding dax devices to their drivers.  Bound to device_dax a device can be
- * mapped raw, which shows where bytes of a file really went.
+ * Dax devices: one test has them at a time, and binds them to their drivers.
+ * Bound to device_dax a device can be mapped raw, which shows where bytes of a
+ * file really went.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 
 #include "famfs_env.h"
@@ -102,4 +104,45 @@ int famfs_raw_unmap(const struct famfs_dev *dev, void *map, size_t len)
 {
 	munmap(map, len);
 	return famfs_bind(dev, "fsdev_dax");
+}
+
+/*
+ * Waits, for a while, until no mount holds a device.  One may outlive umount(2),
+ * and the death of its server, for as long as it takes to end its requests.
+ */
+void famfs_dev_wait_free(const struct famfs_dev *dev)
+{
+	int i, fd;
+
+	for (i = 0; i < 100; i++) {
+		/* A device without a driver is free as well. */
+		fd = open(dev->path, O_RDONLY | O_EXCL | O_CLOEXEC);
+		if (fd >= 0)
+			close(fd);
+		if (fd >= 0 || errno != EBUSY)
+			return;
+		usleep(50000);
+	}
+}
+
+/*
+ * Waits for the test before, which the harness does not do if it has killed it:
+ * it may be in the middle of unbinding the device.  The lock is kept by all of
+ * a test's processes, but for servers, and goes with them.
+ */
+int famfs_dev_lock(const struct famfs_dev *dev)
+{
+	char path[128];
+	int i, fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%.32s", dev->name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	for (i = 0; fd >= 0 && i < 200; i++) {
+		if (!flock(fd, LOCK_EX | LOCK_NB)) {
+			famfs_dev_wait_free(dev);
+			return 0;
+		}
+		usleep(100000);
+	}
+	return -EBUSY;
 }

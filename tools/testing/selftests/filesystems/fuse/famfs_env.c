@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -86,47 +85,6 @@ static void find_devs(struct famfs_env *env)
 	}
 }
 
-/*
- * Waits, for a while, until no mount holds a device.  One may outlive umount(2),
- * and the death of its server, for as long as it takes to end its requests.
- */
-static void wait_free(const struct famfs_dev *dev)
-{
-	int i, fd;
-
-	for (i = 0; i < 100; i++) {
-		/* A device without a driver is free as well. */
-		fd = open(dev->path, O_RDONLY | O_EXCL | O_CLOEXEC);
-		if (fd >= 0)
-			close(fd);
-		if (fd >= 0 || errno != EBUSY)
-			return;
-		usleep(50000);
-	}
-}
-
-/*
- * Waits for the test before, which the harness does not do if it has killed it:
- * it may be in the middle of unbinding the device.  The lock is kept by all of
- * a test's processes, but for servers, and goes with them.
- */
-static int lock_dev(const struct famfs_dev *dev)
-{
-	char path[128];
-	int i, fd;
-
-	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%.32s", dev->name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	for (i = 0; fd >= 0 && i < 200; i++) {
-		if (!flock(fd, LOCK_EX | LOCK_NB)) {
-			wait_free(dev);
-			return 0;
-		}
-		usleep(100000);
-	}
-	return -EBUSY;
-}
-
 void famfs_name_devs(struct famfs_env *env, struct famfs_server *srv)
 {
 	int i;
@@ -165,7 +123,7 @@ static const char *env_init(struct famfs_env *env, int devs)
 	if (env->ndevs < devs)
 		return devs > 1 ? "need more dax devices in FAMFS_DAXDEVS" :
 				  "need a dax device in FAMFS_DAXDEVS";
-	if (devs && lock_dev(&env->devs[0]))
+	if (devs && famfs_dev_lock(&env->devs[0]))
 		return "need a device that no other test uses";
 	for (i = 0; i < devs; i++)
 		if (!famfs_bound(&env->devs[i], "fsdev_dax") &&
@@ -289,7 +247,7 @@ int famfs_remount(struct famfs_env *env)
 	if (err)
 		return err;
 	for (i = 0; i < env->ndevs; i++)
-		wait_free(&env->devs[i]);
+		famfs_dev_wait_free(&env->devs[i]);
 	famfs_server_exit(&env->srv);
 	err = famfs_server_init(&env->srv);
 	if (err)

@@ -61,6 +61,8 @@ __u64 famfs_check(int fd, const struct famfs_msg *m);
 int famfs_check_all(int fd, const char *map, const struct famfs_msg *m);
 int famfs_bind(const struct famfs_dev *dev, const char *driver);
 int famfs_unbind(const struct famfs_dev *dev);
+int famfs_dev_lock(const struct famfs_dev *dev);
+void famfs_dev_wait_free(const struct famfs_dev *dev);
 bool famfs_bound(const struct famfs_dev *dev, const char *driver);
 void *famfs_raw_map(const struct famfs_dev *dev, size_t len);
 int famfs_raw_unmap(const struct famfs_dev *dev, void *map, size_t len);
