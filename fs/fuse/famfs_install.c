@@ -264,7 +264,7 @@ static int famfs_install_wait(struct inode *inode, struct famfs_map *map,
 	}
 }
 
-/**
+/*
  * Give an inode an fmap, the first one or another.  Afterwards nobody sees the
  * old fmap.
  *

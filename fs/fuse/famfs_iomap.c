@@ -19,7 +19,7 @@
 #include <linux/uaccess.h>
 #include <linux/writeback.h>
 
-/**
+/*
  * Shorten @range to the good memory around @pos, or return -EHWPOISON.
  */
 static int famfs_trim_poison(struct famfs_daxdev *dev, u64 pos,

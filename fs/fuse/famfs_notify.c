@@ -23,7 +23,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-/**
+/*
  * Drop a reference; @partial may be NULL.
  */
 static void famfs_partial_put(struct famfs_partial *partial)
@@ -46,7 +46,7 @@ static struct famfs_partial *famfs_partial_lookup(struct famfs_conn *conn,
 	return NULL;
 }
 
-/**
+/*
  * Unlist a message, and return it with the list's reference, or NULL.
  */
 static struct famfs_partial *famfs_partial_remove(struct famfs_conn *conn,
@@ -62,7 +62,7 @@ static struct famfs_partial *famfs_partial_remove(struct famfs_conn *conn,
 	return partial;
 }
 
-/**
+/*
  * List a message, with the caller's reference, in place of one of the same kind
  * about the same file.
  */

@@ -246,7 +246,7 @@ int famfs_setattr_begin(struct inode *inode, struct iattr *attr,
 	return err;
 }
 
-/**
+/*
  * Fetch the fmap of a file that has shrunk at the server, or cut it down.
  *
  * The current fmap still covers memory that the server may have reused.  So may
