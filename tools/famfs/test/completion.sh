@@ -9,6 +9,7 @@
 set -euo pipefail
 
 bin=$(cd "$1" && pwd)
+# shellcheck source=/dev/null
 . "$2"
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
