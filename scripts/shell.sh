@@ -21,4 +21,7 @@ start='bash "$FAMFS_TOP/scripts/guest/shell.sh"'
 # shellcheck disable=SC2016
 start='cp -a "$FAMFS_TOP/build/demo/root/." /; '${FAMFS_SHELL_START:-$start}
 
-exec "$TOP/scripts/guest.sh" -i "$@" -- /bin/sh -c "$start; exec bash -i || exec sh -i"
+# Commands are completed by what is installed with them.
+rc=/usr/share/bash-completion/completions/famfs
+exec "$TOP/scripts/guest.sh" -i "$@" -- /bin/sh -c \
+	"$start; exec bash --rcfile $rc -i || exec sh -i"

@@ -23,7 +23,7 @@ cat <<TEXT
 $first is mounted at /mnt/famfs; ${second:-no other device} is free. Some things to try:
 
     df -h /mnt/famfs; famfs status
-    cp -a /usr/include/asm-generic /mnt/famfs && famfs map /mnt/famfs/*/*.h
+    cp -a /usr/include/asm-generic /mnt/famfs && famfs map /mnt/famfs/asm-generic/unistd.h
     dd if=/dev/zero of=/mnt/famfs/big bs=1M count=256 && famfs map -q /mnt/famfs/big
     umount /mnt/famfs && fsck.famfs $first && famfs dump $first | head
     mkfs.famfs -L second $other && mount -t famfs famfs:second /mnt/second

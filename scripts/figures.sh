@@ -1,0 +1,30 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What names and growing files cost on famfs, beside ext4 with DAX in the same
+# guest: create, stat, list and remove 10,000 files of 4 KiB, cp -r, untar; and
+# how much of files that were written in different ways 2 MiB pages map.
+#
+# Usage: scripts/figures.sh
+#
+#   ROUNDS=N   rounds (5), in turn on both; the median counts
+#
+# Times are the emulated CPU's, which count instructions: those of program,
+# kernel and server. Prints tables; what is too slow is marked and is no failure.
+
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+out=$BUILD/figures
+
+"$TOP/scripts/prepare.sh" default
+"$TOP/scripts/selftests.sh"
+"$TOP/scripts/demo-programs.sh"
+mkdir -p "$out"
+make -s -C "$TOP/tools/famfs/bench" OUT="$out" "$out/names"
+tree_git "$LINUX" archive --format=tar base Documentation > "$out/documentation.tar"
+
+"$TOP/scripts/guest.sh" -n -b bench -t 3000 -o "$out/guest" -- \
+	bash "$TOP/tools/famfs/bench/figures.sh" "$out" "$BUILD/demo" \
+	"$out/documentation.tar" "${ROUNDS:-5}" > "$out/figures.txt"
+python3 "$TOP/tools/famfs/bench/figures.py" "$out/figures.txt"

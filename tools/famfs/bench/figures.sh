@@ -1,0 +1,129 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The figures of names and of growing files, as they are taken in the guest of
+# backend bench: famfs beside ext4 with DAX.
+#
+# Usage: figures.sh PROGRAMS ROOT TARBALL ROUNDS
+#
+# PROGRAMS has names, ROOT what `make install` leaves and peek beside it. Prints
+#
+#   time FS OPERATION NANOSECONDS      per file, once a round
+#   request OPERATION OPCODE COUNT     that the kernel sent, over all files
+#   files OPERATION COUNT
+#   map HOW TEXT                       how much of a file 2 MiB pages can map
+#   huge HOW KIB                       and do, of a file that is mapped
+
+set -euo pipefail
+
+programs=$1 root=$2 tarball=$3 rounds=$4
+count=10000
+dev=${FAMFS_DAXDEVS%% *}
+trace=/sys/kernel/tracing
+src=/tmp/figures
+declare -A at=([famfs]=/mnt/famfs [ext4]=/mnt/ext4)
+
+cp -a "$root/root/." /
+mkdir -p $src "${at[@]}"
+# From memory, so that what is read costs both the same.
+cp -r /usr/include $src/tree
+cp "$tarball" $src/tarball
+tree=$src/tree tarball=$src/tarball
+mkfs.famfs -q -f --dead "$dev"
+mount -t famfs "$dev" "${at[famfs]}"
+mkfs.ext4 -q -b 4096 /dev/pmem0
+mount -o dax=always /dev/pmem0 "${at[ext4]}"
+
+# spent COMMAND...: nanoseconds.
+spent()
+{
+	local from to
+
+	from=$(date +%s%N)
+	"$@"
+	to=$(date +%s%N)
+	echo $((to - from))
+}
+
+files=$(find $tree -type f | wc -l)
+documents=$(tar -tf "$tarball" | grep -vc '/$')
+echo "files cp $files"
+echo "files untar $documents"
+for operation in create stat readdir readdir-again remove; do
+	echo "files $operation $count"
+done
+
+# operation FS WHAT: nanoseconds per file.
+operation()
+{
+	local dir=${at[$1]} n
+
+	case $2 in
+	create|stat|readdir|remove)
+		"$programs/names" "$dir" $count "$2" ;;
+	readdir-again)
+		"$programs/names" "$dir" $count readdir ;;
+	cp)
+		n=$(spent cp -r $tree "$dir/copy")
+		rm -r "$dir/copy"
+		echo $((n / files)) ;;
+	untar)
+		mkdir "$dir/untarred"
+		n=$(spent tar -xf "$tarball" -C "$dir/untarred")
+		rm -r "$dir/untarred"
+		echo $((n / documents)) ;;
+	esac
+}
+
+# Room for some hundred thousand requests.
+echo 65536 > $trace/buffer_size_kb
+all=(create stat readdir readdir-again remove cp untar)
+
+# Once for the requests; that round does not count.
+for operation in "${all[@]}"; do
+	echo > $trace/trace
+	echo 1 > $trace/events/fuse/fuse_request_send/enable
+	operation famfs "$operation" > /dev/null
+	echo 0 > $trace/events/fuse/fuse_request_send/enable
+	grep -o 'opcode [0-9]* (FUSE_[A-Z_]*' $trace/trace | sed 's/.*(FUSE_//' |
+		sort | uniq -c | while read -r n opcode; do
+			echo "request $operation $opcode $n"
+		done
+	operation ext4 "$operation" > /dev/null
+done
+for ((round = 0; round < rounds; round++)); do
+	for operation in "${all[@]}"; do
+		for fs in famfs ext4; do
+			echo "time $fs $operation $(operation $fs "$operation")"
+		done
+	done
+done
+umount "${at[famfs]}"
+
+# Files that grow.
+mkfs.famfs -q -f --dead "$dev"
+mount -t famfs "$dev" "${at[famfs]}"
+cd "${at[famfs]}"
+rm -r $tree $tarball
+truncate -s 1G $src/big
+cp --sparse=never --reflink=never $src/big cp
+dd if=$src/big of=dd bs=4k count=65536 status=none
+head -c 256M $src/big > $src/part
+tar -cf part.tar -C $src part
+mkdir tar
+tar -xf part.tar -C tar
+mv tar/part tar.part
+for ((i = 0; i < 256; i++)); do
+	head -c 1M $src/part >> append
+done
+truncate -s 256M truncated
+dd if=$src/part of=truncated bs=1M conv=notrunc status=none
+fallocate -l 256M allocated
+for how in cp dd tar.part append truncated allocated; do
+	echo "map $how $(famfs map -q $how | sed 's/^[^:]*: //')"
+	echo "huge $how $("$root/peek" $how 2>&1 > /dev/null)"
+done
+cd /
+umount "${at[famfs]}"
+fsck.famfs -q "$dev"
+umount "${at[ext4]}"
