@@ -180,6 +180,7 @@ check "python maps, writes, grows and maps more" python3 "$work/map.py" mapped
 mkdir built
 printf 'int add(int a) { return a + 1; }\n' > built/add.c
 printf 'int add(int);\nint main(void) { return add(41) - 42; }\n' > built/main.c
+# shellcheck disable=SC2016 # make expands it
 printf 'prog: main.o libadd.a\n\t$(CC) -o $@ $^\nlibadd.a: add.o\n\t$(AR) rcs $@ $^\n' > built/Makefile
 check "make, cc, ar and ld" make -s -C built
 check "make has nothing to do" make -q -C built
