@@ -7,7 +7,8 @@
 #
 # Usage: scripts/figures.sh
 #
-#   ROUNDS=N   rounds (5), in turn on both; the median counts
+#   ROUNDS=N   rounds (5), in turn on both; the median counts. With 0 only files
+#              that grow are looked at
 #
 # Times are the emulated CPU's, which count instructions: those of program,
 # kernel and server. Prints tables; what is too slow is marked and is no failure.
@@ -23,8 +24,9 @@ out=$BUILD/figures
 mkdir -p "$out"
 make -s -C "$TOP/tools/famfs/bench" OUT="$out" "$out/names"
 tree_git "$LINUX" archive --format=tar base Documentation > "$out/documentation.tar"
+tar -cf "$out/include.tar" -C /usr include
 
 "$TOP/scripts/guest.sh" -n -b bench -t 3000 -o "$out/guest" -- \
 	bash "$TOP/tools/famfs/bench/figures.sh" "$out" "$BUILD/demo" \
-	"$out/documentation.tar" "${ROUNDS:-5}" > "$out/figures.txt"
+	"${ROUNDS:-5}" > "$out/figures.txt"
 python3 "$TOP/tools/famfs/bench/figures.py" "$out/figures.txt"

@@ -5,11 +5,12 @@
 # what famfs needs switched on. A whole distribution's configuration takes hours
 # and, with debug information, 30 GB.
 #
-# Usage: scripts/kernel-deb.sh [OPTION=VALUE]...
+# Usage: scripts/kernel-deb.sh [--configure] [OPTION=VALUE]...
 #
 #   CONFIG=FILE      the configuration, plain or packed by gzip; usual: that of
 #                    the running kernel, /boot/config-* or /proc/config.gz
 #   OPTION=VALUE     more that you want, such as DEBUG_INFO_NONE=y
+#   --configure      only makes the configuration, and prints its path
 #   LOCALVERSION=X   what the kernel's release ends with (-famfs)
 #
 # Leaves them in build/kernel-deb and prints their paths; the log of make is
@@ -24,6 +25,11 @@ work=$FAMFS_CACHE/o/kernel-deb
 objects=$work/objects
 log=$work/build.log
 out=$BUILD/kernel-deb
+only=
+if [ "${1:-}" = --configure ]; then
+	only=1
+	shift
+fi
 options=(FUSE_FAMFS_DAX=y "$@")
 
 for file in "/boot/config-$release" /proc/config.gz; do
@@ -46,7 +52,9 @@ configure()
 		grep -q "^CONFIG_$option=" "$objects/.config" ||
 			options=("$option=m" "${options[@]}")
 	done
-	options=(ZONE_DEVICE=y FS_DAX=y "${options[@]}")
+	# What they depend on, first.
+	options=(MEMORY_HOTPLUG=y MEMORY_HOTREMOVE=y SPARSEMEM_VMEMMAP=y
+		 TRANSPARENT_HUGEPAGE=y ZONE_DEVICE=y FS_DAX=y "${options[@]}")
 	"$kconfig" --file "$objects/.config" \
 		--set-str SYSTEM_TRUSTED_KEYS '' --set-str SYSTEM_REVOCATION_KEYS ''
 	for option in "${options[@]}"; do
@@ -103,5 +111,9 @@ export DEBFULLNAME=famfs DEBEMAIL=famfs@localhost
 lock o-kernel-deb
 configure
 verify
+if [ -n "$only" ]; then
+	echo "$objects/.config"
+	exit
+fi
 step "building Debian packages of the kernel, on $config" build
 ls "$out"/*.deb

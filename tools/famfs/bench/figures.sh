@@ -4,9 +4,10 @@
 # The figures of names and of growing files, as they are taken in the guest of
 # backend bench: famfs beside ext4 with DAX.
 #
-# Usage: figures.sh PROGRAMS ROOT TARBALL ROUNDS
+# Usage: figures.sh PROGRAMS ROOT ROUNDS
 #
-# PROGRAMS has names, ROOT what `make install` leaves and peek beside it. Prints
+# PROGRAMS has names, include.tar and documentation.tar, ROOT what `make install` leaves and peek beside it. With 0
+# ROUNDS there are no names. Prints
 #
 #   time FS OPERATION NANOSECONDS      per file, once a round
 #   request OPERATION OPCODE COUNT     that the kernel sent, over all files
@@ -16,7 +17,7 @@
 
 set -euo pipefail
 
-programs=$1 root=$2 tarball=$3 rounds=$4
+programs=$1 root=$2 rounds=$3
 count=10000
 dev=${FAMFS_DAXDEVS%% *}
 trace=/sys/kernel/tracing
@@ -25,14 +26,48 @@ declare -A at=([famfs]=/mnt/famfs [ext4]=/mnt/ext4)
 
 cp -a "$root/root/." /
 mkdir -p $src "${at[@]}"
-# From memory, so that what is read costs both the same.
-cp -r /usr/include $src/tree
-cp "$tarball" $src/tarball
-tree=$src/tree tarball=$src/tarball
 mkfs.famfs -q -f --dead "$dev"
 mount -t famfs "$dev" "${at[famfs]}"
 mkfs.ext4 -q -b 4096 /dev/pmem0
 mount -o dax=always /dev/pmem0 "${at[ext4]}"
+
+# Files that grow.
+cd "${at[famfs]}"
+truncate -s 1G $src/big
+cp --sparse=never --reflink=never $src/big cp
+dd if=$src/big of=dd bs=4k count=65536 status=none
+head -c 256M $src/big > $src/part
+tar -cf part.tar -C $src part
+mkdir tar
+tar -xf part.tar -C tar
+mv tar/part tar.part
+for ((i = 0; i < 256; i++)); do
+	head -c 1M $src/part >> append
+done
+truncate -s 256M truncated
+dd if=$src/part of=truncated bs=1M conv=notrunc status=none
+fallocate -l 256M allocated
+for how in cp dd tar.part append truncated allocated; do
+	echo "map $how $(famfs map -q $how | sed 's/^[^:]*: //')"
+	# Through a pipe, or nobody looks at the bytes.
+	"$root/peek" $how 2> $src/huge | cat > /dev/null
+	echo "huge $how $(cat $src/huge)"
+done
+cd /
+rm -r "${at[famfs]:?}"/* $src/big $src/part
+[ "$rounds" != 0 ] || exit 0
+
+# Names. From memory, so that what is read costs both the same.
+tree=$src/include tarball=$src/tarball
+tar -xf "$programs/include.tar" -C $src
+cp "$programs/documentation.tar" $tarball
+files=$(find $tree -type f | wc -l)
+documents=$(tar -tf "$tarball" | grep -vc '/$')
+echo "files cp $files"
+echo "files untar $documents"
+for operation in create stat stat-again readdir readdir-again remove; do
+	echo "files $operation $count"
+done
 
 # spent COMMAND...: nanoseconds.
 spent()
@@ -45,14 +80,6 @@ spent()
 	echo $((to - from))
 }
 
-files=$(find $tree -type f | wc -l)
-documents=$(tar -tf "$tarball" | grep -vc '/$')
-echo "files cp $files"
-echo "files untar $documents"
-for operation in create stat readdir readdir-again remove; do
-	echo "files $operation $count"
-done
-
 # operation FS WHAT: nanoseconds per file.
 operation()
 {
@@ -61,8 +88,8 @@ operation()
 	case $2 in
 	create|stat|readdir|remove)
 		"$programs/names" "$dir" $count "$2" ;;
-	readdir-again)
-		"$programs/names" "$dir" $count readdir ;;
+	*-again)
+		"$programs/names" "$dir" $count "${2%-again}" ;;
 	cp)
 		n=$(spent cp -r $tree "$dir/copy")
 		rm -r "$dir/copy"
@@ -77,7 +104,7 @@ operation()
 
 # Room for some hundred thousand requests.
 echo 65536 > $trace/buffer_size_kb
-all=(create stat readdir readdir-again remove cp untar)
+all=(create stat stat-again readdir readdir-again remove cp untar)
 
 # Once for the requests; that round does not count.
 for operation in "${all[@]}"; do
@@ -97,31 +124,6 @@ for ((round = 0; round < rounds; round++)); do
 			echo "time $fs $operation $(operation $fs "$operation")"
 		done
 	done
-done
-umount "${at[famfs]}"
-
-# Files that grow.
-mkfs.famfs -q -f --dead "$dev"
-mount -t famfs "$dev" "${at[famfs]}"
-cd "${at[famfs]}"
-rm -r $tree $tarball
-truncate -s 1G $src/big
-cp --sparse=never --reflink=never $src/big cp
-dd if=$src/big of=dd bs=4k count=65536 status=none
-head -c 256M $src/big > $src/part
-tar -cf part.tar -C $src part
-mkdir tar
-tar -xf part.tar -C tar
-mv tar/part tar.part
-for ((i = 0; i < 256; i++)); do
-	head -c 1M $src/part >> append
-done
-truncate -s 256M truncated
-dd if=$src/part of=truncated bs=1M conv=notrunc status=none
-fallocate -l 256M allocated
-for how in cp dd tar.part append truncated allocated; do
-	echo "map $how $(famfs map -q $how | sed 's/^[^:]*: //')"
-	echo "huge $how $("$root/peek" $how 2>&1 > /dev/null)"
 done
 cd /
 umount "${at[famfs]}"
