@@ -6,8 +6,8 @@
 #
 # Usage: figures.sh PROGRAMS ROOT ROUNDS
 #
-# PROGRAMS has names, include.tar and documentation.tar, ROOT what `make install` leaves and peek beside it. With 0
-# ROUNDS there are no names. Prints
+# PROGRAMS has names, include.tar and documentation.tar; ROOT has root/, as `make
+# install` leaves it, and peek. With 0 ROUNDS there are no names. Prints
 #
 #   time FS OPERATION NANOSECONDS      per file, once a round
 #   request OPERATION OPCODE COUNT     that the kernel sent, over all files
