@@ -20,7 +20,7 @@ help:
 	@echo 'make bench    instructions of reads, writes, faults and opens beside ext4 and xfs'
 	@echo 'make figures  names and growing files beside ext4 with DAX'
 	@echo 'make cost     instructions that FUSE servers without maps pay for the option'
-	@echo 'make shell    an interactive guest with mapped files mounted'
+	@echo 'make shell    an interactive guest with a famfs file system mounted'
 	@echo 'make tree     applies the series to the kernel tree in the cache'
 	@echo 'make refresh  P=NN takes edits of existing files there into patch NN'
 	@echo 'make kunit    the KUnit tests alone, on this machine; T=SUITE[.TEST] picks'
