@@ -5,10 +5,12 @@
 # guest: create, stat, list and remove 10,000 files of 4 KiB, cp -r, untar; and
 # how much of files that were written in different ways 2 MiB pages map.
 #
-# Usage: scripts/figures.sh
+# Usage: scripts/figures.sh [WHAT]...
 #
-#   ROUNDS=N   rounds (5), in turn on both; the median counts. With 0 only files
-#              that grow are looked at
+#   WHAT       grow create stat stat-again readdir readdir-again remove cp untar;
+#              all by default. create to remove go together
+#   ROUNDS=N   rounds (5), in turn on both; the median counts
+#   COUNT=N    files (10000) to create
 #
 # Times are the emulated CPU's, which count instructions: those of program,
 # kernel and server. Prints tables; what is too slow is marked and is no failure.
@@ -17,6 +19,8 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 out=$BUILD/figures
+[ $# -gt 0 ] || set -- grow create stat stat-again readdir readdir-again remove \
+	cp untar
 
 "$TOP/scripts/prepare.sh" default
 "$TOP/scripts/selftests.sh"
@@ -28,5 +32,5 @@ tar -cf "$out/include.tar" -C /usr include
 
 "$TOP/scripts/guest.sh" -n -b bench -t 3000 -o "$out/guest" -- \
 	bash "$TOP/tools/famfs/bench/figures.sh" "$out" "$BUILD/demo" \
-	"${ROUNDS:-5}" > "$out/figures.txt"
+	"${ROUNDS:-5}" "${COUNT:-10000}" "$@" > "$out/figures.txt"
 python3 "$TOP/tools/famfs/bench/figures.py" "$out/figures.txt"
