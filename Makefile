@@ -13,11 +13,14 @@ help:
 	@echo 'make tools    mkfs.famfs, mount.famfs, fsck.famfs and famfs, in build/tools'
 	@echo 'make install  installs them, with manual pages; DESTDIR= says where'
 	@echo 'make deb      a Debian package of them, in build/deb'
+	@echo 'make kernel-deb  Debian packages of a kernel with the series, on the running'
+	@echo "              kernel's configuration or CONFIG=FILE; OPTIONS='OPTION=VALUE...'"
 	@echo 'make series   build/series/linux/*/*.patch and build/series/libfuse/*.patch;'
 	@echo "              POSTER='Name <address>' signs them"
 	@echo 'make bench    instructions of reads, writes, faults and opens beside ext4 and xfs'
+	@echo 'make figures  names and growing files beside ext4 with DAX'
 	@echo 'make cost     instructions that FUSE servers without maps pay for the option'
-	@echo 'make shell    an interactive guest with mapped files mounted'
+	@echo 'make shell    an interactive guest with a famfs file system mounted'
 	@echo 'make tree     applies the series to the kernel tree in the cache'
 	@echo 'make refresh  P=NN takes edits of existing files there into patch NN'
 	@echo 'make kunit    the KUnit tests alone, on this machine; T=SUITE[.TEST] picks'
@@ -26,7 +29,7 @@ help:
 	@echo 'KERNEL_SRC=DIR|TARBALL  takes the base from there'
 	@echo 'FAMFS_CACHE=DIR         keeps downloads and objects there'
 
-demo test check bench cost shell:
+demo test check bench figures cost shell:
 	@scripts/$@.sh
 
 tools:
@@ -37,6 +40,9 @@ install:
 
 deb:
 	@scripts/deb.sh
+
+kernel-deb:
+	@scripts/kernel-deb.sh $(OPTIONS)
 
 series:
 	@scripts/packages.sh
@@ -57,5 +63,5 @@ kunit:
 clean:
 	rm -rf build
 
-.PHONY: help demo test check bench cost series tools install deb shell tree \
-	refresh kunit clean
+.PHONY: help demo test check bench figures cost series tools install deb shell tree \
+	kernel-deb refresh kunit clean

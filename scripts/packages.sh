@@ -28,8 +28,8 @@ PACKAGES=(
 	dpkg-dev binutils
 	# the guest
 	qemu-system-x86 busybox-static cpio
-	# devices, tools and file systems used inside the guest
-	ndctl daxctl fio strace e2fsprogs xfsprogs
+	# devices, tools, file systems and programs used inside the guest
+	ndctl daxctl fio strace e2fsprogs xfsprogs sqlite3
 	# make check
 	codespell shellcheck g++ abigail-tools
 	# awks that machines may have, to try the scripts with; busybox has one
@@ -37,6 +37,8 @@ PACKAGES=(
 )
 # make check FULL=1 builds for other machines.
 [ -z "${FULL:-}" ] || PACKAGES+=(gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu)
+# make kernel-deb.
+[ -z "${KERNEL_DEB:-}" ] || PACKAGES+=(debhelper libssl-dev libdw-dev kmod)
 # make test FULL=1 goes on with libFuzzer.
 [ -z "${FULL:-}" ] || PACKAGES+=(clang libclang-rt-14-dev)
 

@@ -57,6 +57,10 @@ int cmd_options(int argc, char **argv, const char *help, bool *json);
 /* Who takes a volume over: this host, now. 0 or -errno. */
 int cmd_own(struct volume_options *options);
 
+/* volume_open(), which on a terminal shows how much of the log it has read. */
+int cmd_volume_open(struct volume **volume, struct media *media,
+		    struct volume_options *options, struct fault *fault);
+
 /* Yes on a terminal? Without one: no. */
 bool cmd_ask(const char *question);
 

@@ -53,7 +53,7 @@ static int compact_device(const char *device)
 	if (!media)
 		return 1;
 	if (!err)
-		err = volume_open(&volume, media, &options, &fault);
+		err = cmd_volume_open(&volume, media, &options, &fault);
 	if (err) {
 		cmd_fail_fault(device, err, &fault);
 	} else {

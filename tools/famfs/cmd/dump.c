@@ -143,7 +143,7 @@ static int dump_device(const char *device, bool json)
 
 	if (!media)
 		return 1;
-	err = volume_open(&volume, media, &options, &fault);
+	err = cmd_volume_open(&volume, media, &options, &fault);
 	if (err) {
 		cmd_fail_fault(device, err, &fault);
 	} else {

@@ -120,7 +120,7 @@ static void fsck_mend_log(struct fsck *fsck, const struct fault *damage)
 	int err = cmd_own(&options);
 
 	if (!err)
-		err = volume_open(&volume, fsck->media, &options, &fault);
+		err = cmd_volume_open(&volume, fsck->media, &options, &fault);
 	if (err) {
 		cmd_fail_fault(fsck->device, err, &fault);
 		fsck_found(fsck, false, damage->text);
@@ -137,7 +137,7 @@ static void fsck_log(struct fsck *fsck)
 	struct volume_options options = { .how = VOLUME_READ };
 	struct fault fault = { 0 };
 	struct volume *volume;
-	int err = volume_open(&volume, fsck->media, &options, &fault);
+	int err = cmd_volume_open(&volume, fsck->media, &options, &fault);
 
 	if (!err) {
 		fsck_show(fsck, volume);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <uuid/uuid.h>
 
 #include "cmd.h"
@@ -47,4 +48,25 @@ int cmd_own(struct volume_options *options)
 	uuid_generate(nonce);
 	memcpy(&options->nonce, nonce, sizeof(options->nonce));
 	return host_self_read(&options->self);
+}
+
+/* In place: the next one, and what is said in the end, write over it. */
+static void cmd_progress(uint64_t bytes)
+{
+	fprintf(stderr, "\rreading the log: %llu MiB\033[K",
+		(unsigned long long)bytes >> 20);
+}
+
+int cmd_volume_open(struct volume **volume, struct media *media,
+		    struct volume_options *options, struct fault *fault)
+{
+	bool terminal = !cmd_quiet && isatty(STDERR_FILENO);
+	int err;
+
+	if (terminal)
+		options->progress = cmd_progress;
+	err = volume_open(volume, media, options, fault);
+	if (terminal)
+		fputs("\r\033[K", stderr);
+	return err;
 }

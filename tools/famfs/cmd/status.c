@@ -36,7 +36,8 @@ struct status {
 
 static const char *const status_numbers[] = {
 	"pid", "epoch", "unit", "total", "free", "waiting", "inodes", "names",
-	"extents", "log_bytes", "log_used", "record", "letting_go",
+	"extents", "log_bytes", "log_used", "log_least", "log_most", "record",
+	"letting_go",
 };
 
 static const char *const status_texts[] = {
@@ -64,7 +65,22 @@ static json_object *status_object(const struct answer *answer)
 	return object;
 }
 
-static void status_print(const struct answer *answer, bool healthy, bool full)
+/* Is less than 1/50 of the space, or of the log, left? What to do, or NULL. */
+static const char *status_short(const struct answer *answer)
+{
+	uint64_t most = status_number(answer, "log_most");
+	uint64_t least = status_number(answer, "log_least");
+
+	if (status_number(answer, "free") <
+	    status_number(answer, "total") / 50)
+		return "remove files: less than 1/50 of the space is free";
+	if (least > most - most / 50)
+		return "remove names: the log is full; mkfs.famfs --log-size makes a larger one";
+	return NULL;
+}
+
+static void status_print(const struct answer *answer, bool healthy,
+			 const char *next)
 {
 	const char *label = ask_value(answer, "label");
 
@@ -91,22 +107,21 @@ static void status_print(const struct answer *answer, bool healthy, bool full)
 		cmd_say("  Next: famfs umount %s, then fsck.famfs %s",
 			ask_value(answer, "mountpoint"),
 			ask_value(answer, "device"));
-	else if (full)
-		cmd_say("  Next: remove files: less than 1/50 of the space is free");
+	else if (next)
+		cmd_say("  Next: %s", next);
 }
 
 static void status_each(void *context, const struct answer *answer)
 {
 	struct status *status = context;
 	bool healthy = !strcmp(ask_value(answer, "health"), strerror(0));
-	bool full = status_number(answer, "free") <
-		    status_number(answer, "total") / 50;
-	int state = !healthy ? STATUS_BAD : full ? STATUS_LOOK : STATUS_GOOD;
+	const char *next = status_short(answer);
+	int state = !healthy ? STATUS_BAD : next ? STATUS_LOOK : STATUS_GOOD;
 
 	if (status->json)
 		json_object_array_add(status->list, status_object(answer));
 	else
-		status_print(answer, healthy, full);
+		status_print(answer, healthy, next);
 	if (state > status->worst)
 		status->worst = state;
 }
@@ -158,7 +173,7 @@ static int status_device(struct status *status, const char *device)
 
 	if (!media)
 		return STATUS_BAD;
-	err = volume_open(&volume, media, &options, &fault);
+	err = cmd_volume_open(&volume, media, &options, &fault);
 	if (err) {
 		cmd_fail_fault(device, err, &fault);
 		media_close(media);

@@ -96,6 +96,11 @@ int volume_compact(struct volume *volume, int64_t now)
 	return volume_finish(volume, err);
 }
 
+uint64_t volume_snapshot_most(const struct volume *volume)
+{
+	return volume->log.area.length / 4 * 3;
+}
+
 /*
  * An area is compacted at 3/4. What a snapshot would take stays below that, so
  * that things can still be removed when no more can be made.
@@ -107,7 +112,7 @@ static int volume_make_room(struct volume *volume, int64_t now, bool grows)
 	uint64_t need = volume->record.used / LINE_SIZE + 1;
 
 	if (grows && volume->model.snapshot_bytes + volume->record.used >
-	    log->area.length / 4 * 3)
+	    volume_snapshot_most(volume))
 		return -ENOSPC;
 	if (need > log_room(log) ||
 	    (log->tail >= all / 4 * 3 && log->tail - log->snapshot >= all / 8))

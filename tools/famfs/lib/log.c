@@ -13,6 +13,8 @@
 
 #define WINDOW_LEAST	64u
 #define WINDOW_MOST	65536u
+/* Lines replayed between two reports of progress: 1 MiB. */
+#define PROGRESS_LINES	16384u
 
 void log_begin(struct log *log, struct media *media,
 	       const struct super *super, const struct root *root)
@@ -167,6 +169,7 @@ int log_replay(struct log *log, struct model *model, struct fault *fault,
 	       void *context)
 {
 	struct record_header header;
+	uint64_t told = log->tail / PROGRESS_LINES;
 	const uint8_t *bytes;
 	int found, err;
 
@@ -176,6 +179,10 @@ int log_replay(struct log *log, struct model *model, struct fault *fault,
 			return err;
 		if (done && !(header.flags & RECORD_SNAPSHOT))
 			done(context, &header);
+		if (log->progress && log->tail / PROGRESS_LINES > told) {
+			told = log->tail / PROGRESS_LINES;
+			log->progress(log->tail * LINE_SIZE);
+		}
 	}
 	if (found < 0)
 		return found == -ENOMEM ? found :

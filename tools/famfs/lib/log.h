@@ -19,6 +19,7 @@
  * @snapshot: lines of the snapshot at the area's beginning
  * @window: private copy of some lines: @window_lines at @window_at
  * @window_want: lines to fetch next; it grows while reading goes on
+ * @progress: told after each MiB how much has been replayed; may be NULL
  */
 struct log {
 	struct media *media;
@@ -29,6 +30,7 @@ struct log {
 	uint8_t *window;
 	size_t window_room;
 	uint64_t window_at, window_lines, window_want;
+	void (*progress)(uint64_t bytes);
 };
 
 /* Stands before the snapshot that @root names. */

@@ -90,7 +90,8 @@ static int super_identify(const uint8_t *block, struct fault *fault)
 	err = fault_set(fault, -EPROTONOSUPPORT, FAULT_VERSION, SUPER_VERSION,
 			"the format has version %llu, and this program knows 300",
 			(unsigned long long)version);
-	fault->number = version;
+	if (fault)
+		fault->number = version;
 	return err;
 }
 

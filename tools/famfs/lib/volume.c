@@ -89,6 +89,7 @@ static int volume_pass(struct volume *volume, struct fault *fault)
 	if (err)
 		return err;
 	log_begin(&volume->log, volume->media, super, &volume->root);
+	volume->log.progress = volume->progress;
 	/* Before the log: meanwhile it may grow. */
 	err = volume_tail_seq(volume, &least);
 	if (!err)
@@ -302,6 +303,7 @@ int volume_open(struct volume **out, struct media *media,
 	if (!volume)
 		return -ENOMEM;
 	volume->media = media;
+	volume->progress = options->progress;
 	RB_INIT(&volume->model.inodes);
 	TAILQ_INIT(&volume->model.removed);
 	pthread_rwlock_init(&volume->lock, NULL);

@@ -56,6 +56,8 @@ struct volume_options {
 	struct host_self self;	/* with OWN */
 	int64_t now;
 	uint64_t nonce;		/* random, with OWN */
+	/* Told after each MiB how many bytes have been replayed; may be NULL. */
+	void (*progress)(uint64_t bytes);
 };
 
 /**
@@ -324,6 +326,7 @@ struct volume_stat {
 	uint64_t total, free, waiting;	/* bytes of data space */
 	uint64_t inodes, names, extents;
 	uint64_t log_bytes, log_used;	/* of the present area */
+	uint64_t log_least, log_most;	/* a snapshot has, and may have */
 	uint64_t generation, seq;
 	uint32_t epoch;
 	unsigned int slot;		/* of the owner */

@@ -25,6 +25,7 @@
 struct volume {
 	pthread_rwlock_t lock;
 	struct media *media;
+	void (*progress)(uint64_t bytes);
 	struct super super;
 	struct root root;
 	struct model model;
@@ -39,6 +40,8 @@ struct volume {
 	unsigned int done_at;
 };
 
+/* What a snapshot may take: no more can be made where it would be larger. */
+uint64_t volume_snapshot_most(const struct volume *volume);
 /* Takes the lock and begins a record. Return: 0, or what ended writing. */
 int volume_begin(struct volume *volume);
 /* Gives the lock back, and returns @err. */

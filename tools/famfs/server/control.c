@@ -46,6 +46,8 @@ static void control_status(struct server *server, FILE *to)
 		stat.inodes, stat.names, stat.extents);
 	fprintf(to, "log_bytes %" PRIu64 "\nlog_used %" PRIu64 "\nrecord %" PRIu64 "\n",
 		stat.log_bytes, stat.log_used, stat.seq);
+	fprintf(to, "log_least %" PRIu64 "\nlog_most %" PRIu64 "\n",
+		stat.log_least, stat.log_most);
 	fprintf(to, "letting_go %" PRIu64 "\n", queue_length(server));
 }
 

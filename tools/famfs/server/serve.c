@@ -127,7 +127,7 @@ static int serve_volume(struct server *server, struct media *media)
 	}
 	/* The clock that later operations go by. */
 	options.now = server_op().now;
-	err = volume_open(&server->volume, media, &options, &fault);
+	err = cmd_volume_open(&server->volume, media, &options, &fault);
 	if (err) {
 		cmd_fail_fault(server->device, err, &fault);
 		return err;

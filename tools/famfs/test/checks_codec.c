@@ -145,7 +145,8 @@ static const char *check_super_field(struct media *media, unsigned int i)
 		put_le32(at, (uint32_t)super_wrongs[i].value);
 	put_le32(check_bytes + SUPER_CRC,
 		 crc_seeded(check_bytes + SUPER_UUID, check_bytes, SUPER_CRC));
-	if (!super_read(&super, media, &fault))
+	if (!super_read(&super, media, &fault) ||
+	    !super_read(&super, media, NULL))
 		return "is accepted";
 	if (fault.kind != super_wrongs[i].kind)
 		return "is taken for something else";

@@ -190,27 +190,40 @@ const char *check_damage(void)
 	return wrong ? wrong : damage_beat(at);
 }
 
-/* Flips each bit of a range: it must open as before, or not, but not else. */
-static const char *flips_in(uint64_t offset, uint32_t bytes, uint32_t step)
+/* With bits flipped it must open as before, or not, but not else. */
+static const char *flip_at(uint64_t offset, uint8_t bits)
 {
 	struct fault fault;
+	int got;
 
-	for (uint32_t byte = 0; byte < bytes; byte += step) {
-		for (unsigned int bit = 0; bit < 8; bit++) {
-			uint8_t *at = log_bytes + offset + byte;
-			int got;
-
-			*at ^= (uint8_t)(1u << bit);
-			got = log_count(&fault);
-			*at ^= (uint8_t)(1u << bit);
-			/* The last record torn, or all, or an error. */
-			if (got >= 0 && got < RECORDS - 1)
-				return check_say("bit %u at %llu: %d names", bit,
-						 (unsigned long long)offset + byte,
-						 got);
-		}
-	}
+	log_bytes[offset] ^= bits;
+	got = log_count(&fault);
+	log_bytes[offset] ^= bits;
+	/* The last record torn, or all, or an error. */
+	if (got >= 0 && got < RECORDS - 1)
+		return check_say("bits 0x%x at %llu: %d names", bits,
+				 (unsigned long long)offset, got);
 	return NULL;
+}
+
+/* Flips each bit of a range. */
+static const char *flips_in(uint64_t offset, uint32_t bytes)
+{
+	const char *wrong = NULL;
+
+	for (uint32_t i = 0; i < bytes * 8 && !wrong; i++)
+		wrong = flip_at(offset + i / 8, (uint8_t)(1u << i % 8));
+	return wrong;
+}
+
+/* One byte of each line in front of the areas, another one in each. */
+static const char *flips_in_lines(void)
+{
+	const char *wrong = NULL;
+
+	for (uint64_t line = 0; line < AREAS_OFFSET / LINE_SIZE && !wrong; line++)
+		wrong = flip_at(line * LINE_SIZE + line * 5 % LINE_SIZE, 0xff);
+	return wrong;
 }
 
 const char *check_flips(void)
@@ -223,20 +236,21 @@ const char *check_flips(void)
 	memcpy(log_bytes, log_image, CHECK_SIZE);
 	snapshot = round_down64(at[0] - AREAS_OFFSET, CHECK_AREA) +
 		   AREAS_OFFSET;
-	wrong = flips_in(SUPER_OFFSET, 160, 1);
+	wrong = flips_in(SUPER_OFFSET, 160);
 	if (!wrong)
-		wrong = flips_in(SUPER_DEVICES, 40, 1);
+		wrong = flips_in(SUPER_DEVICES, 40);
 	if (!wrong)
-		wrong = flips_in(SUPER_INDEX, 8, 1);
+		wrong = flips_in(SUPER_INDEX, 8);
 	if (!wrong)
-		wrong = flips_in(ROOT_OFFSET_ONE, LINE_SIZE, 1);
+		wrong = flips_in(ROOT_OFFSET_ONE, LINE_SIZE);
 	if (!wrong)
-		wrong = flips_in(CALL_OFFSET, LINE_SIZE, 1);
+		wrong = flips_in(ROOT_OFFSET_TWO, LINE_SIZE);
 	if (!wrong)
-		wrong = flips_in(SLOTS_OFFSET, 256, 1);
+		wrong = flips_in(CALL_OFFSET, LINE_SIZE);
+	if (!wrong)
+		wrong = flips_in(SLOTS_OFFSET, 256);
 	if (!wrong)
 		wrong = flips_in(snapshot,
-				 (uint32_t)(at[RECORDS] - snapshot) + 64, 1);
-	/* And every 64th byte of all the rest in front of the areas. */
-	return wrong ? wrong : flips_in(0, AREAS_OFFSET, 64 * 61);
+				 (uint32_t)(at[RECORDS] - snapshot) + 64);
+	return wrong ? wrong : flips_in_lines();
 }

@@ -96,6 +96,12 @@ versions()
 		expect 8 'has version [0-9]+, and this program knows 300' \
 			"$bin/fsck.famfs" old
 		expect 1 'has version [0-9]+' "$bin/famfs" dump old
+		cp --sparse=always old kept
+		expect 8 'has version [0-9]+' "$bin/fsck.famfs" -y --dead old
+		expect 1 'has version [0-9]+' "$bin/famfs" compact old
+		expect 2 'has version [0-9]+' "$bin/famfs" status old
+		expect 32 'has version [0-9]+' "$bin/mount.famfs" old "$tmp"
+		expect 0 '' cmp old kept
 	done
 }
 
@@ -176,9 +182,28 @@ flips()
 	done
 }
 
+# How far reading the log is: on a terminal only, and nothing stays of it.
+progress()
+{
+	truncate -s 256M four
+	"$bin/mkfs.famfs" -q four
+	"$bin/test/test_populate" four 8000 leave
+	expect 0 'reading the log: 1 MiB' \
+		script -qec "'$bin/fsck.famfs' four" /dev/null
+	cp out shown
+	expect 0 '' grep -q $'\r\033\[Kfour: .* inodes' shown
+	expect 0 '' script -qec "'$bin/fsck.famfs' -q four" /dev/null
+	cp out shown
+	expect 1 '' grep reading shown
+	expect 0 'clean' "$bin/fsck.famfs" four
+	cp out shown
+	expect 1 '' grep reading shown
+}
+
 refusals
 versions
 repairs
+progress
 damage
 flips
 echo "$tests expectations"
