@@ -61,8 +61,6 @@
 
 struct dax_device;
 struct fuse_copy_state;
-struct iov_iter;
-struct kiocb;
 struct writeback_control;
 
 /**

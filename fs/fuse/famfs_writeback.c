@@ -5,8 +5,9 @@
  * Times of an fmap file, and the size of a growing one, change locally.  A
  * change dirties the inode, and writing the inode sends FUSE_SETATTR.  fsync()
  * and close() wait for the answer (WB_SYNC_ALL).  All other callers may be the
- * server or act for everybody, such as the flusher and whoever drops the last
- * reference to a file.  They send the request in the background (WB_SYNC_NONE).
+ * server or act for everybody, such as the flusher and the task that drops the
+ * last reference to a file.  They send the request in the background
+ * (WB_SYNC_NONE).
  *
  * At most one such request of an inode is in flight, because the older of two
  * sizes could reach the server last.  A request that a signal removed from the
