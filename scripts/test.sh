@@ -5,7 +5,9 @@
 #
 # Usage: scripts/test.sh
 #
-#   T=PATTERN       only programs and suites whose names match
+#   T=PATTERN       only programs and suites whose names match; a number of the
+#                   Guarantees in famfs.rst, such as T=G5, stands for those that
+#                   have tests of it
 #   BACKEND=NAME    what offers the dax devices: hmem (default), hmem-multi,
 #                   hmem-large, pmem, nvdimm or cxl
 #   TRANSPORT=NAME  how requests reach the test server: fuse (/dev/fuse), clone
@@ -53,6 +55,20 @@ details()
 	grep -hE '^# .*(Expected|test failed|terminated|[a-z_]+\.c:[0-9]+)' \
 		"$1/$2.tap" | head -n 40 | sed 's/^/        /' || :
 }
+
+# programs_of NUMBER: a pattern of the programs that have tests of it.
+programs_of()
+{
+	local tests=$TOP/tools/testing/selftests/filesystems/fuse names
+
+	names=$(grep -lE "^TEST_F(_TIMEOUT)?\\(\\w+, *$1_" "$tests"/*_test.c |
+		sed 's,.*/,,; s,\.c$,,' | paste -sd '|') || true
+	[ -n "$names" ] || die "no test of $1" \
+		"The numbers are in Documentation/filesystems/fuse/famfs.rst"
+	echo "^($names)(@|\$)"
+}
+
+[[ ! $pattern =~ ^[A-Z][0-9]+$ ]] || pattern=$(programs_of "$pattern")
 
 wanted()
 {
