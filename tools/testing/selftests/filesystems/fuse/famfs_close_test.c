@@ -247,6 +247,8 @@ TEST_F(famfs_close, G3_times_of_a_closed_file_are_told_after_a_kill)
 	kill(pid, SIGKILL);
 	usleep(500000);
 	famfs_drop_caches();
+	/* The answer is for the inode. */
+	EXPECT_EQ(1, famfs_maps(&self->env));
 	ASSERT_EQ(0, famfs_server_signal(srv, SIGCONT));
 	/* Over io_uring the server had the request, and it was waited for. */
 	EXPECT_EQ(pid, waitpid(pid, &status, 0));

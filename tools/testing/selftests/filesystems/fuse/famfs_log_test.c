@@ -116,6 +116,31 @@ TEST_F(famfs_log, O2_unknown_device_is_told_by_its_name)
 				     "refused", "-19"));
 }
 
+/* Which of the mounts and devices it is, as far as the limit allows. */
+TEST_F(famfs_log, O2_device_that_goes_is_told_with_its_mount)
+{
+	char line[1024], words[128];
+	bool told = false;
+	struct stat st;
+	int i;
+
+	ASSERT_EQ(0, famfs_mount_thread(&self->env));
+	ASSERT_EQ(0, stat(self->env.dir, &st));
+	snprintf(words, sizeof(words), "%u:%u: dax device 0 (%s) is going",
+		 major(st.st_dev), minor(st.st_dev),
+		 strrchr(self->env.srv.st->devs[0], '/') + 1);
+	for (i = 0; i < 3 && !told; i++) {
+		usleep(i * INTERVAL * 1000000);
+		close(ASSERT_OPEN("f", O_RDWR));
+		ASSERT_EQ(0, famfs_unbind(&self->env.devs[0]));
+		while (next_line(self->log, line, sizeof(line)))
+			told |= !!strstr(line, words);
+		ASSERT_EQ(0, famfs_bind(&self->env.devs[0], "fsdev_dax"));
+		EXPECT_EQ(0, famfs_evict(&self->env, 0));
+	}
+	EXPECT_TRUE(told);
+}
+
 /* The server chooses the name: it must not forge lines of the log. */
 TEST_F(famfs_log, X4_names_are_escaped)
 {

@@ -12,7 +12,6 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "famfs_env.h"
 
@@ -24,15 +23,17 @@ int famfs_table(struct famfs_env *env, char *text, size_t len)
 {
 	char dir[] = "/tmp/famfs_ctl_XXXXXX", path[64];
 	ssize_t n = -1;
-	struct stat st;
+	struct statx stx;
 	int fd;
 
 	text[0] = '\0';
-	if (stat(env->dir, &st) || !mkdtemp(dir))
+	/* The server may be stopped. */
+	if (statx(AT_FDCWD, env->dir, AT_STATX_DONT_SYNC, 0, &stx) ||
+	    !mkdtemp(dir))
 		return -errno;
 	if (!mount("fusectl", dir, "fusectl", 0, NULL)) {
 		snprintf(path, sizeof(path), "%s/%u/dax", dir,
-			 minor(st.st_dev));
+			 stx.stx_dev_minor);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd >= 0) {
 			n = read(fd, text, len - 1);

@@ -101,6 +101,27 @@ TEST_F(famfs_told, G3_map_from_before_the_size_was_told)
 	EXPECT_EQ(0, memcmp(c, "xy", 2));
 }
 
+/* Nothing that is mapped says then which size is the later one. */
+TEST_F(famfs_told, G3_map_from_before_a_refused_size_was_told)
+{
+	char c = 0;
+	struct iovec iov = { &c, 1 };
+	struct famfs_job read = { .run = famfs_job_read, .fd = self->fd,
+				  .iov = &iov, .iovs = 1, .pos = FAR - 1 };
+
+	famfs_fail(&self->env.srv, FUSE_SETATTR, FAMFS_ANY, -EIO, 1);
+	EXPECT_EQ(0, famfs_revoke(self->dev, 0));
+	START(&read, FUSE_GET_FMAP);
+	famfs_answer_now(&self->env.srv, self->file);
+	EXPECT_ERRNO(EIO, fsync(self->fd));
+	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_EQ(FAR, self->file->size);
+	famfs_release(&self->env.srv);
+	FINISH(&read, 1);
+	EXPECT_EQ('x', c);
+	EXPECT_TOLD(FAR);
+}
+
 TEST_F(famfs_told, G3_map_from_before_truncate)
 {
 	struct famfs_job more = { .run = famfs_job_fallocate, .fd = self->fd,

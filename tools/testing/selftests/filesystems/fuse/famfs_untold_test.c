@@ -188,6 +188,32 @@ TEST_F(famfs_untold, G3_one_of_two_fsyncs_fails)
 	EXPECT_LT(0, failed);
 }
 
+/* All but the first wait for it, and find that its failure is theirs. */
+TEST_F(famfs_untold, G3_each_of_many_fsyncs_fails)
+{
+	struct famfs_server *srv = &self->env.srv;
+	struct famfs_job sync[8];
+	int i, j;
+
+	for (i = 1; i <= 5; i++) {
+		ASSERT_EQ(1, pwrite(self->fd, "y", 1, FAR + i));
+		for (j = 0; j < 8; j++) {
+			sync[j] = (struct famfs_job) { .run = famfs_job_fsync,
+						       .fd = self->fd };
+			ASSERT_EQ(0, j ? famfs_job_start(&sync[j]) :
+				  famfs_job_hold(&sync[j], srv, FUSE_SETATTR));
+		}
+		usleep(200000);
+		famfs_rules_clear(srv);
+		famfs_fail(srv, FUSE_SETATTR, FAMFS_ANY, -EIO, -1);
+		famfs_release(srv);
+		for (j = 0; j < 8; j++)
+			EXPECT_EQ(-EIO, famfs_job_result(&sync[j]));
+		famfs_rules_clear(srv);
+	}
+	EXPECT_TOLD(FAR + i);
+}
+
 /*
  * A map that comes while a size is on its way says what the server has after
  * it: however often that happens, such an answer is not enough for fsync().
@@ -200,6 +226,37 @@ TEST_F(famfs_untold, G3_answers_from_before_a_push_do_not_count)
 	EXPECT_EQ(3, famfs_count(&self->env.srv, FUSE_SETATTR));
 	EXPECT_EQ(FAR, self->file->size);
 	EXPECT_SIZE(FAR);
+}
+
+/* Nobody syncs or closes the file, so it is the flusher that has to go on. */
+TEST_F(famfs_untold, G3_flusher_tells_a_size_that_a_push_has_overtaken)
+{
+	int i;
+
+	*forgets = 1;
+	for (i = 0; i < 100 && self->file->size != FAR; i++) {
+		EXPECT_EQ(0, syncfs(self->fd));
+		usleep(20000);
+	}
+	EXPECT_EQ(0, *forgets);
+	EXPECT_EQ(FAR, self->file->size);
+	EXPECT_SIZE(FAR);
+}
+
+/* Of the flusher's request it is the server that says so, not the kernel. */
+TEST_F(famfs_untold, G3_server_has_no_memory_for_a_size)
+{
+	static const int errors[] = { -ENOMEM, -EINTR };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		ASSERT_EQ(1, pwrite(self->fd, "y", 1, FAR + i));
+		famfs_fail(&self->env.srv, FUSE_SETATTR, FAMFS_ANY, errors[i],
+			   1);
+		EXPECT_EQ(0, syncfs(self->fd));
+		EXPECT_ERRNO(EIO, fsync(self->fd));
+		EXPECT_TOLD(FAR + i + 1);
+	}
 }
 
 /* No is an answer: whoever asks gets it, and nobody else has to wait. */

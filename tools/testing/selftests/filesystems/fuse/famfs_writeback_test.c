@@ -149,6 +149,43 @@ TEST_F(famfs_writeback, G3_fsync_waits_for_a_size_that_is_on_its_way)
 	EXPECT_EQ(LEN + 2, self->file->size);
 }
 
+/* Of two that are on their way the older one could be the last to arrive. */
+TEST_F(famfs_writeback, G3_sizes_are_told_one_after_the_other)
+{
+	struct famfs_server *srv = &self->env.srv;
+
+	hold_write(_metadata, self, LEN);
+	EXPECT_EQ(1, pwrite(self->fd, "y", 1, LEN + 1));
+	EXPECT_EQ(0, syncfs(self->fd));
+	usleep(500000);
+	EXPECT_COUNT(1, FUSE_SETATTR);
+	let_go(srv);
+	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_COUNT(2, FUSE_SETATTR);
+	EXPECT_EQ(LEN + 2, self->file->size);
+}
+
+/* Nobody syncs or closes the file: what the flusher has put off it does. */
+TEST_F(famfs_writeback, I2_times_that_change_on_the_way_are_told)
+{
+	struct famfs_server *srv = &self->env.srv;
+	long long now;
+	int i;
+
+	hold_write(_metadata, self, 0);
+	usleep(50000);
+	EXPECT_EQ(1, pwrite(self->fd, "z", 1, 0));
+	now = mtime_of(self->fd, AT_STATX_DONT_SYNC);
+	EXPECT_EQ(0, syncfs(self->fd));
+	let_go(srv);
+	for (i = 0; i < 100 && famfs_count(srv, FUSE_SETATTR) < 2; i++) {
+		usleep(20000);
+		EXPECT_EQ(0, syncfs(self->fd));
+	}
+	EXPECT_COUNT(2, FUSE_SETATTR);
+	EXPECT_EQ(now % 1000000000, self->file->mtime.tv_nsec);
+}
+
 TEST_F(famfs_writeback, I2_fsync_waits_for_times_that_are_on_their_way)
 {
 	struct famfs_job sync = { .run = famfs_job_fsync, .fd = self->fd };
@@ -192,6 +229,33 @@ TEST_F(famfs_writeback, I2_times_do_not_go_back_before_the_answer)
 	let_go(&self->env.srv);
 	EXPECT_EQ(0, fsync(self->fd));
 	EXPECT_EQ(now, mtime_of(self->fd, 0));
+}
+
+/* No file is open when the answer comes, and there is more to tell. */
+TEST_F(famfs_writeback, I2_times_that_change_before_the_last_close_are_told)
+{
+	int dir = open(self->env.dir, O_RDONLY | O_DIRECTORY);
+	struct famfs_server *srv = &self->env.srv;
+	char *map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 self->fd, 0);
+
+	ASSERT_NE(MAP_FAILED, map);
+	/* It is the mapping that keeps it open, and closing it flushes nothing. */
+	close(self->fd);
+	self->fd = -1;
+	famfs_counts_reset(srv);
+	famfs_hold(srv, FUSE_SETATTR, FAMFS_INO(self->file - srv->st->files));
+	famfs_dirty(map);
+	EXPECT_EQ(0, syncfs(dir));
+	ASSERT_EQ(0, famfs_wait_held(srv, 1));
+	usleep(50000);
+	famfs_dirty(map + UNIT);
+	munmap(map, LEN);
+	close(dir);
+	famfs_drop_caches();
+	let_go(srv);
+	EXPECT_EQ(0, famfs_evict(&self->env, 0));
+	EXPECT_COUNT(2, FUSE_SETATTR);
 }
 
 static int unlink_and_exit(struct famfs_env *env)
