@@ -272,8 +272,8 @@ static int famfs_install_wait(struct inode *inode, struct famfs_map *map,
  * inode.  A push waits for nothing that the server may hold.
  *
  * Returns 0, FAMFS_STALE, FAMFS_IN_USE, which is -EBUSY for a push, -EBUSY if
- * pages are pinned or cached, -EINTR, or an error of famfs_claims_alloc() or famfs_claim_map().  After
- * errors the inode is unchanged.
+ * pages are pinned or cached, -EINTR, or an error of famfs_claims_alloc() or
+ * famfs_claim_map().  After errors the inode is unchanged.
  */
 static int famfs_install(struct inode *inode, struct famfs_map *map,
 			 const struct famfs_fmap_snap *snap)

@@ -93,12 +93,17 @@ static bool told(void)
 	return __atomic_load_n(&seen->told, __ATOMIC_SEQ_CST);
 }
 
-static volatile bool stop;
+static bool stop;
+
+static bool go_on(void)
+{
+	return !told() && !__atomic_load_n(&stop, __ATOMIC_SEQ_CST);
+}
 
 static void *flush_on(void *arg)
 {
 	run_on(1);
-	while (!told() && !stop)
+	while (go_on())
 		syncfs(*(int *)arg);
 	return NULL;
 }
@@ -119,7 +124,7 @@ static void *intrude(void *arg)
 
 	run_on(0);
 	sched_setscheduler(0, SCHED_FIFO, &prio);
-	while (!told() && !stop) {
+	while (go_on()) {
 		usleep(100 + rand() % 400);
 		until = now_ns() + 1500000;
 		while (now_ns() < until)
@@ -144,7 +149,7 @@ static void change_until_told(const char *path, int dir)
 	while (!told() && now_ns() < end)
 		if (setxattr(path, "user.x", "1", 1, 0) || statfs(path, &sf))
 			break;
-	stop = true;
+	__atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
 	pthread_join(flusher, NULL);
 	pthread_join(intruder, NULL);
 }
