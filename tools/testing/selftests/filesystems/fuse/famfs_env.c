@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 #include "famfs_env.h"
 
@@ -292,6 +293,18 @@ int famfs_try_open(struct famfs_env *env, const char *name, int flags)
 	if (fd >= 0)
 		close(fd);
 	return fd < 0 ? fd : 0;
+}
+
+/*
+ * What the write of the last reply to such a request failed with, or 0.  It has
+ * an effect before it returns, so the server may have to come as far as to serve
+ * another request.
+ */
+int famfs_reply_errno(struct famfs_env *env, __u32 opcode)
+{
+	struct statfs sf;
+
+	return statfs(env->dir, &sf) ? -errno : env->srv.st->reply_errno[opcode];
 }
 
 int famfs_stat_size(struct famfs_env *env, const char *name, __u64 *size)

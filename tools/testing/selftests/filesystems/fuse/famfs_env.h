@@ -50,6 +50,7 @@ bool famfs_zeros(int fd, off_t from, off_t to);
 __u64 famfs_open_cost(struct famfs_env *env, const char *name);
 int famfs_open(struct famfs_env *env, const char *name, int flags);
 int famfs_try_open(struct famfs_env *env, const char *name, int flags);
+int famfs_reply_errno(struct famfs_env *env, __u32 opcode);
 int famfs_stat_size(struct famfs_env *env, const char *name, __u64 *size);
 int famfs_add_mapped(struct famfs_env *env, const char *name,
 		     const struct famfs_msg *m);

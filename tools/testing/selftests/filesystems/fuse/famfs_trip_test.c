@@ -317,18 +317,17 @@ TEST_F(famfs_trip, F4_flag_that_was_not_asked_for)
  */
 TEST_F(famfs_trip, F4_bytes_that_were_not_asked_for)
 {
-	struct famfs_state *st = self->env.srv.st;
 	bool ring = self->env.srv.transport == FAMFS_URING;
 	int fd = ASSERT_OPEN("a", O_RDWR);
 
 	EXPECT_EQ(ring ? -EINVAL : -EIO,
 		  try_reply(&self->env, FOPEN_FMAP, self->m.buf, self->m.len));
-	EXPECT_EQ(ring ? 0 : EINVAL, st->reply_errno[FUSE_OPEN]);
+	EXPECT_EQ(ring ? 0 : EINVAL, famfs_reply_errno(&self->env, FUSE_OPEN));
 	EXPECT_EQ(ring ? -EINVAL : -EIO,
 		  try_reply(&self->env, 0, self->m.buf, self->m.len));
-	EXPECT_EQ(ring ? 0 : EINVAL, st->reply_errno[FUSE_OPEN]);
+	EXPECT_EQ(ring ? 0 : EINVAL, famfs_reply_errno(&self->env, FUSE_OPEN));
 	/* So the server knows that nobody has these handles. */
-	st->opened -= 2;
+	self->env.srv.st->opened -= 2;
 	EXPECT_EQ(1, famfs_maps(&self->env));
 	EXPECT_EQ(1, pwrite(fd, "x", 1, 0));
 	close(fd);
