@@ -206,6 +206,10 @@ static int gone_apply(struct model *model,
 	if (WRONG(GONE_HAS_NO_NAME, !inode || inode->links ||
 		  item->ino == ROOT_INO))
 		return apply_fail(application, item, "it has names, or is none");
+	/* What it has would keep a parent that is not there any more. */
+	if (WRONG(GONE_IS_EMPTY, inode_is_directory(inode) &&
+		  inode->directory->count))
+		return apply_fail(application, item, "the directory is not empty");
 	/* Who has let go of the inode has let go of all that it was cut off. */
 	space_let_go(&model->space, item->ino, application->seq);
 	inode_destroy(model, inode);

@@ -294,6 +294,21 @@ static int volume_start(struct volume *volume,
 	       volume_own(volume, options, fault) : 0;
 }
 
+/*
+ * Readers that follow one another would keep writers out for good otherwise. No
+ * reader takes the lock twice.
+ */
+static void volume_lock_init(pthread_rwlock_t *lock)
+{
+	pthread_rwlockattr_t attr;
+
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr,
+			PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
+}
+
 int volume_open(struct volume **out, struct media *media,
 		const struct volume_options *options, struct fault *fault)
 {
@@ -306,7 +321,7 @@ int volume_open(struct volume **out, struct media *media,
 	volume->progress = options->progress;
 	RB_INIT(&volume->model.inodes);
 	TAILQ_INIT(&volume->model.removed);
-	pthread_rwlock_init(&volume->lock, NULL);
+	volume_lock_init(&volume->lock);
 	err = volume_start(volume, options, fault);
 	if (err) {
 		volume_close(volume);

@@ -304,10 +304,9 @@ int queue_start(struct server *server)
 	return -err;
 }
 
-void queue_stop(struct server *server)
+void queue_end(struct server *server)
 {
 	struct queue *queue = server->queue;
-	struct waiter *waiter;
 
 	if (!queue)
 		return;
@@ -320,6 +319,17 @@ void queue_stop(struct server *server)
 		pthread_join(queue->thread, NULL);
 	if (queue->started > 1)
 		pthread_join(queue->beat, NULL);
+	queue->started = 0;
+}
+
+void queue_stop(struct server *server)
+{
+	struct queue *queue = server->queue;
+	struct waiter *waiter;
+
+	if (!queue)
+		return;
+	queue_end(server);
 	while ((waiter = RB_ROOT(&queue->inos))) {
 		RB_REMOVE(waiter_inos, &queue->inos, waiter);
 		free(waiter);

@@ -321,6 +321,8 @@ static int serve_guarded(struct server *server, const struct serve *wanted,
 	} else {
 		err = serve_mounted(server, wanted, guard);
 	}
+	/* Nothing else changes the volume while this host leaves. */
+	queue_end(server);
 	if (server->volume)
 		serve_leave(server);
 	control_stop();

@@ -134,7 +134,9 @@ void maps_prune(struct server *server, const uint64_t *inos, uint32_t count);
 
 /* 0 or -errno. */
 int queue_start(struct server *server);
-/* Ends the thread; what waits stays for the next mount. */
+/* Ends the threads; what waits stays for the next mount. */
+void queue_end(struct server *server);
+/* Frees what there is; nobody uses it any more. */
 void queue_stop(struct server *server);
 
 /**

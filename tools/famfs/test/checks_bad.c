@@ -185,6 +185,8 @@ static const struct {
 	  NAME(1, 20, 50, "n") }, 2 },
 	{ "the end of a file with a name", { { .type = ITEM_GONE_TYPE,
 	  .ino = 3 } }, 1 },
+	{ "the end of a full directory", { UNNAME(1, 1),
+	  { .type = ITEM_GONE_TYPE, .ino = 2 } }, 2 },
 	{ "the end of nothing", { { .type = ITEM_GONE_TYPE, .ino = 99 } }, 1 },
 	{ "a name in a file", { NAME(3, 5, 50, "n") }, 1 },
 	{ "a name with a slash", { NAME(1, 5, 50, "a/b") }, 1 },

@@ -9,12 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "checks.h"
 #include "layout.h"
 
 #define THREADS	4u
 #define ROUNDS	300u
+#define NAMES	2000u
 #define SIZE	(16u << 20)
 
 static struct volume *volume;
@@ -78,6 +80,52 @@ static void *work(void *context)
 	return NULL;
 }
 
+static bool read_on = true;
+
+static void *read_always(void *context)
+{
+	unsigned int count = 0;
+
+	while (__atomic_load_n(&read_on, __ATOMIC_SEQ_CST))
+		volume_readdir(volume, directories[0], 0, NULL, count_entry,
+			       &count);
+	return context;
+}
+
+/* Readers that follow one another do not keep writers out: else this hangs. */
+static int write_beside_readers(void)
+{
+	struct volume_node file = { .mode = S_IFREG | 0644 };
+	struct op op = { .now = 2500000000 };
+	pthread_t readers[3 * THREADS];
+	struct volume_removed gone;
+	struct volume_attr attr;
+	char name[20];
+	int err = 0;
+
+	/* Long enough to read that one reader is always at it. */
+	for (unsigned int i = 0; i < NAMES && !err; i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		err = volume_create(volume, &op, directories[0], name, &file,
+				    &attr);
+	}
+	alarm(120);
+	for (unsigned int i = 0; i < 3 * THREADS; i++)
+		err |= pthread_create(&readers[i], NULL, read_always, NULL);
+	for (unsigned int i = 0; i < ROUNDS; i++)
+		err |= volume_beat(volume, 0);
+	__atomic_store_n(&read_on, false, __ATOMIC_SEQ_CST);
+	for (unsigned int i = 0; i < 3 * THREADS; i++)
+		pthread_join(readers[i], NULL);
+	for (unsigned int i = 0; i < NAMES && !err; i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		err = volume_unlink(volume, &op, directories[0], name, &gone);
+		if (!err)
+			err = volume_gone(volume, &op, gone.ino);
+	}
+	return err;
+}
+
 static int run(void)
 {
 	struct volume_node directory = { .mode = S_IFDIR | 0755 };
@@ -99,6 +147,7 @@ static int run(void)
 		pthread_join(threads[i], NULL);
 		err |= failures[i];
 	}
+	err |= write_beside_readers();
 	volume_statfs(volume, &stat);
 	printf("%u threads, %llu records, generation %llu: %s\n", THREADS,
 	       (unsigned long long)stat.seq,
