@@ -231,9 +231,6 @@ struct famfs_joined {
 	struct fuse_open_out *to_open;
 };
 
-static_assert(offsetof(struct famfs_joined, open) ==
-	      sizeof(struct fuse_entry_out));
-
 /**
  * famfs_open_cleanup() - free the resources of an open
  * @req: an open that has succeeded or failed
@@ -298,6 +295,8 @@ static bool famfs_open_join_args(struct famfs_open_req *req,
 {
 	struct famfs_joined *joined = kzalloc_obj(*joined);
 
+	BUILD_BUG_ON(offsetof(struct famfs_joined, open) !=
+		     sizeof(struct fuse_entry_out));
 	if (!joined)
 		return false;
 	joined->to_entry = args->out_args[0].value;
