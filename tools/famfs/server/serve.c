@@ -274,6 +274,8 @@ static void serve_leave(struct server *server)
 			 server->device, strerror(-guard));
 		return;
 	}
+	/* The beat goes on up to here; nothing else changes the volume now. */
+	queue_end(server);
 	err = volume_health(server->volume);
 	if (!err)
 		err = queue_settle(server->volume);
@@ -321,8 +323,6 @@ static int serve_guarded(struct server *server, const struct serve *wanted,
 	} else {
 		err = serve_mounted(server, wanted, guard);
 	}
-	/* Nothing else changes the volume while this host leaves. */
-	queue_end(server);
 	if (server->volume)
 		serve_leave(server);
 	control_stop();

@@ -64,12 +64,8 @@ static int settle_ahead(struct volume *volume, struct settling *settling)
 	struct volume_attr attr;
 	int err = volume_each_ahead(volume, settling_add_ahead, settling);
 
-	for (size_t i = 0; !err && i < settling->count; i++) {
+	for (size_t i = 0; !err && i < settling->count; i++)
 		err = volume_trim(volume, &op, settling->list[i].ino, &attr);
-		/* It has gone since. */
-		if (err == -ENOENT)
-			err = 0;
-	}
 	settling->count = 0;
 	return err;
 }
