@@ -145,12 +145,10 @@ TEST_F(famfs_map, M1_only_the_last_stripe_may_end_in_a_page)
 }
 
 /* What became of the reply that was to bring the map. */
-static int reply_errno(const struct famfs_env *env)
+static int reply_errno(struct famfs_env *env)
 {
-	const struct famfs_state *st = env->srv.st;
-
-	return st->reply_errno[st->manner == FAMFS_ONETRIP ? FUSE_OPEN :
-							     FUSE_GET_FMAP];
+	return famfs_reply_errno(env, env->srv.st->manner == FAMFS_ONETRIP ?
+				      FUSE_OPEN : FUSE_GET_FMAP);
 }
 
 /* What the server can see of the limits; a whole map is always right. */
