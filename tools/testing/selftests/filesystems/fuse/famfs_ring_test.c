@@ -4,7 +4,8 @@
  *
  * What was wrong here: writes that wait for nobody went to a worker, because
  * the file operations did not say that they can be done at once; a buffer that
- * was not present made io_uring poll the file, which asked the server.
+ * was not present made io_uring poll the file, which asked the server; writes
+ * of files without a map waited for the server where they were submitted.
  */
 #include <dirent.h>
 #include <linux/io_uring.h>
@@ -33,6 +34,7 @@ FIXTURE_SETUP(famfs_ring)
 	if (why)
 		SKIP(return, "%s", why);
 	famfs_add_simple(&self->env, "f", SIZE, 0, 0);
+	famfs_add_data(&self->env.srv, "cached", "server", 6);
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	self->fd = famfs_open(&self->env, "f", O_RDWR);
 	ASSERT_LE(0, self->fd);
@@ -74,13 +76,12 @@ static int ring_init(struct ring *r)
 	return r->rings == MAP_FAILED || r->sqes == MAP_FAILED ? -ENOMEM : 0;
 }
 
-static int ring_io(struct ring *r, int op, int fd, void *buf, __u32 len,
-		   __u64 pos)
+/* Returns 1 or an error. */
+static int ring_submit(struct ring *r, int op, int fd, void *buf, __u32 len,
+		       __u64 pos)
 {
 	__u32 *tail = (__u32 *)(r->rings + r->p.sq_off.tail);
-	__u32 *head = (__u32 *)(r->rings + r->p.cq_off.head);
 	__u32 *array = (__u32 *)(r->rings + r->p.sq_off.array);
-	struct io_uring_cqe *cqe;
 
 	memset(r->sqes, 0, sizeof(*r->sqes));
 	r->sqes->opcode = op;
@@ -90,13 +91,32 @@ static int ring_io(struct ring *r, int op, int fd, void *buf, __u32 len,
 	r->sqes->off = pos;
 	array[0] = 0;
 	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-	if (syscall(SYS_io_uring_enter, r->fd, 1, 1, IORING_ENTER_GETEVENTS,
-		    NULL, 0) != 1)
-		return -errno;
+	return syscall(SYS_io_uring_enter, r->fd, 1, 0, 0, NULL, 0) == 1 ?
+		1 : -errno;
+}
+
+static int ring_result(struct ring *r)
+{
+	__u32 *tail = (__u32 *)(r->rings + r->p.cq_off.tail);
+	__u32 *head = (__u32 *)(r->rings + r->p.cq_off.head);
+	struct io_uring_cqe *cqe;
+
+	while (__atomic_load_n(tail, __ATOMIC_ACQUIRE) == *head)
+		if (syscall(SYS_io_uring_enter, r->fd, 0, 1,
+			    IORING_ENTER_GETEVENTS, NULL, 0) < 0)
+			return -errno;
 	cqe = (void *)(r->rings + r->p.cq_off.cqes);
 	cqe += *head & (r->p.cq_entries - 1);
 	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
 	return cqe->res;
+}
+
+static int ring_io(struct ring *r, int op, int fd, void *buf, __u32 len,
+		   __u64 pos)
+{
+	int err = ring_submit(r, op, fd, buf, len, pos);
+
+	return err < 0 ? err : ring_result(r);
 }
 
 TEST_F(famfs_ring, I4_io_uring)
@@ -175,6 +195,32 @@ TEST_F(famfs_ring, I4_io_uring_writes_need_no_worker)
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	}
 	EXPECT_EQ(0, status);
+}
+
+/*
+ * The file operations are those of all files of a mount.  Where submitting waits
+ * for the server, this hangs.
+ */
+TEST_F(famfs_ring, N2_cached_files_are_written_by_workers)
+{
+	struct famfs_server *srv = &self->env.srv;
+	struct pollfd p = { .events = POLLIN };
+	struct ring r;
+	char c = 'w';
+
+	if (ring_init(&r))
+		SKIP(return, "need io_uring");
+	p.fd = ASSERT_OPEN("cached", O_RDWR);
+	/* The server knows no FUSE_POLL, so the file is always ready. */
+	EXPECT_EQ(1, poll(&p, 1, 0));
+	famfs_hold(srv, FUSE_WRITE, FAMFS_ANY);
+	ASSERT_EQ(1, ring_submit(&r, IORING_OP_WRITE, p.fd, &c, 1, 0));
+	EXPECT_EQ(0, famfs_wait_held(srv, 1));
+	famfs_rules_clear(srv);
+	famfs_release(srv);
+	EXPECT_EQ(1, ring_result(&r));
+	close(r.fd);
+	close(p.fd);
 }
 
 /* Returns 0 if reads into pages that are not present wait for nobody. */
