@@ -407,7 +407,8 @@ int famfs_open_finish(struct famfs_open_req *req, struct inode *inode,
  * @file: the file
  * @ff: the same file
  *
- * A file that existed may have an fmap already.
+ * A file that existed may have an fmap already, and the request may not have
+ * asked for one.
  *
  * Context: The directory is locked.  May wait for the server, killably until it
  * has read the request.
@@ -416,11 +417,11 @@ int famfs_open_finish(struct famfs_open_req *req, struct inode *inode,
 int famfs_create_finish(struct famfs_open_req *req, struct inode *inode,
 			struct file *file, struct fuse_file *ff)
 {
-	bool was_fmap = fuse_is_famfs(inode);
+	bool fetched = req->wants_fmap && !fuse_is_famfs(inode);
 	int err;
 
 	err = famfs_open_finish(req, inode, ff);
-	if (err || !was_fmap)
+	if (err || fetched)
 		return err;
 	famfs_open_cleanup(req);
 	return famfs_open_fetch(inode, file);

@@ -116,6 +116,28 @@ TEST_F(famfs_open, F1_mknod_fetches_not_until_opened)
 	EXPECT_FETCHES(1);
 }
 
+/* Until the server has answered to INIT nobody knows whether there are maps. */
+TEST_F(famfs_open, F1_tmpfile_before_init_is_answered)
+{
+	struct famfs_state *st = self->env.srv.st;
+	struct famfs_job open = { .run = famfs_job_open, .env = &self->env,
+				  .name = ".", .flags = O_TMPFILE | O_RDWR };
+	int fd;
+
+	famfs_add_simple(&self->env, "#tmp", SIZE, 0, 2 * PMD);
+	st->files[famfs_find_name(st, "#tmp", true)].exists = false;
+	ASSERT_EQ(0, famfs_mount(&self->env));
+	ASSERT_EQ(0, famfs_job_start(&open));
+	EXPECT_FALSE(famfs_job_done(&open, 300));
+	ASSERT_EQ(0, famfs_server_fork(&self->env.srv));
+	fd = famfs_job_result(&open);
+	ASSERT_LE(0, fd);
+	EXPECT_FETCHES(1);
+	EXPECT_EQ(1, pwrite(fd, "x", 1, 99));
+	EXPECT_COUNT(0, FUSE_WRITE);
+	close(fd);
+}
+
 TEST_F(famfs_open, F1_tmpfile_fetches)
 {
 	struct famfs_state *st = self->env.srv.st;
