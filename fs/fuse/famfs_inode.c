@@ -65,7 +65,8 @@ bool famfs_size_dirty(const struct inode *inode)
  */
 u32 famfs_size_to_flush(const struct inode *inode, u64 *size, u32 *seq)
 {
-	*seq = READ_ONCE(get_fuse_inode(inode)->famfs_seq);
+	guard(spinlock)(&get_fuse_inode(inode)->lock);
+	*seq = get_fuse_inode(inode)->famfs_seq;
 	if (!famfs_size_dirty(inode))
 		return 0;
 	*size = i_size_read(inode);

@@ -47,7 +47,8 @@ static loff_t famfs_map_size(struct inode *inode, struct famfs_map *map,
 		return map->file_size;
 	if (test_bit(FUSE_I_SIZE_UNSTABLE, &fi->state))
 		return min(size, map->mapped);
-	if (!old || !(told || famfs_size_dirty(inode)))
+	/* By the same sample: an answer in between makes the size neither. */
+	if (!old || !(told || size > known))
 		return map->file_size;
 	size = min3(size, map->mapped, famfs_map_common_len(map, old));
 	size = max(size, map->file_size);
@@ -76,6 +77,7 @@ static int famfs_convert(struct inode *inode)
 	if (!mapping_empty(mapping))
 		return -EBUSY;
 	inode->i_flags |= S_DAX;
+	WRITE_ONCE(fi->famfs_server_size, i_size_read(inode));
 	/*
 	 * Times are local, since the server sees no write, and so is S_NOSEC:
 	 * the VFS may have set it after an error.
@@ -96,9 +98,10 @@ static void famfs_publish(struct inode *inode, struct famfs_map *map,
 	/* Bytes beyond the new size were written and are lost. */
 	if (famfs_size_dirty(inode) && size < i_size_read(inode))
 		__filemap_set_wb_err(inode->i_mapping, -EIO);
-	famfs_size_write(inode, size);
-	/* From here on an answer to an earlier request does not count. */
+	/* No request sends one of these without the others, no answer does. */
 	scoped_guard(spinlock, &fi->lock) {
+		fi->attr_version = atomic64_inc_return(&conn->fc->attr_version);
+		i_size_write(inode, size);
 		WRITE_ONCE(fi->famfs_server_size, map->file_size);
 		fi->famfs_seq++;
 	}
