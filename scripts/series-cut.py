@@ -101,6 +101,12 @@ def cut(text, gone):
     return out.rstrip('\n') + '\n'
 
 
+def exports_in(text):
+    """Of the definitions that a header may declare."""
+    return {name_of(item) for items, _ in split(text) for item in items
+            if not re.match(r'#|static\b', blank(item).strip())} - {None}
+
+
 def names_in(text):
     """Of all definitions, and of all fields."""
     names = set()
@@ -144,14 +150,14 @@ def main(series, overlay, out, *patches):
         if not os.path.exists(full) or not re.search(r'\.[ch]$', path):
             continue            # whoever called says what is wrong, if anything
         text[path] = open(full).read()
-        names = names_in(text[path]) if path in later or path.endswith('.c') else set()
+        names = names_in(text[path]) if path in later else set()
         for name in later.get(path, {}):
             if name not in names:
                 sys.exit('%s: files: %s has no %s' %
                          (patches[later[path][name]], path, name))
         if path.endswith('.c'):
             here = comes.setdefault(os.path.dirname(path), {})
-            for name in names:
+            for name in exports_in(text[path]):
                 here[name] = later.get(path, {}).get(name, first[path])
     for path in text:
         when = dict(later.get(path, {}))

@@ -242,9 +242,12 @@ int second(struct pair *a,
 
 /* other.c */
 int third(void);
+
+#define VERSION 3
 END
+	printf '#define VERSION 4\nstatic int four;\n' > "$CHECKOUT/fs/later.c"
 	printf 'fs/whole.c\nfs/whole.h\n' > "$CHECKOUT/series/linux/02-second/files"
-	printf '%s\n' 'fs/whole.c: second TWICE' 'fs/whole.h: pair.two' \
+	printf '%s\n' 'fs/whole.c: second TWICE' 'fs/whole.h: pair.two' fs/later.c \
 		> "$CHECKOUT/series/linux/03-third/files"
 }
 
@@ -264,6 +267,7 @@ holds "nor a field" lacks whole.h "*two"
 holds "nor what is said of it" lacks whole.h "lines"
 holds "and no empty line at its end" test -n "$(tail -n 1 "$TREE/fs/whole.c")"
 holds "but what no file defines" grep -q third "$TREE/fs/whole.h"
+holds "and what another file has for itself" grep -q VERSION "$TREE/fs/whole.h"
 echo 'int more;' >> "$TREE/fs/whole.c"
 refuses "an edit of a part in the tree" 'both in .* and in the overlay' refresh.sh 02
 tree_git "$TREE" checkout -q .
