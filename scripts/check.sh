@@ -17,8 +17,9 @@ set -euo pipefail
 
 # In the order of what they cost, so that a slip shows early.
 GATES=(spdx private shellcheck spelling size promises series checkpatch
-       libfuse-checkpatch maintainers libfuse-header libfuse-abi kernel-doc
-       machinery uapi libfuse-patches sparse warnings configs exports patches)
+       libfuse-checkpatch maintainers libfuse-header libfuse-abi libfuse-m32
+       kernel-doc machinery uapi libfuse-patches sparse warnings configs exports
+       patches)
 [ -z "${FULL:-}" ] || GATES+=(machines)
 
 # gate_about NAME: the first sentence of what the gate says of itself.

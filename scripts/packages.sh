@@ -31,7 +31,7 @@ PACKAGES=(
 	# devices, tools, file systems and programs used inside the guest
 	ndctl daxctl fio strace e2fsprogs xfsprogs sqlite3
 	# make check
-	codespell shellcheck g++ abigail-tools
+	codespell shellcheck g++ abigail-tools libc6-dev-i386
 	# awks that machines may have, to try the scripts with; busybox has one
 	gawk mawk
 )
