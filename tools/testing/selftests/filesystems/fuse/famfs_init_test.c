@@ -201,6 +201,48 @@ TEST_F(famfs_init, O2_unoffered_is_told_with_the_reason)
 	close(log);
 }
 
+#define CAP_TRACE	"/sys/kernel/tracing/instances/famfs_init"
+
+/* How often mounting for this user looks for the right to raw I/O, or < 0. */
+static int rawio_checks(struct famfs_env *env, __u32 user)
+{
+	char filter[64], line[256];
+	int n = 0;
+	FILE *f;
+
+	snprintf(filter, sizeof(filter), "cap == %d && common_pid == %d",
+		 CAP_SYS_RAWIO, getpid());
+	env->srv.user = user;
+	if (famfs_write_text(CAP_TRACE "/events/capability/filter", filter) ||
+	    famfs_write_text(CAP_TRACE "/events/capability/enable", "1") ||
+	    famfs_mount_fork(env))
+		return -1;
+	f = fopen(CAP_TRACE "/trace", "re");
+	if (!f)
+		return -2;
+	while (fgets(line, sizeof(line), f))
+		n += line[0] != '#';
+	fclose(f);
+	return n;
+}
+
+/* A denial leaves a record for the audit of a confined domain. */
+TEST_F(famfs_init, N2_mount_for_a_user_asks_for_no_capability)
+{
+	if (mkdir(CAP_TRACE, 0700))
+		SKIP(return, "need tracefs");
+	EXPECT_EQ(0, rawio_checks(&self->env, 65534));
+	EXPECT_EQ(0, rmdir(CAP_TRACE));
+}
+
+TEST_F(famfs_init, N1_mount_by_root_needs_the_capability)
+{
+	if (mkdir(CAP_TRACE, 0700))
+		SKIP(return, "need tracefs");
+	EXPECT_EQ(1, rawio_checks(&self->env, 0));
+	EXPECT_EQ(0, rmdir(CAP_TRACE));
+}
+
 TEST_F(famfs_init, N2_flag_not_asked_for_is_ordinary_fuse)
 {
 	char text[256];
