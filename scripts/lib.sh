@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # Places, pinned versions and messages that every script shares.
-# Sourced, never run:  . "$(dirname "$0")/lib.sh"
+# Sourced, never run:  . "$(dirname "$0")/../lib.sh"
 
 # What is sorted, matched and read from messages must not depend on the user's
 # language, nor must common tools on what a user may have set for them.
@@ -62,7 +62,7 @@ die()
 {
 	local line
 
-	printf '%s: error: %s\n' "$(basename "$0")" "$1" >&2
+	printf '%s: error: %s\n' "${0#"$TOP/"}" "$1" >&2
 	shift
 	for line in "$@"; do
 		printf '    %s\n' "$line" >&2
