@@ -24,6 +24,11 @@ LINUX=$FAMFS_CACHE/linux
 LIBFUSE=$FAMFS_CACHE/libfuse
 SPARSE=$FAMFS_CACHE/tools/sparse/bin/sparse
 
+# Folders of the kernel's headers for user space: that of FUSE as the series
+# leaves it, then what test/selftests.sh makes of the tree.
+UAPI=$TOP/include/uapi
+HEADERS="$UAPI $FAMFS_CACHE/o/headers/usr/include"
+
 # Linux, as Debian's binary package linux-source-7.3 carries it.
 LINUX_PKG=linux-source-7.3
 LINUX_PKG_VERSION='7.3.4-1~bpo13+1'

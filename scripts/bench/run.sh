@@ -22,7 +22,7 @@ out=$BUILD/bench
 mkdir -p "$out"
 rm -f "$out"/results.*
 make -s -C "$TOP/tools/famfs/bench" OUT="$out" \
-	HEADERS="$FAMFS_CACHE/o/headers/usr/include"
+	HEADERS="$HEADERS"
 
 # An emulated CPU on a busy machine takes its time; what it counts does not
 # depend on that.

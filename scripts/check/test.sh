@@ -92,7 +92,7 @@ checkout()
 sized()
 {
 	checkout size
-	mkdir -p "$ROOT/checkout/fs/fuse"
+	mkdir -p "$ROOT/checkout/fs/fuse" "$ROOT/checkout/include/uapi"
 	cat > "$ROOT/checkout/fs/fuse/$1"
 	"$ROOT/checkout/scripts/check/size.sh"
 }
@@ -110,6 +110,7 @@ expect "a longer one" 'fs/fuse/a.c:2: 86 lines, more than 85: int f(int a)' \
 	sized a.c < <(body 84)
 expect "a file of 451 lines" 'fs/fuse/a=b.c: 451 lines, more than 450' \
 	sized a=b.c < <(seq 451)
+expect "a copy of a header of the base" '' sized ../../include/uapi/a.h < <(seq 451)
 expect "a condition in a file of the feature" 'fs/fuse/famfs_a.c:1:#ifdef A' \
 	sized famfs_a.c <<< '#ifdef A'
 

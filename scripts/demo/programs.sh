@@ -11,6 +11,6 @@ set -euo pipefail
 
 mkdir -p "$BUILD/demo"
 make -s -C "$TOP/tools/famfs/demo" OUT="$BUILD/demo" \
-	HEADERS="$FAMFS_CACHE/o/headers/usr/include"
+	HEADERS="$HEADERS"
 rm -rf "$BUILD/demo/root"
 DESTDIR=$BUILD/demo/root "$TOP/scripts/tools/userspace.sh" install

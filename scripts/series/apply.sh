@@ -23,6 +23,8 @@ series_build
 # Fatal only where patches are made: half-done work is built all the time.
 orphans=$(series_orphans | paste -sd' ')
 [ -z "$orphans" ] || warn "these belong to no patch, and are left out: $orphans"
+stale=$(stale_copies | paste -sd' ')
+[ -z "$stale" ] || warn "these are not as the series leaves them: $stale; $REFRESH NN takes edits"
 
 want=$TIP
 case ${2:-} in

@@ -299,9 +299,9 @@ check_offsets()
 		    "If these are the right places, run $REFRESH --all."
 }
 
-# series_orphans: what stands in the overlay and belongs to no patch. A file that
-# git does not know yet is still being written.
-series_orphans()
+# unbrought: what stands in the overlay and no patch brings. A file that git does
+# not know yet is still being written.
+unbrought()
 {
 	local path places=(.)
 
@@ -312,6 +312,43 @@ series_orphans()
 		[ -n "${BROUGHT[$path]:-}" ] || [ ! -e "$OVERLAY/$path" ] ||
 			echo "$path"
 	done < <(git -C "$OVERLAY" ls-files -- "${places[@]}")
+}
+
+# series_orphans: what belongs to no patch.
+series_orphans()
+{
+	local path
+
+	while read -r path; do
+		in_base "$path" || echo "$path"
+	done < <(unbrought)
+}
+
+# series_copies: existing files that the overlay has whole, as the series leaves
+# them, for those who build without the tree.
+series_copies()
+{
+	local path
+
+	while read -r path; do
+		! in_base "$path" || echo "$path"
+	done < <(unbrought)
+}
+
+# series_has COMMIT PATH FILE: this is what the commit has there.
+series_has()
+{
+	series_git cat-file blob "$1:$2" | cmp -s - "$3"
+}
+
+# stale_copies: those that are not as the series leaves them.
+stale_copies()
+{
+	local path
+
+	while read -r path; do
+		series_has "$TIP" "$path" "$OVERLAY/$path" || echo "$path"
+	done < <(series_copies)
 }
 
 # series_build: COMMITS in the order of PATCHES; TIP, the last of them. A patch

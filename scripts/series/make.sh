@@ -149,6 +149,17 @@ check_private()
 		die "the lines above name a place of this machine or a package registry"
 }
 
+# check_section: MAINTAINERS at the top has what the series adds to the kernel's,
+# comments apart.
+check_section()
+{
+	diff <(sed '/^#/d; /^$/d' "$OVERLAY/MAINTAINERS" 2>/dev/null) \
+	     <(series_git diff-tree -p -U0 base "$TIP" -- MAINTAINERS |
+	       sed -n '/^+++ /d; s/^+\(.\)/\1/p') >&2 ||
+		die "MAINTAINERS is not what the series adds to the kernel's" \
+		    "Edit both: $TREE/MAINTAINERS, which $REFRESH NN takes, and the one at the top."
+}
+
 # What the reader wants to know: how much each patch is, and how much of the
 # existing code the series touches.
 table()
@@ -208,3 +219,8 @@ table
 mapfile -t orphans < <(series_orphans)
 [ ${#orphans[@]} -eq 0 ] || die "these belong to no patch:" "${orphans[@]}" \
 	"Name each in the new-files of one of series/$KIND/*."
+mapfile -t stale < <(stale_copies)
+[ ${#stale[@]} -eq 0 ] || die "these are not as the series leaves them:" "${stale[@]}" \
+	"To take an edit into patch NN: $REFRESH NN. To write them anew: $REFRESH --all"
+# The poster stands in the series alone.
+[ -n "${POSTER:-}" ] || check_section

@@ -10,9 +10,10 @@
 # NN: the uncommitted edits of existing files in the tree become part of patch
 # NN; the changes of later patches follow where their context moved. Edits of
 # whole new files go back to the overlay. For a new patch make its folder with
-# a message first.
+# a message first. Of an existing file that the overlay has as well, as the series
+# leaves it, either may be edited, and the other follows.
 # --all: writes every change anew from where it applies, as is needed once after
-# the base has changed. The tree's own edits are not looked at.
+# the base has changed, and such copies. The tree's own edits are not looked at.
 
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
@@ -38,6 +39,36 @@ write_changes()
 	fi
 }
 
+# write_copies: as the series leaves them.
+write_copies()
+{
+	local path
+
+	while read -r path; do
+		series_git cat-file blob "$TIP:$path" > "$OVERLAY/$path"
+		say "wrote $path, as the series leaves it"
+	done < <(stale_copies)
+}
+
+# take_copies: brings edits of copies into the tree. One that is as git has it, or
+# as the tree has, is of another time and not edited.
+take_copies()
+{
+	local path
+
+	while read -r path; do
+		if series_has HEAD "$path" "$OVERLAY/$path" ||
+		   git -C "$OVERLAY" diff --quiet HEAD -- "$path" 2>/dev/null ||
+		   cmp -s "$OVERLAY/$path" "$TREE/$path"; then
+			continue
+		fi
+		{ series_has HEAD "$path" "$TREE/$path" && series_has "$TIP" "$path" "$TREE/$path"; } ||
+			die "$path was edited both in $TREE and in the overlay, or the tree is not at the end" \
+			    "Make one of them as it is to be: diff $OVERLAY/$path $TREE/$path"
+		cp "$OVERLAY/$path" "$TREE/$path"
+	done < <(stale_copies)
+}
+
 refresh_all()
 {
 	local i from=base paths
@@ -49,6 +80,7 @@ refresh_all()
 		write_changes "${PATCHES[i]}" "$from" "${COMMITS[i]}" "${paths[@]}"
 		from=${COMMITS[i]}
 	done
+	write_copies
 }
 
 # sort_edits: EDITED, the files of the base that changed in the tree; WHOLE, the
@@ -139,6 +171,7 @@ settle()
 	SERIES_ALLOW_EMPTY=1 series_build
 	series_git commit -q -a --no-verify -m 'edits, refreshed'
 	series_checkout "${COMMITS[${1:--1}]}"
+	write_copies
 }
 
 refresh_one()
@@ -148,8 +181,10 @@ refresh_one()
 	SERIES_ALLOW_EMPTY=1 series_build
 	series_find "$1"
 	series_own_head
+	take_copies
 	dirty=$(series_dirty)
 	[ -n "$dirty" ] || {
+		write_copies
 		say "$TREE has no uncommitted edits: nothing to take"
 		return
 	}

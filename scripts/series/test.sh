@@ -375,6 +375,68 @@ passes "which refresh takes" refresh.sh 02
 holds "back to the overlay" grep -q from_tree "$CHECKOUT/fs/whole.c"
 passes "the series is good" make.sh
 
+# What the overlay has of the base, as the series leaves it.
+copied()
+{
+	fresh
+	run apply.sh
+	cp "$TREE/fs/one.c" "$CHECKOUT/fs/one.c"
+	tree_git "$CHECKOUT" add -A
+	tree_git "$CHECKOUT" commit -q -m copied
+}
+
+copied
+passes "a series with a copy is good" make.sh
+sed -i '2a edited in the copy' "$CHECKOUT/fs/one.c"
+refuses "a copy that differs" 'as the series leaves them:' make.sh
+passes "which apply leaves as it is" apply.sh
+cp "$ROOT/log" "$ROOT/said"
+holds "but tells" grep -q 'not as the series leaves them: fs/one.c' "$ROOT/said"
+passes "an edit of it is taken into a patch" refresh.sh 01
+holds "into that one" \
+	grep -q '^+edited in the copy' "$CHECKOUT/series/linux/01-first/changes.diff"
+passes "so that the series is good" make.sh
+
+copied
+edit one.c 2 'edited in the tree'
+passes "an edit of the tree is taken" refresh.sh 01
+holds "and reaches the copy" cmp "$CHECKOUT/fs/one.c" "$TREE/fs/one.c"
+passes "so that the series is good" make.sh
+edit one.c 3 'edited in the tree'
+sed -i '3a edited in the copy' "$CHECKOUT/fs/one.c"
+refuses "an edit of both" 'fs/one.c was edited both in .* and in the overlay' refresh.sh 01
+
+copied
+sed -i '2a of another time' "$CHECKOUT/fs/one.c"
+tree_git "$CHECKOUT" commit -q -a -m 'of another time'
+passes "a copy of another time is no edit" refresh.sh 01
+holds "and is written anew" cmp "$CHECKOUT/fs/one.c" "$TREE/fs/one.c"
+sed -i '2a of another time' "$CHECKOUT/fs/one.c"
+passes "--all looks at the patches alone" refresh.sh --all
+holds "and writes it anew" cmp "$CHECKOUT/fs/one.c" "$TREE/fs/one.c"
+
+# Who maintains what the series adds.
+fresh
+printf 'A SECTION\nM:\tWhoever Posts This <poster@example.org>\n' > "$ROOT/section"
+{
+	printf -- '--- a/MAINTAINERS\n+++ b/MAINTAINERS\n@@ -1,3 +1,5 @@\n'
+	numbers 3 | sed 's/^/ /'
+	sed 's/^/+/' "$ROOT/section"
+} >> "$CHECKOUT/series/linux/01-first/changes.diff"
+numbers 3 > "$TREE/MAINTAINERS"
+tree_git "$TREE" add MAINTAINERS
+tree_git "$TREE" commit -q --amend -m base
+tree_git "$TREE" tag -f base > /dev/null
+refuses "a section that is not at the top" "MAINTAINERS is not what the series adds" make.sh
+{ echo '# SPDX'; echo; cat "$ROOT/section"; } > "$CHECKOUT/MAINTAINERS"
+passes "one that is" make.sh
+POSTER='Ada Lee <ada@example.org>' passes "and is filled in" make.sh
+holds "by the poster" grep -rq '^+M:.Ada Lee <ada@example.org>$' "$CHECKOUT/build/series"
+echo 'F:	fs/none.c' >> "$CHECKOUT/MAINTAINERS"
+refuses "another at the top" "MAINTAINERS is not what the series adds" make.sh
+
+fresh
+run apply.sh
 edit two.c 1 'by hand'
 tree_git "$TREE" commit -q -a -m 'by hand'
 refuses "to lose a commit made by hand" 'has commits that no script made' apply.sh

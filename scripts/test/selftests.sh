@@ -38,7 +38,7 @@ headers()
 programs()
 {
 	make -s -C "$LINUX/$dir" -j "$JOBS" OUTPUT="$out" \
-		KHDR_INCLUDES="-isystem $headers/usr/include" all >&2
+		KHDR_INCLUDES="-isystem ${HEADERS// / -isystem }" all >&2
 	cp "$LINUX/$dir"/settings "$out/" 2>/dev/null || true
 }
 
