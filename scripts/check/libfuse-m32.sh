@@ -10,9 +10,9 @@
 multiarch=/usr/include/$(gcc -print-multiarch)
 [ -e "$multiarch/gnu/stubs-32.h" ] ||
 	skip "the 32-bit C library's headers are missing: install the package libc6-dev-i386"
-"$TOP/scripts/apply.sh" libfuse --clean
+"$TOP/scripts/series/apply.sh" libfuse --clean
 # Its configuration does as well; only the types differ.
-"$TOP/scripts/libfuse.sh" plain plain
+"$TOP/scripts/tools/libfuse.sh" plain plain
 
 flags=(-m32 -std=gnu11 -fsyntax-only -Wall -Wextra -Werror -Wno-sign-compare
        -Wno-unused-result -D_FILE_OFFSET_BITS=64 -D_REENTRANT
