@@ -284,10 +284,12 @@ static inline struct famfs_conn *famfs_conn_of(const struct fuse_conn *fc)
 	return smp_load_acquire(&fc->famfs);
 }
 
-/* Caller holds invalidate_lock, unless it only tests for NULL. */
-static inline const struct famfs_map *famfs_inode_map(const struct inode *inode)
+/* The fmap or NULL.  Caller holds invalidate_lock, unless it tests for NULL. */
+static inline struct famfs_map *famfs_inode_map(const struct inode *inode)
 {
-	return READ_ONCE(get_fuse_inode(inode)->famfs_meta);
+	struct famfs_map *map = READ_ONCE(get_fuse_inode(inode)->famfs_meta);
+
+	return map == FAMFS_NO_FMAP ? NULL : map;
 }
 
 /* famfs_iomap.c */

@@ -86,7 +86,7 @@ static void famfs_server_size_update(struct inode *inode, u64 size, u32 seq)
 	if (seq != fi->famfs_seq || size <= fi->famfs_server_size)
 		return;
 	WRITE_ONCE(fi->famfs_server_size, size);
-	if (!fi->famfs_meta)
+	if (!famfs_inode_map(inode))
 		fi->famfs_seq++;
 }
 
