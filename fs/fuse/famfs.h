@@ -4,10 +4,9 @@
  *
  * Locks, outermost first:
  *
- *   FUSE_I_FMAP_LOCK		bit lock: one opener requests the fmap; taken
- *				with no locks held (at create: only the
- *				directory's i_rwsem)
- *   FUSE_I_NOSEC_LOCK		bit lock: one opener requests privileges; as above
+ *   FUSE_I_FMAP_LOCK		bit lock: one opener requests the fmap, or the
+ *				privileges; taken with no locks held (at create:
+ *				only the directory's i_rwsem)
  *   famfs_conn.register_lock	device table and names; taken by the server's
  *				tasks; holders may wait for ->notify_failure()
  *				of a device without fmaps, but for no user

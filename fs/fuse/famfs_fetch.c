@@ -370,7 +370,7 @@ static int famfs_open_install(struct famfs_open_req *req, struct inode *inode,
 
 /**
  * famfs_open_finish() - install the fmap after the server has opened a file
- * @req: the open
+ * @req: the open; FUSE_I_FMAP_LOCK is free after success
  * @inode: the inode
  * @ff: the file
  *
@@ -395,6 +395,8 @@ int famfs_open_finish(struct famfs_open_req *req, struct inode *inode,
 		err = famfs_fetch_lock(req, inode);
 	if (!err && famfs_needs_fetch(inode))
 		err = famfs_open_install(req, inode, appended);
+	/* The next request may be the one for privileges. */
+	famfs_open_cleanup(req);
 	return err;
 }
 
@@ -421,6 +423,5 @@ int famfs_create_finish(struct famfs_open_req *req, struct inode *inode,
 	err = famfs_open_finish(req, inode, ff);
 	if (err || fetched)
 		return err;
-	famfs_open_cleanup(req);
 	return famfs_open_fetch(inode, file);
 }
