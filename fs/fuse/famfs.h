@@ -4,10 +4,9 @@
  *
  * Locks, outermost first:
  *
- *   FUSE_I_FMAP_LOCK		bit lock: one opener requests the fmap; taken
- *				with no locks held (at create: only the
- *				directory's i_rwsem)
- *   FUSE_I_NOSEC_LOCK		bit lock: one opener requests privileges; as above
+ *   FUSE_I_FMAP_LOCK		bit lock: one opener requests the fmap, or the
+ *				privileges; taken with no locks held (at create:
+ *				only the directory's i_rwsem)
  *   famfs_conn.register_lock	device table and names; taken by the server's
  *				tasks; holders may wait for ->notify_failure()
  *				of a device without fmaps, but for no user
@@ -284,10 +283,12 @@ static inline struct famfs_conn *famfs_conn_of(const struct fuse_conn *fc)
 	return smp_load_acquire(&fc->famfs);
 }
 
-/* Caller holds invalidate_lock, unless it only tests for NULL. */
-static inline const struct famfs_map *famfs_inode_map(const struct inode *inode)
+/* The fmap or NULL.  Caller holds invalidate_lock, unless it tests for NULL. */
+static inline struct famfs_map *famfs_inode_map(const struct inode *inode)
 {
-	return READ_ONCE(get_fuse_inode(inode)->famfs_meta);
+	struct famfs_map *map = READ_ONCE(get_fuse_inode(inode)->famfs_meta);
+
+	return map == FAMFS_NO_FMAP ? NULL : map;
 }
 
 /* famfs_iomap.c */

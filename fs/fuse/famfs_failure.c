@@ -163,7 +163,7 @@ void famfs_unmap_beyond(struct inode *inode, loff_t size)
 static struct famfs_map *famfs_map_on_dev(struct inode *inode,
 					  const struct famfs_daxdev *dev)
 {
-	struct famfs_map *map = get_fuse_inode(inode)->famfs_meta;
+	struct famfs_map *map = famfs_inode_map(inode);
 
 	lockdep_assert_held_write(&inode->i_mapping->invalidate_lock);
 	return map && map->devs[dev->slot] == dev ? map : NULL;

@@ -86,7 +86,7 @@ static void famfs_server_size_update(struct inode *inode, u64 size, u32 seq)
 	if (seq != fi->famfs_seq || size <= fi->famfs_server_size)
 		return;
 	WRITE_ONCE(fi->famfs_server_size, size);
-	if (!fi->famfs_meta)
+	if (!famfs_inode_map(inode))
 		fi->famfs_seq++;
 }
 
@@ -277,10 +277,10 @@ int famfs_refresh_nosec(struct inode *inode, struct file *file)
 
 	if (!(file->f_mode & FMODE_WRITE))
 		return 0;
-	if (wait_on_bit_lock(&fi->state, FUSE_I_NOSEC_LOCK, TASK_KILLABLE))
+	if (wait_on_bit_lock(&fi->state, FUSE_I_FMAP_LOCK, TASK_KILLABLE))
 		return -EINTR;
 	err = famfs_fetch_privs(inode, file);
-	clear_and_wake_up_bit(FUSE_I_NOSEC_LOCK, &fi->state);
+	clear_and_wake_up_bit(FUSE_I_FMAP_LOCK, &fi->state);
 	return err;
 }
 
