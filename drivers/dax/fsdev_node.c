@@ -41,26 +41,36 @@ static u64 fsdev_size(struct file *file)
 }
 
 /*
- * Where the memory at @pos is, for the rest of its page.  Pages that have
- * failed are not touched: the kernel may not map them any more, and no driver
- * of the dax bus can mend them.
+ * Where the memory at @pos is, for the rest of its page; -EHWPOISON if that has
+ * failed.
  */
 static int fsdev_find(struct file *file, loff_t pos, void **kaddr)
 {
 	struct dev_dax *dev_dax = dax_file_dev(file);
-	pgoff_t pgoff = pos >> PAGE_SHIFT;
 	long nr;
 
 	if (!dax_file_alive(file))
 		return -ENXIO;
-	if (xa_load(&dev_dax->failed, pgoff))
-		return -EIO;
-	nr = dax_direct_access(dev_dax->dax_dev, pgoff, 1, DAX_ACCESS, kaddr,
-			       NULL);
+	nr = dax_direct_access(dev_dax->dax_dev, pos >> PAGE_SHIFT, 1,
+			       DAX_ACCESS, kaddr, NULL);
 	if (nr < 0)
 		return nr;
 	*kaddr += offset_in_page(pos);
 	return 0;
+}
+
+/* As fsdev_find(), for writing @len bytes: a whole page mends one that failed. */
+static int fsdev_find_mend(struct file *file, loff_t pos, size_t len,
+			   void **kaddr)
+{
+	struct dax_device *dax_dev = dax_file_dev(file)->dax_dev;
+	int rc;
+
+	rc = fsdev_find(file, pos, kaddr);
+	if (rc != -EHWPOISON || len != PAGE_SIZE)
+		return rc;
+	rc = dax_zero_page_range(dax_dev, pos >> PAGE_SHIFT, 1);
+	return rc ?: fsdev_find(file, pos, kaddr);
 }
 
 static ssize_t fsdev_read(struct file *file, loff_t pos, void *buf, size_t len,
@@ -95,7 +105,7 @@ static ssize_t fsdev_write(struct file *file, loff_t pos, void *buf, size_t len,
 		return -EFAULT;
 
 	id = dax_read_lock();
-	rc = fsdev_find(file, pos, &kaddr);
+	rc = fsdev_find_mend(file, pos, copied, &kaddr);
 	if (!rc) {
 		/*
 		 * The rest of a line that is written in part comes from the
@@ -137,6 +147,9 @@ static ssize_t fsdev_rw(struct kiocb *iocb, struct iov_iter *iter,
 	}
 	kfree(buf);
 
+	/* As for the files of file systems. */
+	if (rc == -EHWPOISON)
+		rc = -EIO;
 	return done ?: rc;
 }
 

@@ -43,7 +43,6 @@
 #include "famfs_map.h"
 
 #include <linux/atomic.h>
-#include <linux/maple_tree.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/sizes.h>
@@ -75,7 +74,6 @@ struct writeback_control;
  * @readonly: the server may not write to it
  * @nr_claims: claims on its pages, changed under famfs_conn.lock
  * @nr_users: fmaps that use it, published or not; changed under famfs_conn.lock
- * @poison: pages with a memory failure
  * @name: the kernel's name, as in "dax0.0"
  */
 struct famfs_daxdev {
@@ -90,7 +88,6 @@ struct famfs_daxdev {
 	bool readonly;
 	u64 nr_claims;
 	u32 nr_users;
-	struct maple_tree poison;
 	char name[32];
 };
 

@@ -51,7 +51,6 @@ void famfs_daxdev_warn(struct fuse_conn *fc, const char *name, int err)
 static void famfs_daxdev_free(struct famfs_daxdev *dev)
 {
 	WARN_ON_ONCE(dev->nr_claims);
-	mtree_destroy(&dev->poison);
 	kfree(dev);
 }
 
@@ -141,7 +140,6 @@ static struct famfs_daxdev *famfs_daxdev_add(struct famfs_conn *conn, u32 slot,
 
 	if (!dev)
 		return ERR_PTR(-ENOMEM);
-	mt_init_flags(&dev->poison, MT_FLAGS_USE_RCU);
 	dev->conn = conn;
 	dev->slot = slot;
 	dev->devt = devt;

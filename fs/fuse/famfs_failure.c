@@ -311,7 +311,8 @@ static int famfs_poison_inode(struct inode *inode,
 	const struct famfs_map *map;
 
 	/*
-	 * Taking invalidate_lock waits for faults that did not see the poison.
+	 * The driver has noted the poison.  Taking invalidate_lock waits for
+	 * faults and I/O that did not see it.
 	 */
 	if (!famfs_invalidate_trylock(inode))
 		return FAMFS_CONTENDED;
@@ -361,12 +362,11 @@ static int famfs_poison(struct famfs_daxdev *dev, u64 offset, u64 len,
 	u64 page = where.addr >> PAGE_SHIFT;
 	u64 end = page + (where.len >> PAGE_SHIFT);
 	struct fuse_conn *fc = dev->conn->fc;
-	int err;
+	int err = 0;
 
 	if (offset >= dev->size || len > dev->size - offset)
 		return -EOPNOTSUPP;
 
-	err = mtree_store_range(&dev->poison, page, end - 1, dev, GFP_KERNEL);
 	guard(rwsem_read)(&fc->killsb);
 	while (!list_empty(&fc->mounts) &&
 	       famfs_poison_next(dev, &page, end, &where, mf_flags, &err))

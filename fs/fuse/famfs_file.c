@@ -164,8 +164,9 @@ static bool famfs_readable(struct kiocb *iocb)
  * Fault in the rest of the buffer after a copy that stopped with -EFAULT.
  *
  * A buffer can be reclaimed before it is copied.  Memory of the file that fails
- * during the copy looks the same, and each attempt may be a machine check: so
- * check the file after a second failure in a row.  A kernel buffer, as in
+ * during the copy, or that a write could not mend, looks the same, and each
+ * attempt may be a machine check: so check the file after a second failure in a
+ * row.  A kernel buffer, as in
  * sendfile(2), is always present: the file has failed.
  */
 static int famfs_after_fault(struct kiocb *iocb, struct iov_iter *iter,
@@ -173,7 +174,7 @@ static int famfs_after_fault(struct kiocb *iocb, struct iov_iter *iter,
 {
 	if (!user_backed_iter(iter))
 		return -EIO;
-	if (tries && iov_iter_rw(iter) == READ && !famfs_readable(iocb))
+	if (tries && !famfs_readable(iocb))
 		return -EIO;
 	if (tries == FAMFS_FAULT_TRIES || !famfs_fault_in(iter))
 		return -EFAULT;

@@ -19,31 +19,6 @@
 #include <linux/uaccess.h>
 #include <linux/writeback.h>
 
-/*
- * Shorten @range to the good memory around @pos, or return -EHWPOISON.
- */
-static int famfs_trim_poison(struct famfs_daxdev *dev, u64 pos,
-			     struct famfs_range *range)
-{
-	u64 skip = round_down(pos - range->offset, PAGE_SIZE);
-	unsigned long first = (range->addr + skip) >> PAGE_SHIFT;
-	unsigned long last = (range->addr + range->len - 1) >> PAGE_SHIFT;
-	MA_STATE(mas, &dev->poison, first, first);
-	unsigned long good = last + 1;
-
-	rcu_read_lock();
-	if (mas_find(&mas, last))
-		good = max(mas.index, first);
-	rcu_read_unlock();
-	if (good == first)
-		return -EHWPOISON;
-
-	range->offset += skip;
-	range->addr += skip;
-	range->len = min(range->len - skip, (u64)(good - first) << PAGE_SHIFT);
-	return 0;
-}
-
 static void famfs_iomap_set(struct iomap *iomap, const struct famfs_daxdev *dev,
 			    u64 offset, u64 len, u64 addr)
 {
@@ -57,21 +32,15 @@ static void famfs_iomap_set(struct iomap *iomap, const struct famfs_daxdev *dev,
 
 static noinline int famfs_iomap_slow(const struct famfs_map *map,
 				     struct inode *inode, loff_t pos,
-				     unsigned int flags, struct iomap *iomap)
+				     struct iomap *iomap)
 {
 	struct famfs_daxdev *dev;
 	struct famfs_range range;
-	int err;
 
 	famfs_map_resolve(map, pos, &range);
 	dev = map->devs[range.dev];
 	if (unlikely(READ_ONCE(dev->dead)))
 		return -EIO;
-	if (unlikely(!mtree_empty(&dev->poison))) {
-		err = famfs_trim_poison(dev, pos, &range);
-		if (err)
-			return flags & IOMAP_FAULT ? err : -EIO;
-	}
 	famfs_iomap_set(iomap, dev, range.offset, range.len, range.addr);
 	trace_famfs_resolve(inode, pos, &range);
 	return 0;
@@ -94,11 +63,11 @@ static __always_inline int famfs_iomap_find(struct inode *inode, loff_t pos,
 	if (unlikely(map->readonly && (flags & (IOMAP_WRITE | IOMAP_ZERO))))
 		return -EROFS;
 	if (map->nr_extents != 1 || trace_famfs_resolve_enabled())
-		return famfs_iomap_slow(map, inode, pos, flags, iomap);
+		return famfs_iomap_slow(map, inode, pos, iomap);
 
 	dev = map->devs[map->extents[0].dev];
-	if (unlikely(READ_ONCE(dev->dead) || !mtree_empty(&dev->poison)))
-		return famfs_iomap_slow(map, inode, pos, flags, iomap);
+	if (unlikely(READ_ONCE(dev->dead)))
+		return -EIO;
 	famfs_iomap_set(iomap, dev, 0, map->mapped, map->extents[0].addr);
 	return 0;
 }

@@ -73,4 +73,9 @@ int famfs_drop_caches(void);
 int famfs_evict(struct famfs_env *env, long maps);
 bool famfs_warned(struct famfs_env *env);
 
+/* famfs_fail.c */
+const char *famfs_fail_init(void);
+__u64 famfs_frame_of(const char *p);
+int famfs_fail_frame(__u64 frame);
+
 #endif /* FAMFS_ENV_H */

@@ -15,7 +15,6 @@
 
 #define PAGE	4096UL
 #define SIZE	(2 * PMD)
-#define CORRUPT	"/sys/kernel/debug/hwpoison/corrupt-pfn"
 
 FIXTURE(famfs_poison)
 {
@@ -42,11 +41,9 @@ FIXTURE_SETUP(famfs_poison)
 
 	if (why)
 		SKIP(return, "%s", why);
-	if (access(CORRUPT, W_OK) &&
-	    mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL))
-		SKIP(return, "need debugfs");
-	if (access(CORRUPT, W_OK))
-		SKIP(return, "need CONFIG_HWPOISON_INJECT");
+	why = famfs_fail_init();
+	if (why)
+		SKIP(return, "%s", why);
 	famfs_msg_init(&m, SIZE, FUSE_FMAP_EXT_SIMPLE);
 	if (variant->one) {
 		famfs_msg_extent(&m, 0, 0, SIZE);
@@ -88,31 +85,11 @@ static char *map_file(int fd, int flags, bool huge)
 	return map;
 }
 
-/* The page frame behind a mapped address, or 0. */
-static __u64 frame_of(const char *p)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	__u64 entry = 0;
-
-	if (pread(fd, &entry, 8, (unsigned long)p / PAGE * 8) != 8)
-		entry = 0;
-	close(fd);
-	return entry >> 63 ? entry & ((1ULL << 55) - 1) : 0;
-}
-
-/*
- * Has a page fail.  Who does that while mapping it is taken for the one that
- * came across the failure, and is killed at once.
- */
+/* Notes that there is a failure to end. */
 static int poison(bool *done, __u64 frame)
 {
-	char text[32];
-
-	if (!frame)
-		return -EFAULT;
-	snprintf(text, sizeof(text), "0x%llx", frame);
 	*done = true;
-	return famfs_write_text(CORRUPT, text);
+	return famfs_fail_frame(frame);
 }
 
 /* Fills "f", and tells the frame of a page that nobody maps afterwards. */
@@ -124,7 +101,7 @@ static __u64 fill_and_find(int fd, off_t where, bool huge)
 	if (map == MAP_FAILED)
 		return 0;
 	memset(map, 'g', SIZE);
-	frame = frame_of(map + where);
+	frame = famfs_frame_of(map + where);
 	munmap(map, SIZE);
 	return frame;
 }
@@ -292,10 +269,10 @@ TEST_F(famfs_poison, X1_node_fails_on_the_page_only)
 	EXPECT_EQ(0, poison(&self->poisoned, frame));
 	EXPECT_ERRNO(EIO, pread(node, buf, 1, at));
 	EXPECT_ERRNO(EIO, pread(node, buf, 1, at + PAGE - 1));
-	EXPECT_ERRNO(EIO, pwrite(node, buf, PAGE, at));
+	EXPECT_ERRNO(EIO, pwrite(node, buf, PAGE - 1, at));
 	EXPECT_EQ(PAGE, pread(node, buf, 3 * PAGE, at - PAGE));
 	EXPECT_EQ('g', buf[PAGE - 1]);
-	EXPECT_EQ(PAGE, pwrite(node, buf, 3 * PAGE, at - PAGE));
+	EXPECT_EQ(PAGE, pwrite(node, buf, 2 * PAGE - 1, at - PAGE));
 	EXPECT_EQ(PAGE, pread(node, buf, PAGE, at + PAGE));
 	EXPECT_EQ('g', buf[0]);
 	/* The first page of a huge one is as good as any other. */
@@ -376,7 +353,7 @@ static int meet_failure(int fd, bool huge, bool *done)
 	me = &v;
 	catch_sigbus();
 	map[5 * PAGE] = 1;
-	if (poison(done, frame_of(map + 5 * PAGE)))
+	if (poison(done, famfs_frame_of(map + 5 * PAGE)))
 		return 2;
 	if (v.signals != 1 || v.code != BUS_MCEERR_AR)
 		return 3;
@@ -401,12 +378,12 @@ TEST_F(famfs_poison, X1_only_io_to_the_page_fails)
 	EXPECT_EQ(-1, pread(self->fd, buf, PAGE, bad));
 	EXPECT_TRUE(errno == EIO || errno == EHWPOISON);
 	EXPECT_EQ(-1, pread(self->fd, buf, 1, bad + PAGE - 1));
-	EXPECT_EQ(-1, pwrite(self->fd, buf, PAGE, bad));
-	EXPECT_TRUE(errno == EIO || errno == EHWPOISON);
+	EXPECT_ERRNO(EIO, pwrite(self->fd, buf, PAGE - 1, bad));
+	EXPECT_ERRNO(EIO, pwrite(self->fd, buf, 1, bad + PAGE - 1));
 	/* What lies before it is read and written. */
 	EXPECT_EQ(PAGE, pread(self->fd, buf, 2 * PAGE, bad - PAGE));
 	EXPECT_EQ('g', buf[PAGE - 1]);
-	EXPECT_EQ(PAGE, pwrite(self->fd, buf, 2 * PAGE, bad - PAGE));
+	EXPECT_EQ(PAGE, pwrite(self->fd, buf, 2 * PAGE - 1, bad - PAGE));
 	EXPECT_EQ(PAGE, pread(self->fd, buf, PAGE, bad + PAGE));
 	EXPECT_EQ(PAGE, pwrite(self->fd, buf, PAGE, bad + PAGE));
 	EXPECT_EQ(2 * PAGE, pread(self->fd, buf, 2 * PAGE, 7 * PAGE));
