@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 #include <uuid/uuid.h>
 
@@ -237,6 +238,11 @@ static int mkfs_run(struct mkfs *mkfs, struct media *media)
 	}
 	if (!mkfs->dry && !mkfs_allowed(mkfs, media))
 		return 1;
+	if (getrandom(mkfs->format.secret, sizeof(mkfs->format.secret), 0) !=
+	    sizeof(mkfs->format.secret)) {
+		cmd_fail_errno(mkfs->device, -EIO);
+		return 1;
+	}
 	clock_gettime(CLOCK_REALTIME, &now);
 	mkfs->format.now = now.tv_sec * 1000000000ll + now.tv_nsec;
 	if (!mkfs->dry)

@@ -97,7 +97,7 @@ enum { XATTR_REMOVED = 1 };
 	X(ROOT, BASE_SEQ, 24, 8)	\
 	X(ROOT, BASE_CHAIN, 32, 4)	\
 	X(ROOT, LINES, 36, 4)		\
-	X(ROOT, UUID, 40, 16)		\
+	X(ROOT, SECRET, 40, 16)		\
 	X(ROOT, NONCE, 56, 8)
 
 #define CALL_FIELDS(X)		\
@@ -151,7 +151,7 @@ enum { XATTR_REMOVED = 1 };
 	X(RECORD, CRC, 0, 4)		\
 	X(RECORD, CHAIN, 4, 4)		\
 	X(RECORD, SEQ, 8, 8)		\
-	X(RECORD, GENERATION, 16, 8)	\
+	X(RECORD, MARK, 16, 8)		\
 	X(RECORD, EPOCH, 24, 4)		\
 	X(RECORD, LINES, 28, 2)		\
 	X(RECORD, FLAGS, 30, 2)		\

@@ -232,7 +232,7 @@ static int volume_first_beat(struct volume *volume, uint64_t nonce)
 	beat->nonce = nonce;
 	beat->list_version = 0;
 	beat->list_count = 0;
-	err = list_write(NULL, 0, 0, volume->media, volume->super.uuid,
+	err = list_write(NULL, 0, 0, volume->media, volume->root.secret,
 			 volume->slot, &beat->list_crc);
 	return err ? err : volume_beat(volume, 0);
 }

@@ -88,9 +88,12 @@ int volume_beat(struct volume *volume, uint64_t passed);
 /* 0, or the error that has ended writing. */
 int volume_health(struct volume *volume);
 
-/* What mkfs wants. */
+/*
+ * What mkfs wants. @secret is random and kept from users of the file system:
+ * who knew it could write into files what looks like its log.
+ */
 struct volume_format {
-	uint8_t uuid[16];
+	uint8_t uuid[16], secret[16];
 	char label[LABEL_SIZE + 1];
 	uint32_t unit;
 	uint32_t coherence;

@@ -39,6 +39,9 @@ const char *check_dead_media(void);
 const char *check_owner(void);
 const char *check_mkfs_crash(void);
 const char *check_crash(void);
+const char *check_forged(void);
+const char *check_forged_long(void);
+const char *check_mkfs_again(void);
 
 /* The media of the checks. */
 #define CHECK_SIZE	(5u << 20)

@@ -199,7 +199,10 @@ static const char *mkfs_crash_at(struct double_memory *memory,
 	/* Of the same uuid too: sums do not tell old from new then. */
 	if (seed % 2)
 		memset(format.uuid, 0x77, 16);
-	memory->crash_at = 1 + double_random(memory, 440);
+	/* The copy of the old one is inside the last unit then. */
+	if (seed % 3 == 0)
+		format.unit = 8192;
+	memory->crash_at = 1 + double_random(memory, 640);
 	made = volume_format(&host->media, &format, NULL);
 	if (!host->dead)
 		double_crash(memory, 0);
