@@ -114,7 +114,8 @@ static void fsck_show(struct fsck *fsck, struct volume *volume)
 /* Takes the file system over as its owner does, before the damage. */
 static void fsck_mend_log(struct fsck *fsck, const struct fault *damage)
 {
-	struct volume_options options = { .how = VOLUME_OWN | VOLUME_MEND };
+	struct volume_options options = { .how = VOLUME_OWN | VOLUME_MEND |
+						 VOLUME_UNUSED };
 	struct fault fault = { 0 };
 	struct volume *volume;
 	int err = cmd_own(&options);

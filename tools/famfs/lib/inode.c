@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "bytes.h"
 #include "model.h"
 
 static int inode_compare(struct inode *a, struct inode *b)
@@ -97,7 +98,7 @@ struct inode *inode_make(struct model *model, uint64_t ino,
 	}
 	RB_INSERT(inode_tree, &model->inodes, inode);
 	model->inode_count++;
-	model->snapshot_bytes += ITEM_INODE_FIXED;
+	model->snapshot_bytes += ITEM_INODE_FIXED + ITEM_WAIT_FIXED;
 	if (ino != ROOT_INO)
 		TAILQ_INSERT_TAIL(&model->removed, inode, removed);
 	return inode;
@@ -133,7 +134,7 @@ void inode_destroy(struct model *model, struct inode *inode)
 				   inode->extents[i].bytes);
 		model->extent_count -= inode->extent_count;
 		model->snapshot_bytes -= (uint64_t)inode->extent_count *
-					 ITEM_EXTENT_FIXED;
+					 (ITEM_EXTENT_FIXED + SNAPSHOT_MAPPED);
 	}
 	SLIST_FOREACH(xattr, &inode->xattrs, next)
 		model->snapshot_bytes -= xattr_bytes(xattr->name_bytes,
@@ -141,7 +142,7 @@ void inode_destroy(struct model *model, struct inode *inode)
 	if (S_ISLNK(inode->attr.mode) && inode->target)
 		model->snapshot_bytes -=
 			target_snapshot_bytes(inode->attr.size);
-	model->snapshot_bytes -= ITEM_INODE_FIXED;
+	model->snapshot_bytes -= ITEM_INODE_FIXED + ITEM_WAIT_FIXED;
 	model->recent[0] = NULL;
 	model->recent[1] = NULL;
 	TAILQ_REMOVE(&model->removed, inode, removed);
@@ -197,7 +198,7 @@ int inode_extend(struct model *model, struct inode *inode, uint64_t offset,
 	last->bytes = bytes;
 	inode->mapped += bytes;
 	model->extent_count++;
-	model->snapshot_bytes += ITEM_EXTENT_FIXED;
+	model->snapshot_bytes += ITEM_EXTENT_FIXED + SNAPSHOT_MAPPED;
 	return 0;
 }
 
@@ -222,9 +223,29 @@ int inode_cut(struct model *model, struct inode *inode, uint64_t mapped,
 		if (!last->bytes) {
 			inode->extent_count--;
 			model->extent_count--;
-			model->snapshot_bytes -= ITEM_EXTENT_FIXED;
+			model->snapshot_bytes -= ITEM_EXTENT_FIXED +
+						 SNAPSHOT_MAPPED;
 		}
 	}
+	return 0;
+}
+
+int model_settle(struct model *model)
+{
+	struct inode *inode;
+
+	while ((inode = TAILQ_FIRST(&model->removed)))
+		inode_destroy(model, inode);
+	for (inode = inode_first(model); inode; inode = inode_next(inode)) {
+		int err = inode_is_regular(inode) ?
+			  inode_cut(model, inode,
+				    round_up64(inode->attr.size,
+					       model->space.unit), 0) : 0;
+
+		if (err)
+			return err;
+	}
+	space_settle(&model->space);
 	return 0;
 }
 

@@ -97,4 +97,7 @@ int log_append(struct log *log, struct record *record, uint16_t flags,
  */
 int snapshot_write(struct log *log, struct model *model, int64_t time);
 
+/* What a snapshot of @model takes at most, also when things are removed. */
+uint64_t snapshot_bytes(const struct model *model);
+
 #endif

@@ -88,7 +88,11 @@ struct model {
 	struct host hosts[SLOT_COUNT];
 	uint64_t inode_count, name_count, extent_count;
 	uint64_t next_ino, next_cookie;
-	uint64_t snapshot_bytes;	/* what a snapshot of it takes, about */
+	/*
+	 * Of inodes, names and extents in a snapshot. Those that have a name
+	 * count so much that the loss of it, or of the space, adds nothing.
+	 */
+	uint64_t snapshot_bytes;
 	bool ended;			/* the snapshot's END was there */
 	struct inode *recent[2];	/* found last: the next is often near */
 };
@@ -129,11 +133,30 @@ int model_check_snapshot(struct model *model,
 			 const struct application *application,
 			 const struct item *end);
 
+/*
+ * What a WAIT takes more than the shortest name, or than an extent: what can be
+ * removed must not need room to be removed.
+ */
+enum {
+	SNAPSHOT_NAMED = ITEM_WAIT_FIXED - ((ITEM_NAME_FIXED + 1 + 7) & ~7),
+	SNAPSHOT_MAPPED = ITEM_WAIT_FIXED - ITEM_EXTENT_FIXED,
+};
+
 /* What a target takes in a snapshot. */
 static inline uint64_t target_snapshot_bytes(uint64_t bytes)
 {
 	return (ITEM_TARGET_FIXED + bytes + 7) & ~7ull;
 }
+
+/**
+ * model_settle - nobody has anything of the file system
+ *
+ * Inodes without names end; what waits, and what is mapped ahead of sizes, is
+ * free.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int model_settle(struct model *model);
 
 /* Space that was cut off waits no more. Returns the bytes. */
 uint64_t model_let_go(struct model *model, uint64_t ino, uint64_t seq);

@@ -165,13 +165,32 @@ static void size_add(struct volume *volume, const struct op *op,
 	record_add(&volume->record, &item);
 }
 
-/* Cuts off what lies behind the unit in which @size ends. */
+/* Where the extent ends that has the byte before @mapped. */
+static uint64_t extent_end(const struct inode *inode, uint64_t mapped)
+{
+	uint64_t end = inode->mapped;
+
+	for (uint32_t i = inode->extent_count; i--; ) {
+		if (end - inode->extents[i].bytes < mapped)
+			return end;
+		end -= inode->extents[i].bytes;
+	}
+	return end;
+}
+
+/*
+ * Cuts off what lies behind the unit in which @size ends. A piece of an extent
+ * would take room in the log: without it the whole extent stays, mapped ahead.
+ */
 static bool cut_add(struct volume *volume, const struct inode *inode,
 		    uint64_t size)
 {
 	struct item item = { .type = ITEM_CUT_TYPE, .ino = inode->ino };
 
 	item.cut.mapped = round_up64(size, volume->super.unit);
+	if (item.cut.mapped < inode->mapped &&
+	    !volume_has_room(volume, ITEM_WAIT_FIXED))
+		item.cut.mapped = extent_end(inode, item.cut.mapped);
 	if (item.cut.mapped >= inode->mapped)
 		return false;
 	record_add(&volume->record, &item);

@@ -294,7 +294,7 @@ static int rename_exchange(struct volume *volume, const struct op *op,
 	node_add_unname(volume, two);
 	node_add_name(volume, two->parent->ino, &second, one->inode->ino, 0);
 	node_add_name(volume, one->parent->ino, &first, two->inode->ino, 1);
-	return volume_commit(volume, op, true);
+	return volume_commit(volume, op, false);
 }
 
 static int rename_move(struct volume *volume, const struct op *op,

@@ -18,7 +18,15 @@ static int wait_compare(struct wait *a, struct wait *b)
 	return a->offset < b->offset ? -1 : a->offset > b->offset;
 }
 
+static int wait_compare_ino(struct wait *a, struct wait *b)
+{
+	if (a->ino != b->ino)
+		return a->ino < b->ino ? -1 : 1;
+	return wait_compare(a, b);
+}
+
 TREE_GENERATE(wait_tree, wait, by_offset, wait_compare)
+TREE_GENERATE(wait_ino_tree, wait, by_ino, wait_compare_ino)
 
 static uint64_t space_unit(const struct space *space, uint64_t offset)
 {
@@ -38,6 +46,7 @@ int space_init(struct space *space, uint64_t start, uint64_t end,
 
 	memset(space, 0, sizeof(*space));
 	RB_INIT(&space->waits);
+	RB_INIT(&space->waits_of);
 	space->start = start;
 	space->end = start + units * unit;
 	space->unit = unit;
@@ -158,6 +167,7 @@ static int wait_insert(struct space *space, uint64_t offset, uint64_t bytes,
 	*wait = (struct wait){ .offset = offset, .bytes = bytes, .ino = ino,
 			       .seq = seq };
 	RB_INSERT(wait_tree, &space->waits, wait);
+	RB_INSERT(wait_ino_tree, &space->waits_of, wait);
 	space->waiting += bytes;
 	space->wait_count++;
 	return 0;
@@ -166,6 +176,7 @@ static int wait_insert(struct space *space, uint64_t offset, uint64_t bytes,
 static void wait_remove(struct space *space, struct wait *wait)
 {
 	RB_REMOVE(wait_tree, &space->waits, wait);
+	RB_REMOVE(wait_ino_tree, &space->waits_of, wait);
 	space->waiting -= wait->bytes;
 	space->wait_count--;
 	free(wait);
@@ -255,20 +266,46 @@ int space_wait_new(struct space *space, uint64_t offset, uint64_t bytes,
 	return wait_insert(space, offset, bytes, ino, seq);
 }
 
+/* The first waiting run of @ino, or of a higher number. */
+static struct wait *wait_of(const struct space *space, uint64_t ino)
+{
+	struct wait *node = RB_ROOT(&space->waits_of), *found = NULL;
+
+	while (node) {
+		if (node->ino >= ino) {
+			found = node;
+			node = RB_LEFT(node, by_ino);
+		} else {
+			node = RB_RIGHT(node, by_ino);
+		}
+	}
+	return found;
+}
+
 uint64_t space_let_go(struct space *space, uint64_t ino, uint64_t seq)
 {
-	struct wait *wait = RB_MIN(wait_tree, &space->waits), *next;
+	struct wait *wait = wait_of(space, ino), *next;
 	uint64_t bytes = 0;
 
-	for (; wait; wait = next) {
-		next = RB_NEXT(wait_tree, &space->waits, wait);
-		if (wait->ino != ino || wait->seq > seq)
+	for (; wait && wait->ino == ino; wait = next) {
+		next = RB_NEXT(wait_ino_tree, NULL, wait);
+		if (wait->seq > seq)
 			continue;
 		bytes += wait->bytes;
 		space_mark(space, wait->offset, wait->bytes, false);
 		wait_remove(space, wait);
 	}
 	return bytes;
+}
+
+void space_settle(struct space *space)
+{
+	struct wait *wait;
+
+	while ((wait = RB_ROOT(&space->waits))) {
+		space_mark(space, wait->offset, wait->bytes, false);
+		wait_remove(space, wait);
+	}
 }
 
 struct wait *space_wait_first(struct space *space)

@@ -17,12 +17,13 @@
 
 /* A run of space that was released by @ino at @seq, and waits. */
 struct wait {
-	RB_ENTRY(wait) by_offset;
+	RB_ENTRY(wait) by_offset, by_ino;
 	uint64_t offset, bytes;
 	uint64_t ino, seq;
 };
 
 RB_HEAD(wait_tree, wait);
+RB_HEAD(wait_ino_tree, wait);
 
 struct space {
 	uint64_t start, end;
@@ -36,6 +37,7 @@ struct space {
 	uint64_t slot_cursor;	/* where the search for whole slots goes on */
 	uint64_t unit_cursor;	/* the slot in which small files were put */
 	struct wait_tree waits;
+	struct wait_ino_tree waits_of;
 };
 
 struct run {
@@ -72,6 +74,9 @@ int space_wait_new(struct space *space, uint64_t offset, uint64_t bytes,
 
 /* What @ino released up to @seq is free. Returns the bytes. */
 uint64_t space_let_go(struct space *space, uint64_t ino, uint64_t seq);
+
+/* Nothing waits any more. */
+void space_settle(struct space *space);
 
 /* The waiting runs, by offset; NULL after the last. */
 struct wait *space_wait_first(struct space *space);

@@ -291,7 +291,7 @@ void volume_statfs(struct volume *volume, struct volume_stat *stat)
 	stat->extents = model->extent_count;
 	stat->log_bytes = volume->log.area.length;
 	stat->log_used = volume->log.tail * LINE_SIZE;
-	stat->log_least = model->snapshot_bytes;
+	stat->log_least = snapshot_bytes(model);
 	stat->log_most = volume_snapshot_most(volume);
 	stat->generation = volume->root.generation;
 	stat->seq = volume->log.place.seq;

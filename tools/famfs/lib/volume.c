@@ -250,6 +250,9 @@ static int volume_own(struct volume *volume,
 	int err;
 
 	err = volume_check_owner(volume, &options->self, fault);
+	/* The snapshot may not fit with it: let-gos were not logged. */
+	if (!err && options->how & VOLUME_UNUSED)
+		err = model_settle(&volume->model);
 	if (!err)
 		err = volume_identify(volume, options);
 	if (!err)

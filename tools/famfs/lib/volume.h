@@ -49,6 +49,12 @@ enum volume_how {
 	VOLUME_READ = 0,
 	VOLUME_OWN = 1,		/* this host owns it, or -EROFS */
 	VOLUME_MEND = 2,	/* with OWN: a damaged log ends at the damage */
+	/*
+	 * With OWN: no host has anything of it. What waits, what has no name
+	 * and what is mapped ahead of a size is free at once, and takes no
+	 * room in the log.
+	 */
+	VOLUME_UNUSED = 4,
 };
 
 struct volume_options {

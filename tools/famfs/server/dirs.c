@@ -123,7 +123,9 @@ static void dirs_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size,
 	dirs_list(req, ino, size, off, true);
 }
 
-/* Inodes take room in the log: at least one record of two lines each. */
+/* A file with its name and map takes as much of the log, or a little less. */
+#define DIRS_INODE_BYTES	256
+
 static void dirs_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	struct server *server = server_of(req);
@@ -138,8 +140,8 @@ static void dirs_statfs(fuse_req_t req, fuse_ino_t ino)
 	st.f_blocks = stat.total / stat.unit;
 	st.f_bfree = stat.free / stat.unit;
 	st.f_bavail = st.f_bfree;
-	st.f_ffree = stat.log_bytes / 4 * 3 / 256;
-	st.f_ffree = st.f_ffree > stat.inodes ? st.f_ffree - stat.inodes : 0;
+	if (stat.log_least < stat.log_most)
+		st.f_ffree = (stat.log_most - stat.log_least) / DIRS_INODE_BYTES;
 	st.f_favail = st.f_ffree;
 	st.f_files = stat.inodes + st.f_ffree;
 	st.f_fsid = server->generation;

@@ -35,6 +35,7 @@ const struct check checks[] = {
 	{ "forged", check_forged },
 	{ "forged_long", check_forged_long },
 	{ "mkfs_again", check_mkfs_again },
+	{ "full", check_full },
 };
 
 const unsigned int check_count = sizeof(checks) / sizeof(*checks);

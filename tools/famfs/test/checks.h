@@ -42,6 +42,7 @@ const char *check_crash(void);
 const char *check_forged(void);
 const char *check_forged_long(void);
 const char *check_mkfs_again(void);
+const char *check_full(void);
 
 /* The media of the checks. */
 #define CHECK_SIZE	(5u << 20)
