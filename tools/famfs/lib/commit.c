@@ -113,6 +113,17 @@ bool volume_has_room(const struct volume *volume, uint64_t bytes)
 		      volume_snapshot_most(volume));
 }
 
+uint32_t volume_extents_most(const struct volume *volume)
+{
+	uint64_t used = volume->record.used, most, left;
+
+	most = (RECORD_LINES_MOST * LINE_SIZE - used) / ITEM_EXTENT_FIXED;
+	left = volume_snapshot_most(volume);
+	used += snapshot_bytes(&volume->model);
+	left = used < left ? (left - used) / ITEM_WAIT_FIXED : 0;
+	return (uint32_t)(left < most ? left : most);
+}
+
 /*
  * An area is compacted at 3/4. What a snapshot would take stays below that, so
  * that things can still be removed when no more can be made: nothing that does

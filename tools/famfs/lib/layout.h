@@ -55,6 +55,8 @@
 #define TARGET_MOST		65535u
 #define XATTR_NAME_MOST		255u
 #define XATTR_VALUE_MOST	65536u
+/* Of an inode, with a NUL each: as many as listxattr() can return. */
+#define XATTR_NAMES_MOST	65536u
 
 enum { COHERENCE_SOFTWARE = 0, COHERENCE_HARDWARE = 1 };
 enum { ROOT_STATE_OWNED = 1, ROOT_STATE_LEFT = 2 };

@@ -26,10 +26,12 @@ struct extent {
 };
 
 struct xattr {
-	SLIST_ENTRY(xattr) next;
+	RB_ENTRY(xattr) by_name;
 	uint32_t name_bytes, value_bytes;
 	uint8_t text[];		/* the name, then the value */
 };
+
+RB_HEAD(xattr_tree, xattr);
 
 struct name {
 	RB_ENTRY(name) by_text;		/* by hash, and then by text */
@@ -56,7 +58,7 @@ struct inode {
 	RB_ENTRY(inode) by_ino;
 	TAILQ_ENTRY(inode) removed;	/* while it has no name */
 	SLIST_HEAD(, name) names;
-	SLIST_HEAD(, xattr) xattrs;
+	struct xattr_tree xattrs;
 	uint64_t ino;
 	uint64_t released;		/* seq at which the last name went */
 	uint64_t mapped;		/* bytes of the extents */
@@ -88,6 +90,7 @@ struct model {
 	struct host hosts[SLOT_COUNT];
 	uint64_t inode_count, name_count, extent_count;
 	uint64_t next_ino, next_cookie;
+	uint64_t removed_bytes;		/* that inodes without names have */
 	/*
 	 * Of inodes, names and extents in a snapshot. Those that have a name
 	 * count so much that the loss of it, or of the space, adds nothing.
@@ -181,6 +184,9 @@ int inode_extend(struct model *model, struct inode *inode, uint64_t offset,
 int inode_cut(struct model *model, struct inode *inode, uint64_t mapped,
 	      uint64_t seq);
 struct xattr *xattr_find(const struct inode *inode, const struct text *name);
+/* In any order; NULL after the last. */
+struct xattr *xattr_first(const struct inode *inode);
+struct xattr *xattr_next(struct xattr *xattr);
 /* Return: 0 or -ENOMEM. */
 int xattr_put(struct model *model, struct inode *inode,
 	      const struct text *name, const struct text *value);

@@ -38,6 +38,7 @@ struct map_plan {
 	struct space *space;
 	struct run *runs;
 	uint32_t count, room;
+	uint32_t most;		/* runs that there is room for in the log */
 	uint64_t behind;	/* where the file ends in the device */
 };
 
@@ -46,12 +47,8 @@ static struct run map_find_behind(const struct map_plan *plan, uint64_t most)
 {
 	struct run run = { plan->behind, 0 };
 
-	if (!plan->behind)
-		return run;
-	while (run.bytes < most &&
-	       space_is_free(plan->space, run.offset + run.bytes,
-			     plan->space->unit))
-		run.bytes += plan->space->unit;
+	if (plan->behind)
+		run.bytes = space_free_run(plan->space, run.offset, most);
 	return run;
 }
 
@@ -104,7 +101,7 @@ static int map_fill(struct map_plan *plan, uint64_t at, uint64_t goal)
 		struct run run = map_find(plan, at, goal - at);
 		int err;
 
-		if (!run.bytes)
+		if (!run.bytes || plan->count == plan->most)
 			return -ENOSPC;
 		err = map_note(plan, &run);
 		if (err)
@@ -137,6 +134,7 @@ int volume_add_map(struct volume *volume, const struct inode *inode,
 		return 0;
 	if (goal - mapped > plan.space->free)
 		return -ENOSPC;
+	plan.most = volume_extents_most(volume);
 	if (inode && inode->extent_count) {
 		const struct extent *last =
 			&inode->extents[inode->extent_count - 1];

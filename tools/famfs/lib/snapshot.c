@@ -71,7 +71,7 @@ static void snapshot_add_inode(struct snapshot *snapshot,
 		item.target.text.bytes = (uint32_t)inode->attr.size;
 		snapshot_add(snapshot, &item);
 	}
-	SLIST_FOREACH(xattr, &inode->xattrs, next) {
+	for (xattr = xattr_first(inode); xattr; xattr = xattr_next(xattr)) {
 		item.type = ITEM_XATTR_TYPE;
 		item.xattr.flags = 0;
 		item.xattr.name.at = xattr->text;

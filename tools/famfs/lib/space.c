@@ -33,11 +33,6 @@ static uint64_t space_unit(const struct space *space, uint64_t offset)
 	return (offset - space->start) / space->unit;
 }
 
-static bool space_bit(const struct space *space, uint64_t unit)
-{
-	return space->bits[unit / 64] >> (unit % 64) & 1;
-}
-
 int space_init(struct space *space, uint64_t start, uint64_t end,
 	       uint32_t unit)
 {
@@ -87,29 +82,13 @@ bool space_has(const struct space *space, uint64_t offset, uint64_t bytes)
 	       bytes % space->unit == 0;
 }
 
-bool space_is_free(const struct space *space, uint64_t offset, uint64_t bytes)
+/* The first unit from @unit on that is taken, or free; or @last. */
+static uint64_t space_seek(const struct space *space, uint64_t unit,
+			   uint64_t last, bool taken)
 {
-	uint64_t unit, last;
-
-	if (!space_has(space, offset, bytes))
-		return false;
-	unit = space_unit(space, offset);
-	last = unit + bytes / space->unit;
-	for (; unit < last; unit++) {
-		if (space_bit(space, unit))
-			return false;
-	}
-	return true;
-}
-
-uint64_t space_next_free(const struct space *space, uint64_t offset,
-			 uint64_t end)
-{
-	uint64_t unit = space_unit(space, offset);
-	uint64_t last = space_unit(space, end);
-
 	while (unit < last) {
-		uint64_t left = ~space->bits[unit / 64] >> (unit % 64);
+		uint64_t bits = space->bits[unit / 64];
+		uint64_t left = (taken ? bits : ~bits) >> (unit % 64);
 
 		if (left) {
 			unit += (uint64_t)__builtin_ctzll(left);
@@ -117,26 +96,65 @@ uint64_t space_next_free(const struct space *space, uint64_t offset,
 		}
 		unit = (unit / 64 + 1) * 64;
 	}
-	return unit < last ? space->start + unit * space->unit : end;
+	return unit < last ? unit : last;
+}
+
+bool space_is_free(const struct space *space, uint64_t offset, uint64_t bytes)
+{
+	return space_has(space, offset, bytes) &&
+	       space_free_run(space, offset, bytes) == bytes;
+}
+
+uint64_t space_free_run(const struct space *space, uint64_t offset,
+			uint64_t bytes)
+{
+	uint64_t unit, last;
+
+	if (offset < space->start || offset >= space->end)
+		return 0;
+	if (bytes > space->end - offset)
+		bytes = space->end - offset;
+	unit = space_unit(space, offset);
+	last = unit + bytes / space->unit;
+	return (space_seek(space, unit, last, true) - unit) * space->unit;
+}
+
+uint64_t space_next_free(const struct space *space, uint64_t offset,
+			 uint64_t end)
+{
+	return space->start + space_seek(space, space_unit(space, offset),
+					 space_unit(space, end), false) *
+			      space->unit;
+}
+
+/* Units of one word, which lie in one slot. */
+static void space_mark_word(struct space *space, uint64_t unit, uint64_t count,
+			    bool taken)
+{
+	uint64_t bits = (count < 64 ? (1ull << count) - 1 : ~0ull)
+			<< (unit % 64);
+
+	if (taken)
+		space->bits[unit / 64] |= bits;
+	else
+		space->bits[unit / 64] &= ~bits;
 }
 
 static void space_mark(struct space *space, uint64_t offset, uint64_t bytes,
 		       bool taken)
 {
-	uint64_t unit = space_unit(space, offset);
+	uint64_t unit = space_unit(space, offset), count;
 	uint64_t last = unit + bytes / space->unit;
 	uint32_t per = HUGE_SIZE / space->unit;
+	/* Large units: several slots share a word. */
+	uint32_t step = per < 64 ? per : 64;
 
-	for (; unit < last; unit++) {
-		uint64_t bit = 1ull << (unit % 64);
-
-		if (taken) {
-			space->bits[unit / 64] |= bit;
-			space->slots[unit / per]--;
-		} else {
-			space->bits[unit / 64] &= ~bit;
-			space->slots[unit / per]++;
-		}
+	for (; unit < last; unit += count) {
+		count = step - unit % step;
+		if (count > last - unit)
+			count = last - unit;
+		space_mark_word(space, unit, count, taken);
+		space->slots[unit / per] += taken ? -count : count;
 	}
 	space->free += taken ? -bytes : bytes;
 }
@@ -221,10 +239,9 @@ static bool space_is_takable(struct space *space, uint64_t offset,
 	for (uint64_t at = offset; at < end; ) {
 		struct wait *wait;
 
-		if (!space_bit(space, space_unit(space, at))) {
-			at += space->unit;
-			continue;
-		}
+		at += space_free_run(space, at, end - at);
+		if (at == end)
+			break;
 		wait = wait_at(space, at);
 		if (!wait || wait->offset > at)
 			return false;

@@ -93,6 +93,10 @@ struct run space_find_slots(struct space *space, uint64_t bytes);
 /* Exactly there? */
 bool space_is_free(const struct space *space, uint64_t offset, uint64_t bytes);
 
+/* How many of @bytes from @offset on are free, up to the first that is not. */
+uint64_t space_free_run(const struct space *space, uint64_t offset,
+			uint64_t bytes);
+
 /* The first free unit from @offset on, or @end. */
 uint64_t space_next_free(const struct space *space, uint64_t offset,
 			 uint64_t end);

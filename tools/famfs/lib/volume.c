@@ -112,6 +112,11 @@ static int volume_read_root(struct volume *volume, struct root *root,
 	if (err)
 		return fault_set(fault, err, FAULT_ACCESS, ROOT_OFFSET_ONE,
 				 "the root cannot be read");
+	/* One after the other, nobody gets there. */
+	if (WRONG(ROOT_NUMBERS, root->generation > INT64_MAX ||
+		  root->base_seq > INT64_MAX))
+		return fault_set(fault, -EUCLEAN, FAULT_ROOT, ROOT_OFFSET_ONE,
+				 "the root's numbers are used up");
 	return 0;
 }
 

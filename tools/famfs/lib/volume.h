@@ -277,13 +277,18 @@ struct volume_entry {
 	struct volume_attr attr;
 };
 
+/* The highest cookie that has been given. */
+uint64_t volume_last_cookie(struct volume *volume);
+
 /*
- * Calls @each for the entries behind @cookie (0: all), until it returns other
- * than 0. Cookies are never used again, also after a restart. @parent: the
- * directory's own parent, for "..".
+ * Calls @each for the entries behind @cookie (0: all) and up to @last, until it
+ * returns other than 0. Cookies are never used again, also after a restart, and
+ * a name that is given anew gets a new one: who always read to the end of all
+ * would never come to it beside others that rename. @parent: the directory's
+ * own parent, for "..".
  */
 int volume_readdir(struct volume *volume, uint64_t ino, uint64_t cookie,
-		   uint64_t *parent,
+		   uint64_t last, uint64_t *parent,
 		   int (*each)(void *context, const struct volume_entry *entry),
 		   void *context);
 

@@ -36,6 +36,7 @@ const struct check checks[] = {
 	{ "forged_long", check_forged_long },
 	{ "mkfs_again", check_mkfs_again },
 	{ "full", check_full },
+	{ "numbers", check_numbers },
 };
 
 const unsigned int check_count = sizeof(checks) / sizeof(*checks);
