@@ -177,12 +177,18 @@ static bool mkfs_allowed(struct mkfs *mkfs, struct media *media)
 		return false;
 	}
 	in = found == 1 ? hosts_in(media, &living, name) : 0;
-	if (in && living) {
+	if (in < 0 && !mkfs->dead) {
+		cmd_fail(mkfs->device,
+			 "mkfs.famfs -f --dead DEVICE   if no host has it mounted",
+			 "both superblocks are damaged: whether hosts are in cannot be told");
+		return false;
+	}
+	if (in > 0 && living) {
 		cmd_fail(mkfs->device, "umount it on every host",
 			 "%s has it mounted", name);
 		return false;
 	}
-	if (in && !mkfs->dead) {
+	if (in > 0 && !mkfs->dead) {
 		cmd_fail(mkfs->device,
 			 "mkfs.famfs -f --dead DEVICE   if that host is dead",
 			 "%s is in and silent: it may still write", name);

@@ -239,6 +239,8 @@ static int serve_loop(struct server *server, const struct serve *wanted)
 	int err = config ? queue_start(server) : -ENOMEM;
 
 	if (!err)
+		err = grow_start(server);
+	if (!err)
 		err = control_start(server);
 	if (!err)
 		err = -pthread_create(&signals, NULL, serve_signals, server);
@@ -302,6 +304,7 @@ static int serve_mounted(struct server *server, const struct serve *wanted,
 	if (!err)
 		err = serve_loop(server, wanted);
 	server->ending = true;
+	grow_stop();
 	fuse_session_unmount(server->session);
 	return err;
 }
