@@ -42,6 +42,10 @@ struct volume {
 
 /* What a snapshot may take: no more can be made where it would be larger. */
 uint64_t volume_snapshot_most(const struct volume *volume);
+/* Is there room in snapshots for @bytes more? */
+bool volume_has_room(const struct volume *volume, uint64_t bytes);
+/* How many extents more can the present record and snapshots have? */
+uint32_t volume_extents_most(const struct volume *volume);
 /* Takes the lock and begins a record. Return: 0, or what ended writing. */
 int volume_begin(struct volume *volume);
 /* Gives the lock back, and returns @err. */
