@@ -434,8 +434,8 @@ int famfs_create_truncate(struct mnt_idmap *idmap, struct file *file,
 
 /* famfs_file.c */
 int famfs_file_io_open(struct inode *inode, struct file *file);
-ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to);
-ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from);
+
+/* famfs_mmap.c */
 int famfs_mmap(struct file *file, struct vm_area_struct *vma);
 
 #else /* CONFIG_FUSE_FAMFS_DAX */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * famfs: read, write, mmap and faults.
+ * famfs: open files, read and write.
  *
  * No request is sent, except where the server has revoked the fmap or lets the
  * file grow.  The fmap is used with the mapping's invalidate_lock held.
@@ -9,36 +9,15 @@
 #include "famfs.h"
 
 #include <linux/dax.h>
+#include <linux/filelock.h>
+#include <linux/huge_mm.h>
 #include <linux/pagemap.h>
 #include <linux/sizes.h>
+#include <linux/splice.h>
 #include <linux/uio.h>
 
 /* Fault-in attempts without progress before giving up */
 #define FAMFS_FAULT_TRIES	64
-
-/**
- * famfs_file_io_open() - prepare an open file of an fmap inode for I/O
- * @inode: an fmap inode
- * @file: a file that the server has opened
- *
- * FOPEN_* flags about caching do not apply: there is no page cache.
- *
- * Return: 0, -EIO for FOPEN_PASSTHROUGH, -EINTR.
- */
-int famfs_file_io_open(struct inode *inode, struct file *file)
-{
-	struct fuse_file *ff = file->private_data;
-
-	if (ff->open_flags & FOPEN_PASSTHROUGH) {
-		pr_debug("node %llu has a map and cannot be passed through\n",
-			 ff->nodeid);
-		return -EIO;
-	}
-	ff->open_flags &= ~(FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES);
-	ff->open_flags |= FOPEN_KEEP_CACHE;
-	file->f_mode |= FMODE_NOWAIT;
-	return famfs_refresh_nosec(inode, file);
-}
 
 static int famfs_rw_lock_shared(struct kiocb *iocb, struct inode *inode)
 {
@@ -263,21 +242,21 @@ static noinline ssize_t famfs_read_again(struct famfs_rw *rw, loff_t start)
 	return rw->iocb->ki_pos - start ?: ret;
 }
 
-/**
- * famfs_read_iter() - read from an fmap file
- * @iocb: the read
- * @to: the buffer
+/*
+ * Read from an fmap file.
  *
  * The server maintains access times, as for any FUSE file (S_NOATIME).
  *
- * Return: bytes read, 0 at and beyond EOF, or an error.
+ * Returns bytes read, 0 at and beyond EOF, or an error.
  */
-ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
+static ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct famfs_rw rw = { .iocb = iocb, .iter = to };
 	loff_t start = iocb->ki_pos;
 	ssize_t ret;
 
+	if (unlikely(fuse_is_bad(file_inode(iocb->ki_filp))))
+		return -EIO;
 	ret = famfs_read_locked(&rw);
 	if (likely(!rw.need))
 		return ret;
@@ -322,24 +301,24 @@ static ssize_t famfs_write_locked(struct famfs_rw *rw, ssize_t *done)
 	return ret;
 }
 
-/**
- * famfs_write_iter() - write to an fmap file
- * @iocb: the write
- * @from: the buffer
+/*
+ * Write to an fmap file.
  *
  * The request for memory is sent with no locks held.  A truncate may take the
  * memory away before i_rwsem is retaken; then ask again.  If the server has
  * none, write what fits.
  *
- * Return: bytes written, fewer at the end of the file or of the memory, -EFBIG
+ * Returns bytes written, fewer at the end of the file or of the memory, -EFBIG
  * at and beyond EOF of a file that may not grow, or another error.
  */
-ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
+static ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct famfs_rw rw = { .iocb = iocb, .iter = from };
 	ssize_t ret, done = 0;
 	int err = 0;
 
+	if (unlikely(fuse_is_bad(file_inode(iocb->ki_filp))))
+		return -EIO;
 	do {
 		ret = famfs_write_locked(&rw, &done);
 		if (likely(!rw.need))
@@ -352,92 +331,62 @@ ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	return err ?: ret;
 }
 
-/* A private mapping writes to its own copy, and the file does not change. */
-static __always_inline vm_fault_t famfs_dax_fault(struct vm_fault *vmf,
-						  unsigned int order)
+static int famfs_release(struct inode *inode, struct file *file)
 {
-	struct file *file = vmf->vma->vm_file;
-	struct inode *inode = file_inode(file);
-	bool write = (vmf->flags & FAULT_FLAG_WRITE) &&
-		     (vmf->vma->vm_flags & VM_SHARED);
-	vm_fault_t ret;
-
-	if (write) {
-		sb_start_pagefault(inode->i_sb);
-		file_update_time(file);
-	}
-	filemap_invalidate_lock_shared(inode->i_mapping);
-	ret = dax_iomap_fault(vmf, order, NULL, NULL, &famfs_iomap_ops);
-	filemap_invalidate_unlock_shared(inode->i_mapping);
-	if (write)
-		sb_end_pagefault(inode->i_sb);
-	return ret;
-}
-
-static vm_fault_t famfs_huge_fault(struct vm_fault *vmf, unsigned int order)
-{
-	return famfs_dax_fault(vmf, order);
-}
-
-static vm_fault_t famfs_filemap_fault(struct vm_fault *vmf)
-{
-	return famfs_dax_fault(vmf, 0);
+	famfs_file_release(inode, file->private_data);
+	fuse_release_common(file, false);
+	return 0;
 }
 
 /*
- * Providing ->map_pages lets faults run under the per-VMA lock instead of
- * mmap_lock.  There are no folios to map around.
+ * There are no holes, and i_size is authoritative.  Without ->poll nobody asks
+ * the server whether the file is ready, as for other regular files.
  */
-static vm_fault_t famfs_map_pages(struct vm_fault *vmf, pgoff_t start,
-				  pgoff_t end)
-{
-	return 0;
-}
-
-static const struct vm_operations_struct famfs_vm_ops = {
-	.fault		= famfs_filemap_fault,
-	.map_pages	= famfs_map_pages,
-	.huge_fault	= famfs_huge_fault,
-	.page_mkwrite	= famfs_filemap_fault,
-	.pfn_mkwrite	= famfs_filemap_fault,
+static const struct file_operations famfs_file_operations = {
+	.llseek		= generic_file_llseek,
+	.read_iter	= famfs_read_iter,
+	.write_iter	= famfs_write_iter,
+	.mmap		= famfs_mmap,
+	.flush		= fuse_flush,
+	.release	= famfs_release,
+	.fsync		= famfs_fsync,
+	.lock		= fuse_file_lock,
+	.get_unmapped_area = thp_get_unmapped_area,
+	.flock		= fuse_file_flock,
+	.splice_read	= filemap_splice_read,
+	.splice_write	= iter_file_splice_write,
+	.unlocked_ioctl	= fuse_file_ioctl,
+	.compat_ioctl	= fuse_file_compat_ioctl,
+	.fallocate	= famfs_fallocate,
+	.copy_file_range = fuse_copy_file_range,
+	.setlease	= generic_setlease,
+	.fop_flags	= FOP_BUFFER_WASYNC,
 };
 
-/* A later fmap may be read-only; the fault handler checks for that. */
-static int famfs_mmap_readonly(struct vm_area_struct *vma)
-{
-	if (!(vma->vm_flags & VM_SHARED))
-		return 0;
-	if (vma->vm_flags & VM_WRITE)
-		return -EACCES;
-	vm_flags_clear(vma, VM_MAYWRITE);
-	return 0;
-}
-
 /**
- * famfs_mmap() - mmap() an fmap file
- * @file: the file
- * @vma: the new mapping
+ * famfs_file_io_open() - prepare an open file of an fmap inode for I/O
+ * @inode: an fmap inode
+ * @file: a file that the server has opened
  *
- * Return: 0, -EACCES for a shared writable mapping of read-only memory, an
- * error of famfs_map_lock().
+ * An open file keeps the operations that it is given here: an fmap inode stays
+ * one, and famfs_cached_open() keeps an inode that has other open files from
+ * becoming one.  FOPEN_* flags about caching do not apply: there is no page
+ * cache.
+ *
+ * Return: 0, -EIO for FOPEN_PASSTHROUGH, -EINTR.
  */
-int famfs_mmap(struct file *file, struct vm_area_struct *vma)
+int famfs_file_io_open(struct inode *inode, struct file *file)
 {
-	struct inode *inode = file_inode(file);
-	const struct famfs_map *map;
-	int err = 0;
+	struct fuse_file *ff = file->private_data;
 
-	/* mmap_lock is held, so FUSE_I_FMAP_LOCK cannot be taken. */
-	map = famfs_map_lock(inode);
-	if (IS_ERR(map))
-		return PTR_ERR(map);
-	if (map->readonly)
-		err = famfs_mmap_readonly(vma);
-	famfs_map_unlock(inode);
-	if (err)
-		return err;
-	file_accessed(file);
-	((struct fuse_file *)file->private_data)->famfs_mmapped = true;
-	vma->vm_ops = &famfs_vm_ops;
-	return 0;
+	if (ff->open_flags & FOPEN_PASSTHROUGH) {
+		pr_debug("node %llu has a map and cannot be passed through\n",
+			 ff->nodeid);
+		return -EIO;
+	}
+	ff->open_flags &= ~(FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES);
+	ff->open_flags |= FOPEN_KEEP_CACHE;
+	file->f_op = &famfs_file_operations;
+	file->f_mode |= FMODE_NOWAIT;
+	return famfs_refresh_nosec(inode, file);
 }

@@ -279,6 +279,8 @@ int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 	loff_t size = i_size_read(inode);
 	int err, wb_err;
 
+	if (fuse_is_bad(inode))
+		return -EIO;
 	err = file_write_and_wait_range(file, start, end);
 	if (!err)
 		err = sync_inode_metadata(inode, 1);

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <linux/io_uring.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -268,6 +269,21 @@ TEST_F(famfs_ring, I1_poll_asks_nobody)
 	EXPECT_EQ(1, poll(&p, 1, 0));
 	EXPECT_EQ(POLLIN | POLLOUT, p.revents);
 	EXPECT_COUNT(0, FUSE_POLL);
+}
+
+/*
+ * As for any regular file.  What can be polled and is always ready, io_uring
+ * polls and tries again 128 times before it leaves it to a worker.
+ */
+TEST_F(famfs_ring, I4_mapped_files_cannot_be_polled)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int ep = epoll_create1(0);
+
+	ASSERT_LE(0, ep);
+	EXPECT_EQ(-1, epoll_ctl(ep, EPOLL_CTL_ADD, self->fd, &ev));
+	EXPECT_EQ(EPERM, errno);
+	close(ep);
 }
 
 TEST_HARNESS_MAIN

@@ -8,6 +8,8 @@
  * of the destination that are mapped; a page of the device that is pinned by
  * direct I/O is not what the file shows.
  */
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/sendfile.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
@@ -36,6 +38,7 @@ FIXTURE_SETUP(famfs_xfer)
 	famfs_add_simple(&self->env, "f", SIZE, 0, 0);
 	famfs_add_simple(&self->env, "g", SIZE, 0, PMD);
 	famfs_add_data(&self->env.srv, "plain", NULL, 0);
+	self->env.srv.st->want |= FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS;
 	self->want = malloc(SIZE);
 	self->got = calloc(1, SIZE);
 	ASSERT_NE(NULL, self->want);
@@ -326,6 +329,20 @@ TEST_F(famfs_xfer, I4_map_populate)
 	EXPECT_EQ(0, memcmp(map, self->want, SIZE));
 	close(pm);
 	munmap(map, SIZE);
+}
+
+TEST_F(famfs_xfer, I4_locks_are_the_servers)
+{
+	struct famfs_server *srv = &self->env.srv;
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	famfs_fail(srv, FUSE_SETLK, FAMFS_ANY, -EAGAIN, -1);
+	EXPECT_EQ(-1, fcntl(self->fd, F_SETLK, &lock));
+	EXPECT_EQ(EAGAIN, errno);
+	EXPECT_EQ(-1, flock(self->fd, LOCK_EX | LOCK_NB));
+	EXPECT_EQ(EAGAIN, errno);
+	EXPECT_EQ(2, famfs_count(srv, FUSE_SETLK));
+	famfs_rules_clear(srv);
 }
 
 TEST_F(famfs_xfer, I4_swapon_is_refused)
