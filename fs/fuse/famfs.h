@@ -343,8 +343,6 @@ struct inode *famfs_claim_next_inode(struct famfs_daxdev *dev, u64 *page,
 /* famfs_failure.c */
 extern const struct dax_holder_operations famfs_holder_ops;
 bool famfs_invalidate_trylock(struct inode *inode);
-int famfs_pin_wait(struct page *busy, struct dev_pagemap *pgmap,
-		   unsigned int state);
 struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
 			     u64 pos);
 int famfs_wait_page_idle(struct inode *inode, struct page *busy);

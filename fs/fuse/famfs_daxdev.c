@@ -79,8 +79,8 @@ static void famfs_daxdev_drop_names(struct famfs_daxdev *dev)
  *
  * Context: &famfs_conn.register_lock is held.  Waits for a running
  * ->notify_failure().  For a device without fmaps it looks for no further
- * inodes, but may have just begun to wait for a pin, for FAMFS_PIN_WAIT at
- * most.
+ * inodes, but may have just begun to wait for a pin, for
+ * DAX_IDLE_TIMEOUT at most.
  * Return: 0, or -EBUSY if an fmap uses the device.
  */
 int famfs_daxdev_drop(struct famfs_daxdev *dev)
