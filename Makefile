@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The one entry point. Each target is one script; see there for its variables.
+# The one entry point. Each target is one script; Kconfig has their variables.
 
 .DEFAULT_GOAL := help
 

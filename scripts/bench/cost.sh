@@ -7,10 +7,10 @@
 #
 # Usage: scripts/bench/cost.sh
 #
-#   RUNS=N     runs (5) on each of three kernels: without the series, with the
+#   RUNS=N     runs on each of three kernels: without the series, with the
 #              option off, and with it on, where the server is offered maps and
 #              takes none, and where it is not offered them
-#   TIMES=N    how often each operation (10000)
+#   TIMES=N    how often each operation
 #
 # Prints a table, and fails where more instructions are taken than without the
 # series by 1 %, or by the spread of the runs without it, if that is larger.
@@ -19,9 +19,9 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
+switches RUNS TIMES
+
 out=$BUILD/cost
-runs=${RUNS:-5}
-times=${TIMES:-10000}
 
 # count KERNEL BUILD CASE...
 count()
@@ -34,7 +34,7 @@ count()
 		-b none -c "$build" -t 6000 -s "$FAMFS_CACHE/o" -o "$out/guest-$kernel" -- \
 		bash "$TOP/tools/famfs/bench/cached.sh" "$out" \
 		"$FAMFS_CACHE/o/libfuse-base/example/passthrough_ll" \
-		"$runs" "$times" "$@" > "$out/$kernel.runs"
+		"$RUNS" "$TIMES" "$@" > "$out/$kernel.runs"
 }
 
 # base_kernel: once, for it means a checkout of the base and back, after which
@@ -67,6 +67,6 @@ base_kernel
 count base cost-base offered
 count off cost-off offered
 count on default offered unoffered
-python3 "$TOP/tools/famfs/bench/cost.py" "$out" "$times" \
+python3 "$TOP/tools/famfs/bench/cost.py" "$out" "$TIMES" \
 	"base=$FAMFS_CACHE/o/cost-base" "off=$FAMFS_CACHE/o/cost-off" \
 	"on=$FAMFS_CACHE/o/default"

@@ -9,14 +9,16 @@
 #
 #   WHAT       grow create stat stat-again readdir readdir-again remove cp untar;
 #              all by default. create to remove go together
-#   ROUNDS=N   rounds (5), in turn on both; the median counts
-#   COUNT=N    files (10000) to create
+#   ROUNDS=N   rounds, in turn on both; the median counts
+#   COUNT=N    files to create
 #
 # Times are the emulated CPU's, which count instructions: those of program,
 # kernel and server. Prints tables; what is too slow is marked and is no failure.
 
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
+
+switches ROUNDS COUNT
 
 out=$BUILD/figures
 [ $# -gt 0 ] || set -- grow create stat stat-again readdir readdir-again remove \
@@ -32,5 +34,5 @@ tar -cf "$out/include.tar" -C /usr include
 
 "$TOP/scripts/guest/boot.sh" -n -b bench -t 3000 -o "$out/guest" -- \
 	bash "$TOP/tools/famfs/bench/figures.sh" "$out" "$BUILD/demo" \
-	"${ROUNDS:-5}" "${COUNT:-10000}" "$@" > "$out/figures.txt"
+	"$ROUNDS" "$COUNT" "$@" > "$out/figures.txt"
 python3 "$TOP/tools/famfs/bench/figures.py" "$out/figures.txt"

@@ -15,11 +15,13 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
+switches FULL
+
 # In the order of what they cost, so that a slip shows early.
-GATES=(spdx private shellcheck spelling size promises series checkpatch
+GATES=(spdx private shellcheck spelling size promises switches series checkpatch
        libfuse-checkpatch maintainers libfuse-header libfuse-abi kernel-doc
-       machinery uapi libfuse-patches sparse warnings configs exports patches)
-[ -z "${FULL:-}" ] || GATES+=(machines)
+       machinery uapi kconfig libfuse-patches sparse warnings configs exports patches)
+[ -z "$FULL" ] || GATES+=(machines)
 
 # gate_about NAME: the first sentence of what the gate says of itself.
 gate_about()

@@ -9,7 +9,7 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-ROOT=$(mktemp -d "${TMPDIR:-/tmp}/check-selftest.XXXXXX")
+ROOT=$(mktemp -d "${TMPDIR:-/tmp}/check-test.XXXXXX")
 trap 'rm -rf "$ROOT"' EXIT
 PASSED=0 FAILED=0
 
@@ -83,6 +83,7 @@ checkout()
 	rm -rf "$ROOT/checkout"
 	mkdir -p "$ROOT/checkout/scripts/check"
 	cp "$TOP/scripts/lib.sh" "$ROOT/checkout/scripts/"
+	cp "$TOP/Kconfig" "$ROOT/checkout/"
 	cp "$TOP/scripts/check/common.sh" "$TOP/scripts/check/$1.sh" \
 		"$ROOT/checkout/scripts/check/"
 	tree_git "$ROOT/checkout" init -q
@@ -146,6 +147,58 @@ expect "a test without a number" "$TEST: no guarantee is meant by is_kept" \
 	promised 'TEST(is_kept)' X1
 expect "a number that is taken" "$RST: guaranteed twice: X1 " \
 	promised 'TEST_F(famfs_a, X1_is_kept)' X1 X1
+
+# switched TEXT NAME...: what the gate "switches" says of a script with that text,
+# and Kconfig with these symbols beside those of lib.sh.
+switched()
+{
+	local top=$ROOT/checkout name
+
+	checkout switches
+	mkdir "$top/scripts/test"
+	printf '%s\n' "$1" > "$top/scripts/test/run.sh"
+	shift
+	for name in FAMFS_CACHE JOBS "$@"; do
+		printf 'config %s\n\tstring "A"\n\tdefault "1"\n\thelp\n\t  It is.\n\n' "$name"
+	done > "$top/Kconfig"
+	"$top/scripts/check/switches.sh"
+}
+
+expect "switches that are in Kconfig" '' switched 'switches A B_{C,D}' A B_C B_D
+expect "one that is not" 'Kconfig: no B, which a script reads' switched 'switches A B' A
+expect "one that nobody reads" 'Kconfig: no script reads B' switched 'switches A' A B
+expect "one that is there twice" 'Kconfig: A is there twice' switched 'switches A' A A
+# Cut, so that the gate does not take this for a switch that is read here.
+expect "one with a default in a script" 'scripts/test/run.sh:2: A has its default in Kconfig' \
+	switched $'switches A\na=$''{A:-1}' A
+expect "one past Kconfig" 'scripts/test/run.sh:1: B is read, and not in Kconfig' \
+	switched 'b=$''{B:-1}'
+expect "what is no default" '' switched $'switches A\na=$''{A:+1}$''{TMPDIR:-}' A
+expect "one without a help text" 'Kconfig: B lacks a type, a default or a help text' \
+	switched 'switches A B C' A $'B\n\tint "A"\n\tdefault 1\n\nconfig C'
+
+# taken ASSIGNMENT...: what switches makes of these, and of symbols of each type.
+taken()
+{
+	checkout switches
+	# shellcheck disable=SC2016 # switches expands it
+	{
+		printf 'config FAMFS_CACHE\n\tstring "A"\n\tdefault "x"\n'
+		printf 'config JOBS\n\tint "A"\n\tdefault "$(shell,echo $((3 + 4)))"\n'
+		printf 'config S\n\tstring "A"\n\tdefault "a b"\n\thelp\n\t  string default 4\n'
+		printf 'config Y\n\tbool "A"\n\tdefault y\n'
+		printf 'config N\n\tbool "A"\n\tdefault n\n'
+	} > "$ROOT/checkout/Kconfig"
+	# shellcheck disable=SC2016
+	env -u JOBS -u FAMFS_CACHE "$@" bash -c '. "$0"; switches S Y N
+		echo "$FAMFS_CACHE $JOBS $S,$Y,$N"' "$ROOT/checkout/scripts/lib.sh"
+}
+
+expect "defaults of all types" 'x 7 a b,1,' taken
+expect "the environment goes before" 'y 2 c,,1' taken FAMFS_CACHE=y JOBS=2 S=c Y=n N=1
+expect "an empty one counts as none" 'x 7 a b,1,' taken JOBS= S= Y= N=
+expect "a number is one" 'scripts/lib.sh: error: JOBS=2x is no number' taken JOBS=2x
+expect "a bool is one" 'scripts/lib.sh: error: N=7 is neither y nor n' taken N=7
 
 # missing_scripts: those that are named, and are neither here nor the kernel's own.
 missing_scripts()

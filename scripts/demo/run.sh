@@ -12,11 +12,13 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
+switches BACKEND
+
 "$TOP/scripts/env/prepare.sh" default
 "$TOP/scripts/test/selftests.sh"
 "$TOP/scripts/demo/programs.sh"
 
-if "$TOP/scripts/guest/boot.sh" -b "${BACKEND:-hmem}" -o "$BUILD/demo/guest" -- \
+if "$TOP/scripts/guest/boot.sh" -b "$BACKEND" -o "$BUILD/demo/guest" -- \
 	bash "$TOP/tools/famfs/demo/run.sh" "$BUILD/demo" /tmp/demo; then
 	echo "demo: PASS"
 else

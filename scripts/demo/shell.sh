@@ -11,15 +11,17 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
+switches FAMFS_SHELL_START
+
 "$TOP/scripts/env/prepare.sh" default
 "$TOP/scripts/test/selftests.sh"
 "$TOP/scripts/demo/programs.sh"
 
 # The guest expands them.
 # shellcheck disable=SC2016
-start='bash "$FAMFS_TOP/scripts/guest/shell.sh"'
+[ -n "$FAMFS_SHELL_START" ] || FAMFS_SHELL_START='bash "$FAMFS_TOP/scripts/guest/shell.sh"'
 # shellcheck disable=SC2016
-start='cp -a "$FAMFS_TOP/build/demo/root/." /; '${FAMFS_SHELL_START:-$start}
+start='cp -a "$FAMFS_TOP/build/demo/root/." /; '$FAMFS_SHELL_START
 
 # Commands are completed by what is installed with them.
 rc=/usr/share/bash-completion/completions/famfs

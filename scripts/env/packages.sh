@@ -9,6 +9,8 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
+switches FULL
+
 PACKAGES=(
 	# fetching and unpacking the base
 	git xz-utils debian-archive-keyring
@@ -36,11 +38,11 @@ PACKAGES=(
 	gawk mawk
 )
 # make check FULL=1 builds for other machines.
-[ -z "${FULL:-}" ] || PACKAGES+=(gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu)
+[ -z "$FULL" ] || PACKAGES+=(gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu)
 # make kernel-deb.
 [ -z "${KERNEL_DEB:-}" ] || PACKAGES+=(debhelper libssl-dev libdw-dev kmod)
 # make test FULL=1 goes on with libFuzzer.
-[ -z "${FULL:-}" ] || PACKAGES+=(clang libclang-rt-14-dev)
+[ -z "$FULL" ] || PACKAGES+=(clang libclang-rt-14-dev)
 
 missing()
 {

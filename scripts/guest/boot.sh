@@ -34,6 +34,8 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
+switches FAMFS_ACCEL
+
 backend=hmem
 config=default
 mode=root
@@ -105,7 +107,7 @@ kvm_works()
 	[ $status = 33 ]
 }
 
-accel=${FAMFS_ACCEL:-}
+accel=$FAMFS_ACCEL
 cpus=2
 [ -z "$counting" ] || accel=tcg cpus=1
 if [ -z "$accel" ]; then

@@ -27,7 +27,7 @@ export UBSAN_OPTIONS=print_stacktrace=1:log_path=$out/sanitizer
 
 for name; do
 	start=$SECONDS
-	timeout -k 5 "${FAMFS_LIMIT:-900}" bash "$tests/$name.sh" \
+	timeout -k 5 900 bash "$tests/$name.sh" \
 		> "$out/famfs-$name.tap" 2> "$out/famfs-$name.err"
 	"$here/tally.sh" "famfs-$name" "$out/famfs-$name.tap" \
 		$((SECONDS - start))

@@ -7,11 +7,11 @@
 #
 # Usage: scripts/kernel/deb.sh [--configure] [OPTION=VALUE]...
 #
-#   CONFIG=FILE      the configuration, plain or packed by gzip; usual: that of
-#                    the running kernel, /boot/config-* or /proc/config.gz
+#   CONFIG=FILE      the configuration; usual: that of the running kernel,
+#                    /boot/config-* or /proc/config.gz
 #   OPTION=VALUE     more that you want, such as DEBUG_INFO_NONE=y
 #   --configure      only makes the configuration, and prints its path
-#   LOCALVERSION=X   what the kernel's release ends with (-famfs)
+#   LOCALVERSION=X   what the kernel's release ends with
 #
 # Leaves them in build/kernel-deb and prints their paths; the log of make is
 # o/kernel-deb/build.log in the cache.
@@ -19,8 +19,9 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
+switches CONFIG LOCALVERSION
+
 release=$(uname -r)
-config=${CONFIG:-}
 work=$FAMFS_CACHE/o/kernel-deb
 objects=$work/objects
 log=$work/build.log
@@ -33,9 +34,9 @@ fi
 options=(FUSE_FAMFS_DAX=y "$@")
 
 for file in "/boot/config-$release" /proc/config.gz; do
-	[ -n "$config" ] || [ ! -r "$file" ] || config=$file
+	[ -n "$CONFIG" ] || [ ! -r "$file" ] || CONFIG=$file
 done
-[ -r "$config" ] ||
+[ -r "$CONFIG" ] ||
 	die "no configuration of the running kernel, nor CONFIG=" \
 	    "make kernel-deb CONFIG=FILE"
 
@@ -46,7 +47,7 @@ configure()
 	local option kconfig=$LINUX/scripts/config
 
 	mkdir -p "$objects"
-	gzip -cdf "$config" > "$objects/.config"
+	gzip -cdf "$CONFIG" > "$objects/.config"
 	# As modules or built in, as the user has them.
 	for option in DAX DEV_DAX FUSE_FS; do
 		grep -q "^CONFIG_$option=" "$objects/.config" ||
@@ -78,7 +79,7 @@ verify()
 	done
 	grep -q '^CONFIG_DEV_DAX_FSDEV=' "$objects/.config" || bad+=(DEV_DAX_FSDEV)
 	[ ${#bad[@]} -eq 0 ] ||
-		die "these did not take effect on $config:" "${bad[@]}" \
+		die "these did not take effect on $CONFIG:" "${bad[@]}" \
 		    "make ... OPTIONS='OPTION=VALUE' switches on what they need."
 }
 
@@ -99,7 +100,7 @@ build()
 KERNEL_DEB=1 "$TOP/scripts/env/packages.sh"
 "$TOP/scripts/series/base.sh" linux
 "$TOP/scripts/series/apply.sh" linux
-args=(-C "$LINUX" "O=$objects" -j "$JOBS" "LOCALVERSION=${LOCALVERSION:--famfs}"
+args=(-C "$LINUX" "O=$objects" -j "$JOBS" "LOCALVERSION=$LOCALVERSION"
       KBUILD_BUILD_USER=famfs KBUILD_BUILD_HOST=localhost)
 if command -v ccache > /dev/null; then
 	export CCACHE_DIR=${CCACHE_DIR:-$FAMFS_CACHE/ccache}
@@ -115,5 +116,5 @@ if [ -n "$only" ]; then
 	echo "$objects/.config"
 	exit
 fi
-step "building Debian packages of the kernel, on $config" build
+step "building Debian packages of the kernel, on $CONFIG" build
 ls "$out"/*.deb

@@ -11,6 +11,8 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
+switches KERNEL_SRC
+
 # Debian's archive keeps only the newest version of a suite: ours may be gone.
 newest_like()
 {
@@ -139,7 +141,7 @@ mkdir -p "$DL"
 lock "base-$name"
 
 stamp=$tree/.git/famfs-base
-if [ "$name" = linux ] && [ -n "${KERNEL_SRC:-}" ]; then
+if [ "$name" = linux ] && [ -n "$KERNEL_SRC" ]; then
 	[ -e "$KERNEL_SRC" ] || die "KERNEL_SRC=$KERNEL_SRC does not exist"
 	src=$(realpath "$KERNEL_SRC")
 	id=$(identity "$src")

@@ -20,6 +20,7 @@
 # The sourcing scripts use what is set here.
 # shellcheck disable=SC2034
 
+switches POSTER
 export TZ=UTC
 # A scratch folder is no part of a repository that its parent may be in.
 export GIT_CEILING_DIRECTORIES=${TMPDIR:-/tmp}
@@ -168,9 +169,10 @@ import_file()
 # import_commit NUMBER MESSAGE-FILE: by whoever posts the series, if that is known.
 import_commit()
 {
-	local who=${POSTER:-famfs <famfs@localhost>} when message=$2
+	local who='famfs <famfs@localhost>' when message=$2
 
-	if [ -n "${POSTER:-}" ]; then
+	if [ -n "$POSTER" ]; then
+		who=$POSTER
 		message=$SCRATCH/signed
 		git interpret-trailers --trailer "Signed-off-by: $POSTER" < "$2" \
 			> "$message"
@@ -282,7 +284,7 @@ fill_poster()
 {
 	local text
 
-	[ -n "${POSTER:-}" ] && [ -e "$1" ] || return 0
+	[ -n "$POSTER" ] && [ -e "$1" ] || return 0
 	text=$(cat "$1"; echo .)
 	printf '%s' "${text//"$POSTER_PLACE"/"$POSTER"}" | sed '$d' > "$1"
 }

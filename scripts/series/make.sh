@@ -188,7 +188,7 @@ table()
 }
 
 [ $# -eq 1 ] || usage
-[[ ${POSTER:-A <a@b>} =~ ^[^\<\>]+\ \<[^\<\>\ ]+@[^\<\>\ ]+\>$ ]] ||
+[[ -z $POSTER || $POSTER =~ ^[^\<\>]+\ \<[^\<\>\ ]+@[^\<\>\ ]+\>$ ]] ||
 	die "POSTER='$POSTER' is no name with an address" "As in POSTER='Ada Lee <ada@example.org>'"
 series_open "$1"
 out=$BUILD/series/$KIND
@@ -223,4 +223,4 @@ mapfile -t stale < <(stale_copies)
 [ ${#stale[@]} -eq 0 ] || die "these are not as the series leaves them:" "${stale[@]}" \
 	"To take an edit into patch NN: $REFRESH NN. To write them anew: $REFRESH --all"
 # The poster stands in the series alone.
-[ -n "${POSTER:-}" ] || check_section
+[ -n "$POSTER" ] || check_section

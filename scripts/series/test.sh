@@ -97,6 +97,7 @@ fresh()
 	tree_git "$TREE" tag base
 
 	cp "$TOP/scripts/lib.sh" "$CHECKOUT/scripts/"
+	cp "$TOP/Kconfig" "$CHECKOUT/"
 	cp -r "$TOP/scripts/series" "$CHECKOUT/scripts/"
 	cp "$TOP/scripts/check/private-regex.sh" "$CHECKOUT/scripts/check/"
 	patch_folder 01-first

@@ -10,7 +10,8 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-MESSAGES=${FUZZ_MESSAGES:-150000}
+switches FULL FUZZ_MESSAGES FUZZ_SECONDS
+
 out=$BUILD/fuzz
 passed=0 failed=0 skipped=0
 
@@ -39,11 +40,9 @@ verdict()
 # What it finds beyond the corpus stays for the next run.
 libfuzzer()
 {
-	local seconds=${FUZZ_SECONDS:-60}
-
 	mkdir -p "$out/good" "$out/corpus"
 	"$out/fuzz-4k" -c "$out/good"
-	"$out/libfuzzer" -seed=1 -max_len=4096 -max_total_time="$seconds" \
+	"$out/libfuzzer" -seed=1 -max_len=4096 -max_total_time="$FUZZ_SECONDS" \
 		-verbosity=0 -print_final_stats=1 -artifact_prefix="$out/" \
 		"$out/corpus" "$out/good"
 }
@@ -52,9 +51,9 @@ mkdir -p "$out"
 build all
 cd "$out"
 for page in 4k 64k; do
-	verdict "famfs_fuzz_M1_$page" "$out/fuzz-$page" -n "$MESSAGES"
+	verdict "famfs_fuzz_M1_$page" "$out/fuzz-$page" -n "$FUZZ_MESSAGES"
 done
-if [ "${FULL:-0}" != 1 ]; then
+if [ -z "$FULL" ]; then
 	:
 elif ! command -v clang >/dev/null; then
 	echo "ok - famfs_fuzz_M1_libfuzzer # SKIP clang is missing"

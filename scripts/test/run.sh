@@ -5,36 +5,22 @@
 #
 # Usage: scripts/test/run.sh
 #
-#   T=PATTERN       only programs and suites whose names match; a number of the
-#                   Guarantees in famfs.rst, such as T=G5, stands for those that
-#                   have tests of it
-#   BACKEND=NAME    what offers the dax devices: hmem (default), hmem-multi,
-#                   hmem-large, pmem, nvdimm or cxl
-#   TRANSPORT=NAME  how requests reach the test server: fuse (/dev/fuse), clone
-#                   or uring; without it all programs over fuse, and some over
-#                   the others
-#   MANNER=NAME     how the test server gives maps: old (only when asked),
-#                   onetrip (with the replies to opens) or noopen (it has no
-#                   opens); without it all programs in the old manner, and some
-#                   in the others
-#   VARIANT=debug   with KASAN, lockdep, kmemleak and more
-#   FAMFS_SEED=N    the histories of crashes from there on, FAMFS_HISTORIES=N as
-#                   many: to run one again that has failed
-#   FULL=1          all backends, all programs over each transport and in each
-#                   manner, and longer fuzzing
+# Kconfig says what T, BACKEND, TRANSPORT, MANNER, VARIANT, FULL and FAMFS_* choose.
 #
 # Ends with `N passed, N failed, N skipped`; build/test has what was printed.
 
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-variant=${VARIANT:-default}
-full=${FULL:-}
-pattern=${T:-.}
+named=${BACKEND:+1}
+switches T BACKEND TRANSPORT MANNER VARIANT FULL
+switches FAMFS_{SEED,HISTORIES,SECONDS,FAILURES,SCRIPT,EVERY,LOG}
+
+pattern=$T
 out=$BUILD/test
 # For all programs of a backend, in seconds. Each has a limit of its own.
 guest_limit=3000
-[ "$variant/$full" = default/ ] || guest_limit=18000
+[ "$VARIANT/$FULL" = default/ ] || guest_limit=18000
 passed=0 failed=0 skipped=0
 
 # count NAME PASSED FAILED SKIPPED SECONDS: one program's results.
@@ -84,11 +70,11 @@ transports()
 {
 	if [[ $1 != famfs_* ]]; then
 		echo fuse
-	elif [ -n "${TRANSPORT:-}" ]; then
+	elif [ -n "$TRANSPORT" ]; then
 		echo "$TRANSPORT"
 	elif [ "$2" != "${backends[0]}" ]; then
 		echo fuse
-	elif [ -n "$full" ] || [[ $1 =~ $some ]]; then
+	elif [ -n "$FULL" ] || [[ $1 =~ $some ]]; then
 		echo fuse clone uring
 	else
 		echo fuse
@@ -102,10 +88,10 @@ quick='famfs_(io|map|open|pair)_test'
 # run.
 manners()
 {
-	if [[ $1 != famfs_* ]] || [ -n "${TRANSPORT:-}" ] ||
+	if [[ $1 != famfs_* ]] || [ -n "$TRANSPORT" ] ||
 	   [ "$2" != "${backends[0]}" ]; then
 		:
-	elif [ -n "$full" ] || [[ $1 =~ $quick ]]; then
+	elif [ -n "$FULL" ] || [[ $1 =~ $quick ]]; then
 		echo onetrip noopen
 	fi
 }
@@ -117,7 +103,7 @@ ways()
 	if [ "$2" = hmem-large ] && [[ $1 != famfs_part_test ]]; then
 		return
 	fi
-	if [ -n "${MANNER:-}" ] && [[ $1 == famfs_* ]]; then
+	if [ -n "$MANNER" ] && [[ $1 == famfs_* ]]; then
 		echo "$MANNER"
 	else
 		transports "$@"
@@ -144,7 +130,7 @@ programs()
 # said so.
 histories=()
 for name in FAMFS_{SEED,HISTORIES,SECONDS,FAILURES,SCRIPT,EVERY,LOG}; do
-	[ -z "${!name:-}" ] || histories+=("$name=${!name}")
+	[ -z "${!name}" ] || histories+=("$name=${!name}")
 done
 
 # in_guest BACKEND: KUnit and kselftests on one backend.
@@ -157,9 +143,9 @@ in_guest()
 	[ ${#list[@]} -gt 0 ] || [ ${#kunit[@]} -gt 0 ] || return 0
 	rm -rf "$dir"
 	mkdir -p "$dir"
-	"$TOP/scripts/guest/boot.sh" -b "$backend" -c "$variant" -t "$guest_limit" \
+	"$TOP/scripts/guest/boot.sh" -b "$backend" -c "$VARIANT" -t "$guest_limit" \
 		-w "$dir" -o "$dir/guest" -- \
-		env ${full:+FAMFS_FULL=1} "${histories[@]}" \
+		env ${FULL:+FAMFS_FULL=1} "${histories[@]}" \
 		bash "$TOP/scripts/guest/tests.sh" "$dir" "${kunit[@]}" "${list[@]}" \
 		> "$dir/results" || code=$?
 	account "guest/$backend" "$dir" "$code"
@@ -192,7 +178,7 @@ libfuse()
 	"$TOP/scripts/tools/libfuse.sh" base plain asan
 	rm -rf "$dir"
 	mkdir -p "$dir"
-	"$TOP/scripts/guest/boot.sh" -b "$1" -c "$variant" -t 1500 \
+	"$TOP/scripts/guest/boot.sh" -b "$1" -c "$VARIANT" -t 1500 \
 		-s "$FAMFS_CACHE/o" -s "$LIBFUSE" -w "$dir" -o "$dir/guest" -- \
 		bash "$TOP/scripts/guest/libfuse.sh" "$dir" "$LIBFUSE" \
 		"$FAMFS_CACHE/o" > "$dir/results" || code=$?
@@ -216,9 +202,9 @@ famfs()
 	! wanted famfs-package || deb=$("$TOP/scripts/tools/deb.sh")
 	rm -rf "$dir"
 	mkdir -p "$dir"
-	"$TOP/scripts/guest/boot.sh" -b "$1" -c "$variant" -t 3600 -w "$dir" \
+	"$TOP/scripts/guest/boot.sh" -b "$1" -c "$VARIANT" -t 3600 -w "$dir" \
 		-o "$dir/guest" -- env FAMFS_GUEST="$BUILD/tools/guest" \
-		${full:+FULL=1} ${deb:+FAMFS_DEB="$deb"} \
+		${FULL:+FULL=1} ${deb:+FAMFS_DEB="$deb"} \
 		bash "$TOP/scripts/guest/famfs.sh" "$dir" \
 		"$BUILD/tools/checked/famfs" "${list[@]}" \
 		> "$dir/results" || code=$?
@@ -243,13 +229,13 @@ here()
 	[ -z "$reason" ] || echo "    $reason"
 }
 
-[[ ${TRANSPORT:-fuse} =~ ^(fuse|clone|uring)$ ]] ||
+[[ $TRANSPORT =~ ^(fuse|clone|uring|)$ ]] ||
 	die "no transport '$TRANSPORT'" "fuse, clone or uring"
-"$TOP/scripts/env/prepare.sh" "$variant"
+"$TOP/scripts/env/prepare.sh" "$VARIANT"
 "$TOP/scripts/test/selftests.sh"
 
-backends=("${BACKEND:-hmem}")
-[ -z "$full" ] || [ -n "${BACKEND:-}" ] || backends=(hmem hmem-multi hmem-large pmem nvdimm cxl)
+backends=("$BACKEND")
+[ -z "$FULL" ] || [ -n "$named" ] || backends=(hmem hmem-multi hmem-large pmem nvdimm cxl)
 for backend in "${backends[@]}"; do
 	in_guest "$backend"
 done

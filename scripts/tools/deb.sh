@@ -11,9 +11,11 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
+switches DEB_VERSION
+
 out=$BUILD/deb
 root=$out/root
-version=${DEB_VERSION:-0.300}
+version=$DEB_VERSION
 arch=$(dpkg --print-architecture)
 package=$out/famfs-tools_${version}_$arch.deb
 

@@ -10,15 +10,15 @@
 #                                       DESTDIR= and PREFIX= say where
 #
 # With FULL=1 there are more histories, a million files, and libFuzzer for
-# FUZZ_SECONDS (60). Media made by other tools are read where FAMFS_FIXTURES,
-# by default a folder beside the checkout, has any.
+# FUZZ_SECONDS. Media made by other tools are read where FAMFS_FIXTURES has any.
 
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-FULL=${FULL:-}
+switches FULL FUZZ_SECONDS FAMFS_FIXTURES DESTDIR PREFIX
+
 TOOLS=$BUILD/tools
-FIXTURES=${FAMFS_FIXTURES:-$TOP/../shared/fixtures/famfs-media}
+FIXTURES=$(cd "$TOP" && realpath -m "$FAMFS_FIXTURES")
 
 # In this order: what builds comes first.
 TESTS=(famfs_build famfs_format famfs_mutants_list famfs_library
@@ -84,7 +84,7 @@ fuzz()
 	fi
 	make_tools fuzzers
 	mkdir -p "$TOOLS/corpus"
-	"$TOOLS/fuzz/media" -max_total_time="${FUZZ_SECONDS:-60}" \
+	"$TOOLS/fuzz/media" -max_total_time="$FUZZ_SECONDS" \
 		-max_len=1024 -verbosity=0 -print_final_stats=1 \
 		-artifact_prefix="$TOOLS/" "$TOOLS/corpus"
 }
@@ -98,7 +98,7 @@ famfs_build)
 	make_tools tests ;;
 install)
 	ready
-	make_tools install DESTDIR="${DESTDIR:-}" ${PREFIX:+PREFIX="$PREFIX"} ;;
+	make_tools install DESTDIR="$DESTDIR" PREFIX="$PREFIX" ;;
 famfs_manuals)
 	manuals ;;
 famfs_format)
