@@ -16,6 +16,7 @@ conf=$(build_out main)/scripts/kconfig/conf
 
 # Without what the environment says of a switch.
 unset "${names[@]}"
+cd "$out" # where it leaves more than that
 KCONFIG_CONFIG=$out/config "$conf" \
 	--alldefconfig "$TOP/Kconfig" > "$out/log" 2>&1 ||
 	{ cat "$out/log"; exit 1; }
