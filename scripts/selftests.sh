@@ -39,7 +39,6 @@ programs()
 {
 	make -s -C "$LINUX/$dir" -j "$JOBS" OUTPUT="$out" \
 		KHDR_INCLUDES="-isystem $headers/usr/include" all >&2
-	cp "$LINUX/$dir"/settings "$out/" 2>/dev/null || true
 }
 
 mkdir -p "$out" "$headers"
