@@ -20,16 +20,16 @@ out=$1
 shift
 kunit=/sys/kernel/debug/kunit
 
-# limit PROGRAM: seconds it may take, as the settings file beside it says. Maps
-# of sixteen million extents take longer, and so do thousands of histories.
+# limit PROGRAM: seconds it may take where the processor is emulated. Maps of
+# sixteen million extents take longer, and so do thousands of histories.
 limit()
 {
 	if [ "${FAMFS_BACKEND:-}" = hmem-large ] ||
 	   [ "${FAMFS_FULL:-}/${1##*/}" = 1/famfs_crash_test ]; then
 		echo 1500
-		return
+	else
+		echo 300
 	fi
-	sed -n 's/^timeout=//p' "${1%/*}/settings" 2>/dev/null | grep . || echo 45
 }
 
 if [ "${1:-}" = -k ]; then

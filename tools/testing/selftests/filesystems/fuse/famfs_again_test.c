@@ -12,11 +12,10 @@
 #include <sys/mman.h>
 #include <linux/falloc.h>
 
+#include "famfs_growing.h"
 #include "famfs_task.h"
-#include "famfs_test.h"
 
 #define PAGE	4096UL
-#define UNIT	(64 * 1024UL)
 #define UNITS	256
 #define LEN	(8 * MiB)
 /* Microseconds between two revocations, mostly, and how many there are. */
@@ -54,14 +53,9 @@ FIXTURE_SETUP(famfs_again)
 
 	if (why)
 		SKIP(return, "%s", why);
-	famfs_pool_init(srv, 0, 4 * MiB, UNIT, UNITS);
-	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
+	GROWING_INIT(UNITS);
 	srv->st->xattrs = true;
-	self->dev = dup(srv->fd);
-	ASSERT_LE(0, self->dev);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	self->fd = famfs_open(&self->env, "f", O_RDWR);
-	ASSERT_LE(0, self->fd);
+	GROWING_MOUNT();
 	self->buf = map_buffer();
 	self->data = map_buffer();
 	ASSERT_NE(MAP_FAILED, self->buf);
@@ -74,10 +68,7 @@ FIXTURE_TEARDOWN(famfs_again)
 {
 	munmap(self->buf, LEN);
 	munmap(self->data, LEN);
-	close(self->fd);
-	EXPECT_EQ(0, famfs_umount(&self->env));
-	close(self->dev);
-	FAMFS_TEARDOWN();
+	GROWING_TEARDOWN();
 }
 
 /* Takes the map away again and again, and counts in pos, until flags is set. */

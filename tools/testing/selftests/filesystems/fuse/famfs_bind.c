@@ -14,6 +14,20 @@
 
 #include "famfs_env.h"
 
+/* To a file of the kernel. */
+int famfs_write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
 static int driver_write(const char *driver, const char *file,
 			const struct famfs_dev *dev)
 {

@@ -14,12 +14,10 @@
 #include <sys/statvfs.h>
 #include <sys/un.h>
 
+#include "famfs_growing.h"
 #include "famfs_task.h"
-#include "famfs_test.h"
 
 #define PAGE	4096UL
-#define UNIT	(64 * 1024UL)
-#define BASE	(4 * MiB)
 #define UNITS	96
 #define LEN	(3 * UNIT)
 
@@ -103,8 +101,7 @@ FIXTURE_SETUP(famfs_close)
 	ASSERT_NE(MAP_FAILED, (void *)ctl);
 	srv->watch = watch;
 	srv->prepare = open_inbox;
-	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
-	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
+	GROWING_INIT(UNITS);
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	self->fd = ASSERT_OPEN("f", O_RDWR);
 	ASSERT_EQ(1, pwrite(self->fd, "x", 1, LEN - 1));

@@ -21,19 +21,6 @@
 #define TAINT_DIE	0x080UL
 #define TAINT_WARN	0x200UL
 
-int famfs_write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 static unsigned long read_number(const char *path)
 {
 	FILE *f = fopen(path, "re");

@@ -131,22 +131,3 @@ void famfs_op_write(const struct famfs_req *req)
 		f->mode &= ~(S_ISUID | S_ISGID);
 	famfs_reply(req, 0, &out, sizeof(out));
 }
-
-void famfs_op_fallocate(const struct famfs_req *req)
-{
-	const struct fuse_fallocate_in *in = req->in;
-	struct famfs_file *f = famfs_file_of(req);
-	__u64 end = in->offset + in->length;
-
-	if (f && f->grows) {
-		famfs_op_grow(req, f);
-		return;
-	}
-	if (!f || !f->data || in->mode || end > FAMFS_DATA_SIZE) {
-		famfs_reply(req, -EOPNOTSUPP, NULL, 0);
-		return;
-	}
-	if (end > f->size)
-		f->size = end;
-	famfs_reply(req, 0, NULL, 0);
-}

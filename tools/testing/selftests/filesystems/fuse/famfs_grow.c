@@ -185,7 +185,7 @@ int famfs_answer_now(struct famfs_server *srv, struct famfs_file *f)
 }
 
 /* What the kernel asks for is space; it tells the size later. */
-void famfs_op_grow(const struct famfs_req *req, struct famfs_file *f)
+static void give_space(const struct famfs_req *req, struct famfs_file *f)
 {
 	const struct fuse_fallocate_in *in = req->in;
 	struct famfs_state *st = req->srv->st;
@@ -200,6 +200,25 @@ void famfs_op_grow(const struct famfs_req *req, struct famfs_file *f)
 	if (f->units > had && (f->pushes || err))
 		st->pushed_errno = -famfs_push_file(req->srv, req->srv->fd, f);
 	famfs_reply(req, err, NULL, 0);
+}
+
+void famfs_op_fallocate(const struct famfs_req *req)
+{
+	const struct fuse_fallocate_in *in = req->in;
+	struct famfs_file *f = famfs_file_of(req);
+	__u64 end = in->offset + in->length;
+
+	if (f && f->grows) {
+		give_space(req, f);
+		return;
+	}
+	if (!f || !f->data || in->mode || end > FAMFS_DATA_SIZE) {
+		famfs_reply(req, -EOPNOTSUPP, NULL, 0);
+		return;
+	}
+	if (end > f->size)
+		f->size = end;
+	famfs_reply(req, 0, NULL, 0);
 }
 
 /*

@@ -12,12 +12,10 @@
  */
 #include <sys/uio.h>
 
+#include "famfs_growing.h"
 #include "famfs_task.h"
-#include "famfs_test.h"
 
 #define PAGE	4096UL
-#define UNIT	(64 * 1024UL)
-#define BASE	(4 * MiB)
 #define UNITS	160			/* 10 MiB */
 #define LONG	(3 * MiB + 777)
 
@@ -53,17 +51,12 @@ FIXTURE_SETUP(famfs_grow)
 	if (why)
 		SKIP(return, "%s", why);
 	ASSERT_EQ(0, famfs_fill(&self->env, BASE + UNITS * UNIT));
-	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
-	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
+	GROWING_INIT(UNITS);
 	self->file->pushes = variant->pushes;
 	self->file->ahead = variant->ahead;
 	srv->st->new_grow = true;
 	srv->st->new_push = variant->pushes;
-	self->dev = dup(srv->fd);
-	ASSERT_LE(0, self->dev);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	self->fd = famfs_open(&self->env, "f", O_RDWR);
-	ASSERT_LE(0, self->fd);
+	GROWING_MOUNT();
 	self->data = malloc(LONG + 8);
 	ASSERT_NE(NULL, self->data);
 	famfs_pattern(7, 0, self->data, (LONG + 7) & ~7UL);
@@ -75,10 +68,7 @@ FIXTURE_TEARDOWN(famfs_grow)
 	EXPECT_EQ(0, famfs_count(&self->env.srv, FUSE_WRITE));
 	EXPECT_EQ(0, famfs_count(&self->env.srv, FUSE_READ));
 	free(self->data);
-	close(self->fd);
-	EXPECT_EQ(0, famfs_umount(&self->env));
-	close(self->dev);
-	FAMFS_TEARDOWN();
+	GROWING_TEARDOWN();
 }
 
 #define EXPECT_DATA(len)						\

@@ -12,12 +12,10 @@
  */
 #include <sched.h>
 
+#include "famfs_growing.h"
 #include "famfs_task.h"
-#include "famfs_test.h"
 
 #define PAGE	4096UL
-#define UNIT	(64 * 1024UL)
-#define BASE	(4 * MiB)
 #define UNITS	96
 #define FAR	(20 * UNIT + 1234)
 #define NEAR	100
@@ -128,24 +126,16 @@ FIXTURE_SETUP(famfs_order)
 		   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, ctl);
 	srv->watch = watch;
-	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
-	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
+	GROWING_INIT(UNITS);
 	self->heir = &srv->st->files[famfs_add_growing(srv, "heir", 1)];
-	self->dev = dup(srv->fd);
-	ASSERT_LE(0, self->dev);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	self->fd = famfs_open(&self->env, "f", O_RDWR);
-	ASSERT_LE(0, self->fd);
+	GROWING_MOUNT();
 	ASSERT_EQ(1, pwrite(self->fd, "x", 1, FAR - 1));
 	famfs_counts_reset(srv);
 }
 
 FIXTURE_TEARDOWN(famfs_order)
 {
-	close(self->fd);
-	EXPECT_EQ(0, famfs_umount(&self->env));
-	close(self->dev);
-	FAMFS_TEARDOWN();
+	GROWING_TEARDOWN();
 }
 
 /* "f" is closed, and kept because of a page; then it is opened again. */

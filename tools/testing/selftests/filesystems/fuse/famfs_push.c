@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Maps and devices that the server brings by itself, and in which manner it
- * sends maps that it is asked for.
+ * Maps and devices that the server brings by itself.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/ioctl.h>
@@ -13,18 +11,6 @@
 
 #include "famfs_fmap.h"
 #include "famfs_server.h"
-
-/* As FAMFS_MANNER says: "old", "onetrip" or "noopen". */
-enum famfs_manner famfs_manner(void)
-{
-	const char *manner = getenv("FAMFS_MANNER");
-
-	if (manner && !strcmp(manner, "onetrip"))
-		return FAMFS_ONETRIP;
-	if (manner && !strcmp(manner, "noopen"))
-		return FAMFS_NOOPEN;
-	return FAMFS_OLD;
-}
 
 /*
  * Sends a map, a part of one, or what flags say instead, by any descriptor of

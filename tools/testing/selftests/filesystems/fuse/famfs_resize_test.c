@@ -12,12 +12,10 @@
  */
 #include <sys/resource.h>
 
+#include "famfs_growing.h"
 #include "famfs_task.h"
-#include "famfs_test.h"
 
 #define PAGE	4096UL
-#define UNIT	(64 * 1024UL)
-#define BASE	(4 * MiB)
 #define UNITS	96
 #define LEN	(20 * UNIT)
 
@@ -39,14 +37,10 @@ FIXTURE_SETUP(famfs_resize)
 	if (why)
 		SKIP(return, "%s", why);
 	ASSERT_EQ(0, famfs_fill(&self->env, BASE + UNITS * UNIT));
-	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
-	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
+	GROWING_INIT(UNITS);
 	famfs_add_growing(srv, "heir", 1);
-	self->dev = dup(srv->fd);
-	ASSERT_LE(0, self->dev);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	GROWING_MOUNT();
 	snprintf(self->path, sizeof(self->path), "%s/f", self->env.dir);
-	self->fd = ASSERT_OPEN("f", O_RDWR);
 	ASSERT_EQ(0, ftruncate(self->fd, LEN));
 	self->map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED,
 			 self->fd, 0);
@@ -59,13 +53,9 @@ FIXTURE_SETUP(famfs_resize)
 FIXTURE_TEARDOWN(famfs_resize)
 {
 	munmap(self->map, LEN);
-	close(self->fd);
-	EXPECT_EQ(0, famfs_umount(&self->env));
-	close(self->dev);
-	FAMFS_TEARDOWN();
+	GROWING_TEARDOWN();
 }
 
-#define EXPECT_SIZE(n) EXPECT_EQ(n, famfs_size_of(self->fd))
 #define TRUNCATE(size) { .run = famfs_job_truncate, .fd = self->fd, .pos = size }
 
 /* What was cut off is another file's, and is not reached by this one. */

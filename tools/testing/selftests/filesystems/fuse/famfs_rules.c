@@ -65,48 +65,13 @@ bool famfs_sends_map(const struct famfs_req *req)
  * Rules for GET_FMAP are for maps, by whatever request they are asked for.  At
  * a CREATE the file's number is not known yet; such rules are for any file.
  */
-static struct famfs_rule *rule_for(const struct famfs_req *req)
+struct famfs_rule *famfs_rule_for(const struct famfs_req *req)
 {
 	struct famfs_rule *r = find_rule(req, req->ih->opcode, rule_key(req));
 
 	if (!r && famfs_sends_map(req))
 		r = find_rule(req, FUSE_GET_FMAP, req->ih->nodeid);
 	return r;
-}
-
-/* Serves a request; returns true if it is to be held instead. */
-bool famfs_serve(const struct famfs_req *req)
-{
-	struct famfs_state *st = req->srv->st;
-	struct famfs_rule *r = rule_for(req);
-
-	if (!r) {
-		famfs_handle(req);
-		return false;
-	}
-	switch (r->action) {
-	case FAMFS_FAIL:
-		famfs_reply(req, r->error, NULL, 0);
-		break;
-	case FAMFS_RAW:
-		if (r->opcode == req->ih->opcode)
-			famfs_reply(req, 0, st->arena + r->raw, r->raw_len);
-		else
-			famfs_handle_open(req, st->arena + r->raw, r->raw_len);
-		break;
-	case FAMFS_HOLD:
-		return true;
-	case FAMFS_NOTE:
-		st->pushed_errno = 0;
-		if (write(req->srv->fd, st->arena + r->raw, r->raw_len) < 0)
-			st->pushed_errno = errno;
-		/* The last time, what other rules say comes after it. */
-		if (!r->times)
-			return famfs_serve(req);
-		famfs_handle(req);
-		break;
-	}
-	return false;
 }
 
 static void count_one(__u64 *count)

@@ -114,11 +114,46 @@ int famfs_notify(struct famfs_server *srv, int code, const void *out,
 	return wait_zero(&st->note_len) ?: -st->note_errno;
 }
 
+/* Serves a request; returns true if it is to be held instead. */
+static bool serve(const struct famfs_req *req)
+{
+	struct famfs_state *st = req->srv->st;
+	struct famfs_rule *r = famfs_rule_for(req);
+
+	if (!r) {
+		famfs_handle(req);
+		return false;
+	}
+	switch (r->action) {
+	case FAMFS_FAIL:
+		famfs_reply(req, r->error, NULL, 0);
+		break;
+	case FAMFS_RAW:
+		if (r->opcode == req->ih->opcode)
+			famfs_reply(req, 0, st->arena + r->raw, r->raw_len);
+		else
+			famfs_handle_open(req, st->arena + r->raw, r->raw_len);
+		break;
+	case FAMFS_HOLD:
+		return true;
+	case FAMFS_NOTE:
+		st->pushed_errno = 0;
+		if (write(req->srv->fd, st->arena + r->raw, r->raw_len) < 0)
+			st->pushed_errno = errno;
+		/* The last time, what other rules say comes after it. */
+		if (!r->times)
+			return serve(req);
+		famfs_handle(req);
+		break;
+	}
+	return false;
+}
+
 static void request(const struct famfs_req *req, struct famfs_req *held)
 {
 	int i;
 
-	if ((req->srv->watch && req->srv->watch(req)) || !famfs_serve(req)) {
+	if ((req->srv->watch && req->srv->watch(req)) || !serve(req)) {
 		famfs_uring_done(req);
 		return;
 	}

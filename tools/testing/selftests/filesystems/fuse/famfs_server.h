@@ -197,33 +197,7 @@ struct famfs_req {
 	int entry;			/* ... or its entry in the ring, or -1 */
 };
 
-/* famfs_server.c: the loop. */
-int famfs_server_init(struct famfs_server *srv);
-int famfs_server_thread(struct famfs_server *srv);
-int famfs_server_fork(struct famfs_server *srv);
-void famfs_server_stop(struct famfs_server *srv);
-void famfs_server_exit(struct famfs_server *srv);
-int famfs_server_signal(struct famfs_server *srv, int sig);
-
-int famfs_notify(struct famfs_server *srv, int code, const void *out,
-		 size_t len, const void *data, size_t data_len);
-void famfs_release_op(struct famfs_server *srv, __u32 opcode);
-void famfs_release(struct famfs_server *srv);
-
-/* famfs_transport.c: the ways of requests and replies. */
-enum {
-	FAMFS_POLL_WAKE,
-	FAMFS_POLL_RING,
-	FAMFS_POLL_DEVS,
-	FAMFS_POLL_FDS = FAMFS_POLL_DEVS + FAMFS_CLONES,
-};
-
-int famfs_transport_choose(struct famfs_server *srv);
-int famfs_transport_open(struct famfs_server *srv);
-void famfs_transport_close(struct famfs_server *srv);
-void famfs_transport_fds(struct famfs_server *srv, struct pollfd *fds);
-void famfs_reply(const struct famfs_req *req, int error, const void *data,
-		 size_t len);
+/* From here on no file calls functions of those below it. */
 
 /* famfs_uring.c: the transport of that name. */
 int famfs_uring_start(struct famfs_server *srv);
@@ -235,9 +209,39 @@ void famfs_uring_reply(const struct famfs_req *req,
 		       size_t len, __u32 payload_sz);
 void famfs_uring_done(const struct famfs_req *req);
 
+/* famfs_transport.c: the ways of requests and replies. */
+enum {
+	FAMFS_POLL_WAKE,
+	FAMFS_POLL_RING,
+	FAMFS_POLL_DEVS,
+	FAMFS_POLL_FDS = FAMFS_POLL_DEVS + FAMFS_CLONES,
+};
+
+int famfs_transport_choose(struct famfs_server *srv);
+enum famfs_manner famfs_manner(void);
+int famfs_transport_open(struct famfs_server *srv);
+void famfs_transport_close(struct famfs_server *srv);
+void famfs_transport_fds(struct famfs_server *srv, struct pollfd *fds);
+void famfs_reply(const struct famfs_req *req, int error, const void *data,
+		 size_t len);
+
+/* famfs_file.c: the files. */
+struct famfs_file *famfs_file_of(const struct famfs_req *req);
+int famfs_find_name(struct famfs_state *st, const char *name, bool exists);
+int famfs_new_file(struct famfs_state *st, const char *name);
+void famfs_op_read(const struct famfs_req *req);
+void famfs_op_write(const struct famfs_req *req);
+__u64 famfs_arena_add(struct famfs_server *srv, const void *data, size_t len,
+		      size_t room);
+int famfs_add_file(struct famfs_server *srv, const char *name, __u64 size);
+int famfs_add_data(struct famfs_server *srv, const char *name,
+		   const void *data, size_t len);
+void famfs_set_map(struct famfs_server *srv, int file, const void *map,
+		   size_t len);
+
 /* famfs_rules.c: orders and counts. */
-bool famfs_serve(const struct famfs_req *req);
 bool famfs_sends_map(const struct famfs_req *req);
+struct famfs_rule *famfs_rule_for(const struct famfs_req *req);
 void famfs_seen(const struct famfs_req *req);
 struct famfs_rule *famfs_rule(struct famfs_server *srv, __u32 opcode,
 			      __u64 nodeid, enum famfs_action action);
@@ -257,13 +261,7 @@ __u64 famfs_fetches(struct famfs_server *srv);
 __u64 famfs_total(struct famfs_server *srv);
 void famfs_counts_reset(struct famfs_server *srv);
 
-/* famfs_ops.c: what the requests do. */
-void famfs_handle(const struct famfs_req *req);
-void famfs_handle_open(const struct famfs_req *req, const void *map,
-		       size_t len);
-
 /* famfs_push.c: maps that the server sends by itself. */
-enum famfs_manner famfs_manner(void);
 int famfs_push_to(int fd, __u64 nodeid, __u32 flags, __u64 size, __u64 offset,
 		  const void *data, size_t len);
 int famfs_push_map(int fd, int file, const struct famfs_msg *m);
@@ -291,23 +289,26 @@ const void *famfs_map_of(struct famfs_server *srv, struct famfs_file *f,
 			 size_t *len);
 __u64 famfs_place(struct famfs_server *srv, const struct famfs_file *f,
 		  __u64 pos);
-void famfs_op_grow(const struct famfs_req *req, struct famfs_file *f);
+void famfs_op_fallocate(const struct famfs_req *req);
 int famfs_set_size(const struct famfs_req *req, struct famfs_file *f,
 		   __u64 size, bool truncates);
 
-/* famfs_file.c: the files. */
-struct famfs_file *famfs_file_of(const struct famfs_req *req);
-int famfs_find_name(struct famfs_state *st, const char *name, bool exists);
-int famfs_new_file(struct famfs_state *st, const char *name);
-void famfs_op_read(const struct famfs_req *req);
-void famfs_op_write(const struct famfs_req *req);
-void famfs_op_fallocate(const struct famfs_req *req);
-__u64 famfs_arena_add(struct famfs_server *srv, const void *data, size_t len,
-		      size_t room);
-int famfs_add_file(struct famfs_server *srv, const char *name, __u64 size);
-int famfs_add_data(struct famfs_server *srv, const char *name,
-		   const void *data, size_t len);
-void famfs_set_map(struct famfs_server *srv, int file, const void *map,
-		   size_t len);
+/* famfs_ops.c: what the requests do. */
+void famfs_handle(const struct famfs_req *req);
+void famfs_handle_open(const struct famfs_req *req, const void *map,
+		       size_t len);
+
+/* famfs_server.c: the loop. */
+int famfs_server_init(struct famfs_server *srv);
+int famfs_server_thread(struct famfs_server *srv);
+int famfs_server_fork(struct famfs_server *srv);
+void famfs_server_stop(struct famfs_server *srv);
+void famfs_server_exit(struct famfs_server *srv);
+int famfs_server_signal(struct famfs_server *srv, int sig);
+
+int famfs_notify(struct famfs_server *srv, int code, const void *out,
+		 size_t len, const void *data, size_t data_len);
+void famfs_release_op(struct famfs_server *srv, __u32 opcode);
+void famfs_release(struct famfs_server *srv);
 
 #endif /* FAMFS_SERVER_H */

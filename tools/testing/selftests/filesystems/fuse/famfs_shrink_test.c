@@ -8,12 +8,10 @@
  * kept although it names such memory; a truncate() that the server refuses and
  * that has cut the file all the same.
  */
+#include "famfs_growing.h"
 #include "famfs_task.h"
-#include "famfs_test.h"
 
 #define PAGE	4096UL
-#define UNIT	(64 * 1024UL)
-#define BASE	(4 * MiB)
 #define UNITS	96
 #define LEN	(40 * UNIT)		/* huge pages are among it */
 #define ROUNDS	15
@@ -44,19 +42,14 @@ FIXTURE_SETUP(famfs_shrink)
 
 	if (why)
 		SKIP(return, "%s", why);
-	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
-	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
+	GROWING_INIT(UNITS);
 	self->heir = &srv->st->files[famfs_add_growing(srv, "heir", 1)];
 	self->file->pushes = variant->pushes;
 	self->heir->pushes = variant->pushes;
 	famfs_add_data(srv, "plain", "0123456789abcdef", 16);
 	/* Huge pages need places of their size. */
 	ASSERT_EQ(0, famfs_grow(srv, self->file, LEN));
-	self->dev = dup(srv->fd);
-	ASSERT_LE(0, self->dev);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	self->fd = famfs_open(&self->env, "f", O_RDWR);
-	ASSERT_LE(0, self->fd);
+	GROWING_MOUNT();
 	ASSERT_EQ(0, fallocate(self->fd, 0, 0, LEN));
 	self->map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED,
 			 self->fd, 0);
@@ -70,13 +63,8 @@ FIXTURE_SETUP(famfs_shrink)
 FIXTURE_TEARDOWN(famfs_shrink)
 {
 	munmap(self->map, LEN);
-	close(self->fd);
-	EXPECT_EQ(0, famfs_umount(&self->env));
-	close(self->dev);
-	FAMFS_TEARDOWN();
+	GROWING_TEARDOWN();
 }
-
-#define EXPECT_SIZE(n) EXPECT_EQ(n, famfs_size_of(self->fd))
 
 /* Is the whole file, and its mapping, made of this byte? */
 static bool filled(int fd, const char *map, char c, size_t len)

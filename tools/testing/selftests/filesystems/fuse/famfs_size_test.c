@@ -11,12 +11,10 @@
  */
 #include <sys/uio.h>
 
+#include "famfs_growing.h"
 #include "famfs_task.h"
-#include "famfs_test.h"
 
 #define PAGE	4096UL
-#define UNIT	(64 * 1024UL)
-#define BASE	(4 * MiB)
 #define UNITS	64
 #define FAR	(20 * UNIT + 1234)
 #define GAP	(18 * MiB)
@@ -47,20 +45,14 @@ FIXTURE_VARIANT_ADD(famfs_size, push_ahead) { .pushes = true, .ahead = 40 };
 FIXTURE_SETUP(famfs_size)
 {
 	const char *why = famfs_env_init(&self->env, 1);
-	struct famfs_server *srv = &self->env.srv;
 
 	if (why)
 		SKIP(return, "%s", why);
 	ASSERT_EQ(0, famfs_fill(&self->env, BASE + UNITS * UNIT));
-	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
-	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
+	GROWING_INIT(UNITS);
 	self->file->pushes = variant->pushes;
 	self->file->ahead = variant->ahead;
-	self->dev = dup(srv->fd);
-	ASSERT_LE(0, self->dev);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	self->fd = famfs_open(&self->env, "f", O_RDWR);
-	ASSERT_LE(0, self->fd);
+	GROWING_MOUNT();
 	self->map = mmap(NULL, UNITS * UNIT, PROT_READ | PROT_WRITE,
 			 MAP_SHARED, self->fd, 0);
 	ASSERT_NE(MAP_FAILED, self->map);
@@ -69,10 +61,7 @@ FIXTURE_SETUP(famfs_size)
 FIXTURE_TEARDOWN(famfs_size)
 {
 	munmap(self->map, UNITS * UNIT);
-	close(self->fd);
-	EXPECT_EQ(0, famfs_umount(&self->env));
-	close(self->dev);
-	FAMFS_TEARDOWN();
+	GROWING_TEARDOWN();
 }
 
 /* Are these bytes zero, in memory and, up to the file's end, by read()? */
@@ -94,7 +83,6 @@ static bool zeros(int fd, const char *map, off_t from, off_t to)
 }
 
 #define EXPECT_ZEROS(from, to) EXPECT_TRUE(zeros(self->fd, self->map, from, to))
-#define EXPECT_SIZE(n) EXPECT_EQ(n, famfs_size_of(self->fd))
 
 TEST_F(famfs_size, G2_rest_of_the_last_page)
 {

@@ -11,12 +11,10 @@
  */
 #include <sys/resource.h>
 
+#include "famfs_growing.h"
 #include "famfs_task.h"
-#include "famfs_test.h"
 
 #define PAGE	4096UL
-#define UNIT	(64 * 1024UL)
-#define BASE	(4 * MiB)
 #define UNITS	96
 #define FAR	(20 * UNIT + 1234)
 
@@ -35,13 +33,8 @@ FIXTURE_SETUP(famfs_told)
 
 	if (why)
 		SKIP(return, "%s", why);
-	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
-	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
-	self->dev = dup(srv->fd);
-	ASSERT_LE(0, self->dev);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	self->fd = famfs_open(&self->env, "f", O_RDWR);
-	ASSERT_LE(0, self->fd);
+	GROWING_INIT(UNITS);
+	GROWING_MOUNT();
 	ASSERT_EQ(1, pwrite(self->fd, "x", 1, FAR - 1));
 	ASSERT_EQ(0, self->file->size);
 	famfs_counts_reset(srv);
@@ -49,13 +42,8 @@ FIXTURE_SETUP(famfs_told)
 
 FIXTURE_TEARDOWN(famfs_told)
 {
-	close(self->fd);
-	EXPECT_EQ(0, famfs_umount(&self->env));
-	close(self->dev);
-	FAMFS_TEARDOWN();
+	GROWING_TEARDOWN();
 }
-
-#define EXPECT_SIZE(n) EXPECT_EQ(n, famfs_size_of(self->fd))
 
 /* The size as both sides know it, when all is told. */
 static void expect_told(struct __test_metadata *const _metadata,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Where the test server's requests come from and its replies go: /dev/fuse,
- * clones of it, or io_uring beside it.
+ * clones of it, or io_uring beside it.  The environment chooses, and also how
+ * the server gives maps.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,18 @@ int famfs_transport_choose(struct famfs_server *srv)
 			break;
 	srv->transport = i;
 	return i < 3 ? 0 : -EINVAL;
+}
+
+/* As FAMFS_MANNER says: "old", "onetrip" or "noopen". */
+enum famfs_manner famfs_manner(void)
+{
+	const char *manner = getenv("FAMFS_MANNER");
+
+	if (manner && !strcmp(manner, "onetrip"))
+		return FAMFS_ONETRIP;
+	if (manner && !strcmp(manner, "noopen"))
+		return FAMFS_NOOPEN;
+	return FAMFS_OLD;
 }
 
 void famfs_transport_close(struct famfs_server *srv)

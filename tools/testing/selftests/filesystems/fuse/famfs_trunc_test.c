@@ -8,12 +8,10 @@
  * shows; a truncate() that loses what it should tell; a file whose map was
  * taken away that is told not to grow.
  */
+#include "famfs_growing.h"
 #include "famfs_task.h"
-#include "famfs_test.h"
 
 #define PAGE	4096UL
-#define UNIT	(64 * 1024UL)
-#define BASE	(4 * MiB)
 #define UNITS	96
 #define LEN	(20 * UNIT)
 
@@ -33,14 +31,9 @@ FIXTURE_SETUP(famfs_trunc)
 
 	if (why)
 		SKIP(return, "%s", why);
-	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
-	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
+	GROWING_INIT(UNITS);
 	self->plain = &srv->st->files[famfs_add_data(srv, "plain", "old", 3)];
-	self->dev = dup(srv->fd);
-	ASSERT_LE(0, self->dev);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	self->fd = famfs_open(&self->env, "f", O_RDWR);
-	ASSERT_LE(0, self->fd);
+	GROWING_MOUNT();
 	ASSERT_EQ(0, ftruncate(self->fd, LEN));
 	self->map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED,
 			 self->fd, 0);
@@ -52,13 +45,8 @@ FIXTURE_SETUP(famfs_trunc)
 FIXTURE_TEARDOWN(famfs_trunc)
 {
 	munmap(self->map, LEN);
-	close(self->fd);
-	EXPECT_EQ(0, famfs_umount(&self->env));
-	close(self->dev);
-	FAMFS_TEARDOWN();
+	GROWING_TEARDOWN();
 }
-
-#define EXPECT_SIZE(n) EXPECT_EQ(n, famfs_size_of(self->fd))
 
 /* Only the first units are the file's, whatever a map from before may say. */
 static void expect_cut(struct __test_metadata *const _metadata,

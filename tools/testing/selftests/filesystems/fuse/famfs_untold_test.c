@@ -9,11 +9,9 @@
  * over memory with something else in it; close() did not say that bytes were
  * lost.
  */
+#include "famfs_growing.h"
 #include "famfs_task.h"
-#include "famfs_test.h"
 
-#define UNIT	(64 * 1024UL)
-#define BASE	(4 * MiB)
 #define UNITS	96
 #define FAR	(20 * UNIT + 1234)
 
@@ -49,17 +47,12 @@ FIXTURE_SETUP(famfs_untold)
 
 	if (why)
 		SKIP(return, "%s", why);
-	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
-	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
+	GROWING_INIT(UNITS);
 	forgets = mmap(NULL, sizeof(*forgets), PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, forgets);
 	srv->watch = forget_size;
-	self->dev = dup(srv->fd);
-	ASSERT_LE(0, self->dev);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	self->fd = famfs_open(&self->env, "f", O_RDWR);
-	ASSERT_LE(0, self->fd);
+	GROWING_MOUNT();
 	ASSERT_EQ(1, pwrite(self->fd, "x", 1, FAR - 1));
 	ASSERT_EQ(0, self->file->size);
 	famfs_counts_reset(srv);
@@ -67,13 +60,8 @@ FIXTURE_SETUP(famfs_untold)
 
 FIXTURE_TEARDOWN(famfs_untold)
 {
-	close(self->fd);
-	EXPECT_EQ(0, famfs_umount(&self->env));
-	close(self->dev);
-	FAMFS_TEARDOWN();
+	GROWING_TEARDOWN();
 }
-
-#define EXPECT_SIZE(n) EXPECT_EQ(n, famfs_size_of(self->fd))
 
 /* The size as both sides know it, when all is told. */
 static void expect_told(struct __test_metadata *const _metadata,

@@ -8,11 +8,9 @@
  * from before back, for good; a killed unlink() left its -EINTR to the next
  * fsync(); a handle was released before the size was told.
  */
+#include "famfs_growing.h"
 #include "famfs_task.h"
-#include "famfs_test.h"
 
-#define UNIT	(64 * 1024UL)
-#define BASE	(4 * MiB)
 #define UNITS	96
 #define LEN	(3 * UNIT)
 #define EXPIRE	"/proc/sys/vm/dirty_expire_centisecs"
@@ -47,8 +45,7 @@ FIXTURE_SETUP(famfs_writeback)
 	ASSERT_NE(MAP_FAILED, (void *)at_release);
 	srv->watch = watch;
 	srv->st->valid = 3600;
-	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
-	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
+	GROWING_INIT(UNITS);
 	self->other = &srv->st->files[famfs_add_growing(srv, "other", 1)];
 	ASSERT_EQ(0, famfs_mount_fork(&self->env));
 	self->fd = ASSERT_OPEN("f", O_RDWR);
