@@ -24,8 +24,8 @@ EXEMPT=(
 	'ENOSYS|/fuse/|ENOSYS'
 	'TYPO_SPELLING||[^a-z]iput\('
 	'TYPO_SPELLING|drivers/dax/device\.c|perhaps .flip.'
-	'TYPO_SPELLING|famfs_age_test\.c|may be misspelled - perhaps .DAEMON'
-	'TYPO_SPELLING|famfs_age_test\.c|may be misspelled - perhaps .daemon'
+	'TYPO_SPELLING|famfs_mm_walk_test\.c|may be misspelled - perhaps .DAEMON'
+	'TYPO_SPELLING|famfs_mm_walk_test\.c|may be misspelled - perhaps .daemon'
 )
 
 # one PATCH DICTIONARY

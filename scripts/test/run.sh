@@ -5,7 +5,7 @@
 #
 # Usage: scripts/test/run.sh
 #
-# Kconfig says what T, BACKEND, TRANSPORT, MANNER, VARIANT, FULL and FAMFS_* choose.
+# Kconfig says what T, BACKEND, TRANSPORT, OPEN_MODE, VARIANT, FULL and FAMFS_* choose.
 #
 # Ends with `N passed, N failed, N skipped`; build/test has what was printed.
 
@@ -13,7 +13,7 @@ set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
 named=${BACKEND:+1}
-switches T BACKEND TRANSPORT MANNER VARIANT FULL
+switches T BACKEND TRANSPORT OPEN_MODE VARIANT FULL
 switches FAMFS_{SEED,HISTORIES,SECONDS,FAILURES,SCRIPT,EVERY,LOG}
 
 pattern=$T
@@ -63,7 +63,7 @@ wanted()
 
 # What to run over the transports that are not the usual one: the programs
 # where the server's context, its replies or its end matter.
-some='famfs_(device|init|io|map|open|pair|race|reply|stage|teardown|unbind)_test'
+some='famfs_(concurrent|device|init|io|map|open|stage|teardown|transport|unbind|unbind_race)_test'
 
 # transports PROGRAM BACKEND: over which it is run.
 transports()
@@ -81,37 +81,37 @@ transports()
 	fi
 }
 
-# Programs that show soon whether a manner works at all.
-quick='famfs_(io|map|open|pair)_test'
+# Programs that show soon whether a mode works at all.
+quick='famfs_(concurrent|io|map|open)_test'
 
-# manners PROGRAM BACKEND: the ones that are not the old one, in which it is
+# modes PROGRAM BACKEND: the ones that are not the usual one, in which it is
 # run.
-manners()
+modes()
 {
 	if [[ $1 != famfs_* ]] || [ -n "$TRANSPORT" ] ||
 	   [ "$2" != "${backends[0]}" ]; then
 		:
 	elif [ -n "$FULL" ] || [[ $1 =~ $quick ]]; then
-		echo onetrip noopen
+		echo openfmap noopen
 	fi
 }
 
-# ways PROGRAM BACKEND: over which transports, and in which manners, it is run.
+# ways PROGRAM BACKEND: over which transports, and in which modes, it is run.
 ways()
 {
 	# So many pages are for one program; the others would only be slower.
-	if [ "$2" = hmem-large ] && [[ $1 != famfs_part_test ]]; then
+	if [ "$2" = hmem-large ] && [[ $1 != famfs_push_parts_test ]]; then
 		return
 	fi
-	if [ -n "$MANNER" ] && [[ $1 == famfs_* ]]; then
-		echo "$MANNER"
+	if [ -n "$OPEN_MODE" ] && [[ $1 == famfs_* ]]; then
+		echo "$OPEN_MODE"
 	else
 		transports "$@"
-		manners "$@"
+		modes "$@"
 	fi
 }
 
-# programs BACKEND: those to run, by path, with their transports or manners.
+# programs BACKEND: those to run, by path, with their transports or modes.
 programs()
 {
 	local program way name
@@ -121,7 +121,7 @@ programs()
 			name=${program##*/}@$way
 			wanted "${name%@*}" || wanted "$name" || continue
 			name=${name%@fuse}
-			echo "${program%/*}/${name%@old}"
+			echo "${program%/*}/${name%@getfmap}"
 		done
 	done
 }

@@ -8,27 +8,27 @@
  */
 #include <setjmp.h>
 
-#include "famfs_test.h"
+#include "tfs_test.h"
 
 #define PAGE	4096UL
 #define SIZE	(2 * PMD)
 #define OFFSET	(2 * PMD)
 #define BAD	(PMD + 7 * PAGE)
 
-FIXTURE(famfs_heal)
+FIXTURE(heal)
 {
-	struct famfs_env env;
+	struct tfs_env env;
 	int fd, node;
 	bool failed;
 };
 
-FIXTURE_VARIANT(famfs_heal)
+FIXTURE_VARIANT(heal)
 {
 	bool huge;
 };
 
-FIXTURE_VARIANT_ADD(famfs_heal, small_pages) {};
-FIXTURE_VARIANT_ADD(famfs_heal, huge_pages) { .huge = true };
+FIXTURE_VARIANT_ADD(heal, small_pages) {};
+FIXTURE_VARIANT_ADD(heal, huge_pages) { .huge = true };
 
 static char *map_file(int fd, bool huge)
 {
@@ -48,21 +48,21 @@ static int fail_page(int fd, bool huge)
 	if (map == MAP_FAILED)
 		return -errno;
 	memset(map, 'g', SIZE);
-	frame = famfs_frame_of(map + BAD);
+	frame = tfs_frame_of(map + BAD);
 	munmap(map, SIZE);
-	return famfs_fail_frame(frame);
+	return tfs_fail_frame(frame);
 }
 
-FIXTURE_SETUP(famfs_heal)
+FIXTURE_SETUP(heal)
 {
-	const char *why = famfs_env_init(&self->env, 1);
+	const char *why = tfs_env_init(&self->env, 1);
 
 	if (!why)
-		why = famfs_fail_init();
+		why = tfs_fail_init();
 	if (why)
 		SKIP(return, "%s", why);
-	famfs_add_simple(&self->env, "f", SIZE, 0, OFFSET);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	tfs_add_simple(&self->env, "f", SIZE, 0, OFFSET);
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	self->fd = ASSERT_OPEN("f", O_RDWR);
 	self->node = open(self->env.devs[0].path, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(self->node, 0);
@@ -70,29 +70,29 @@ FIXTURE_SETUP(famfs_heal)
 	ASSERT_EQ(0, fail_page(self->fd, variant->huge));
 }
 
-FIXTURE_TEARDOWN(famfs_heal)
+FIXTURE_TEARDOWN(heal)
 {
 	close(self->fd);
 	close(self->node);
-	EXPECT_EQ(0, famfs_umount(&self->env));
+	EXPECT_EQ(0, tfs_umount(&self->env));
 	if (self->failed)
-		famfs_bind(&self->env.devs[0], "fsdev_dax");
-	EXPECT_TRUE(famfs_bound(&self->env.devs[0], "fsdev_dax"));
-	FAMFS_TEARDOWN();
+		tfs_bind(&self->env.devs[0], "fsdev_dax");
+	EXPECT_TRUE(tfs_bound(&self->env.devs[0], "fsdev_dax"));
+	TFS_TEARDOWN();
 }
 
 /* The same memory for a server and a mount that know nothing. */
-static int mount_anew(struct famfs_env *env, int *fd)
+static int mount_anew(struct tfs_env *env, int *fd)
 {
 	int err;
 
 	close(*fd);
 	*fd = -1;
-	err = famfs_remount(env);
+	err = tfs_remount(env);
 	if (err)
 		return err;
-	famfs_add_simple(env, "f", SIZE, 0, OFFSET);
-	*fd = famfs_open(env, "f", O_RDWR);
+	tfs_add_simple(env, "f", SIZE, 0, OFFSET);
+	*fd = tfs_open(env, "f", O_RDWR);
 	return *fd < 0 ? *fd : 0;
 }
 
@@ -139,7 +139,7 @@ static int probe_mapped(int fd, bool huge)
 
 /* The file is good around the page, and the page is as bad as it can be. */
 static void page_is_bad(struct __test_metadata *const _metadata,
-			FIXTURE_DATA(famfs_heal) * self, bool huge)
+			FIXTURE_DATA(heal) * self, bool huge)
 {
 	char buf[2 * PAGE];
 
@@ -151,7 +151,7 @@ static void page_is_bad(struct __test_metadata *const _metadata,
 }
 
 static void page_is_good(struct __test_metadata *const _metadata,
-			 FIXTURE_DATA(famfs_heal) * self, bool huge,
+			 FIXTURE_DATA(heal) * self, bool huge,
 			 const char *data)
 {
 	char buf[PAGE];
@@ -163,14 +163,14 @@ static void page_is_good(struct __test_metadata *const _metadata,
 	EXPECT_EQ(0, memcmp(data, buf, PAGE));
 }
 
-TEST_F(famfs_heal, X1_failure_outlives_the_mount)
+TEST_F(heal, X1_failure_outlives_the_mount)
 {
 	page_is_bad(_metadata, self, variant->huge);
 	ASSERT_EQ(0, mount_anew(&self->env, &self->fd));
 	page_is_bad(_metadata, self, variant->huge);
 }
 
-TEST_F(famfs_heal, X1_write_heals)
+TEST_F(heal, X1_write_heals)
 {
 	char data[3 * PAGE], buf[3 * PAGE];
 
@@ -188,7 +188,7 @@ TEST_F(famfs_heal, X1_write_heals)
 }
 
 /* The page is in the middle, and no page of the buffer is one of the file. */
-TEST_F(famfs_heal, X1_longer_write_heals)
+TEST_F(heal, X1_longer_write_heals)
 {
 	char data[3 * PAGE], buf[3 * PAGE];
 
@@ -202,7 +202,7 @@ TEST_F(famfs_heal, X1_longer_write_heals)
 	EXPECT_EQ('g', buf[3 * PAGE - 100]);
 }
 
-TEST_F(famfs_heal, X1_write_of_the_node_heals)
+TEST_F(heal, X1_write_of_the_node_heals)
 {
 	char data[PAGE];
 
@@ -214,7 +214,7 @@ TEST_F(famfs_heal, X1_write_of_the_node_heals)
 }
 
 /* A buffer is copied with page faults off: it need not be present. */
-TEST_F(famfs_heal, X1_write_from_an_absent_buffer_heals)
+TEST_F(heal, X1_write_from_an_absent_buffer_heals)
 {
 	char *data = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -228,7 +228,7 @@ TEST_F(famfs_heal, X1_write_from_an_absent_buffer_heals)
 }
 
 /* The page keeps failing: a part of the new data is no replacement. */
-TEST_F(famfs_heal, X1_write_from_a_bad_buffer_does_not_heal)
+TEST_F(heal, X1_write_from_a_bad_buffer_does_not_heal)
 {
 	char *data = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
