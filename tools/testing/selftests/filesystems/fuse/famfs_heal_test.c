@@ -97,13 +97,13 @@ static int mount_anew(struct tfs_env *env, int *fd)
 }
 
 static sigjmp_buf jump;
-static volatile int jump_code;
+static int jump_code;
 
 static void on_sigbus(int sig, siginfo_t *si, void *ctx)
 {
 	(void)sig;
 	(void)ctx;
-	jump_code = si->si_code;
+	__atomic_store_n(&jump_code, si->si_code, __ATOMIC_SEQ_CST);
 	siglongjmp(jump, 1);
 }
 
@@ -116,10 +116,10 @@ static int probe(const char *p)
 	};
 
 	sigaction(SIGBUS, &sa, NULL);
-	jump_code = 0;
+	__atomic_store_n(&jump_code, 0, __ATOMIC_SEQ_CST);
 	if (!sigsetjmp(jump, 1))
 		__atomic_load_n(p, __ATOMIC_SEQ_CST);
-	return jump_code;
+	return __atomic_load_n(&jump_code, __ATOMIC_SEQ_CST);
 }
 
 /* What a mapping of the page brings: a code of SIGBUS, or 0. */
