@@ -415,7 +415,7 @@ int famfs_extend_prepare(struct famfs_rw *rw, const struct famfs_map *map);
 int famfs_mapped_len(struct inode *inode, u64 *mapped);
 int famfs_alloc(struct file *file, loff_t end);
 int famfs_alloc_locked(struct inode *inode, struct file *file, loff_t end);
-int famfs_zero_gap(struct kiocb *iocb);
+int famfs_rw_provide(struct famfs_rw *rw);
 long famfs_fallocate(struct file *file, int mode, loff_t offset,
 		     loff_t length);
 
@@ -432,9 +432,6 @@ int famfs_create_truncate(struct mnt_idmap *idmap, struct file *file,
 
 /* famfs_file.c */
 int famfs_file_io_open(struct inode *inode, struct file *file);
-
-/* famfs_mmap.c */
-int famfs_mmap(struct file *file, struct vm_area_struct *vma);
 
 #else /* CONFIG_FUSE_FAMFS_DAX */
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * famfs: open files, read and write.
+ * famfs: open files: read, write, mmap and faults.
  *
  * No request is sent, except where the server has revoked the fmap or lets the
- * file grow.  The fmap is used with the mapping's invalidate_lock held.
+ * file grow, and none by a fault.
  */
 
 #include "famfs.h"
@@ -192,28 +192,6 @@ static __always_inline ssize_t famfs_rw_iter(struct famfs_rw *rw)
 	return famfs_rw_slow(rw, ret);
 }
 
-/* Get what is needed, with no locks held. */
-static noinline int famfs_rw_provide(struct famfs_rw *rw)
-{
-	struct kiocb *iocb = rw->iocb;
-
-	if (iocb->ki_flags & IOCB_NOWAIT)
-		return -EAGAIN;
-	switch (rw->need) {
-	case FAMFS_RW_MAP:
-		return famfs_fetch_locked(file_inode(iocb->ki_filp));
-	case FAMFS_RW_ZEROS:
-		return famfs_zero_gap(iocb);
-	case FAMFS_RW_MEMORY:
-		rw->alloc_err = famfs_alloc(iocb->ki_filp, iocb->ki_pos +
-					    iov_iter_count(rw->iter));
-		return 0;
-	case FAMFS_RW_NOTHING:
-		break;
-	}
-	return 0;
-}
-
 static ssize_t famfs_read_locked(struct famfs_rw *rw)
 {
 	struct inode *inode = file_inode(rw->iocb->ki_filp);
@@ -331,6 +309,87 @@ static ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	return err ?: ret;
 }
 
+/* A private mapping writes to its own copy, and the file does not change. */
+static __always_inline vm_fault_t famfs_dax_fault(struct vm_fault *vmf,
+						  unsigned int order)
+{
+	struct file *file = vmf->vma->vm_file;
+	struct inode *inode = file_inode(file);
+	bool write = (vmf->flags & FAULT_FLAG_WRITE) &&
+		     (vmf->vma->vm_flags & VM_SHARED);
+	vm_fault_t ret;
+
+	if (write) {
+		sb_start_pagefault(inode->i_sb);
+		file_update_time(file);
+	}
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	ret = dax_iomap_fault(vmf, order, NULL, NULL, &famfs_iomap_ops);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	if (write)
+		sb_end_pagefault(inode->i_sb);
+	return ret;
+}
+
+static vm_fault_t famfs_huge_fault(struct vm_fault *vmf, unsigned int order)
+{
+	return famfs_dax_fault(vmf, order);
+}
+
+static vm_fault_t famfs_filemap_fault(struct vm_fault *vmf)
+{
+	return famfs_dax_fault(vmf, 0);
+}
+
+/*
+ * Providing ->map_pages lets faults run under the per-VMA lock instead of
+ * mmap_lock.  There are no folios to map around.
+ */
+static vm_fault_t famfs_map_pages(struct vm_fault *vmf, pgoff_t start,
+				  pgoff_t end)
+{
+	return 0;
+}
+
+static const struct vm_operations_struct famfs_vm_ops = {
+	.fault		= famfs_filemap_fault,
+	.map_pages	= famfs_map_pages,
+	.huge_fault	= famfs_huge_fault,
+	.page_mkwrite	= famfs_filemap_fault,
+	.pfn_mkwrite	= famfs_filemap_fault,
+};
+
+/* A later fmap may be read-only; the fault handler checks for that. */
+static int famfs_mmap_readonly(struct vm_area_struct *vma)
+{
+	if (!(vma->vm_flags & VM_SHARED))
+		return 0;
+	if (vma->vm_flags & VM_WRITE)
+		return -EACCES;
+	vm_flags_clear(vma, VM_MAYWRITE);
+	return 0;
+}
+
+static int famfs_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct inode *inode = file_inode(file);
+	const struct famfs_map *map;
+	int err;
+
+	/* mmap_lock is held, so FUSE_I_FMAP_LOCK cannot be taken. */
+	map = famfs_map_lock(inode);
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	err = map->readonly ? famfs_mmap_readonly(vma) : 0;
+	famfs_map_unlock(inode);
+	if (err)
+		return err;
+	file_accessed(file);
+	((struct fuse_file *)file->private_data)->famfs_mmapped = true;
+	vma->vm_ops = &famfs_vm_ops;
+	return 0;
+}
+
 static int famfs_release(struct inode *inode, struct file *file)
 {
 	famfs_file_release(inode, file->private_data);
@@ -369,9 +428,8 @@ static const struct file_operations famfs_file_operations = {
  * @file: a file that the server has opened
  *
  * An open file keeps the operations that it is given here: an fmap inode stays
- * one, and famfs_cached_open() keeps an inode that has other open files from
- * becoming one.  FOPEN_* flags about caching do not apply: there is no page
- * cache.
+ * one, and one with cached opens does not become one, see famfs_cached_open().
+ * FOPEN_* flags about caching do not apply: there is no page cache.
  *
  * Return: 0, -EIO for FOPEN_PASSTHROUGH, -EINTR.
  */
