@@ -188,6 +188,7 @@ superblocks()
 # printf, at most 32 bytes.
 label()
 {
+	# shellcheck disable=SC2059 # it is a format on purpose
 	python3 - "$1" "$(printf "$2" | od -An -tx1 | tr -d ' \n')" << 'P'
 import sys
 with open(sys.argv[1], "r+b") as f:
