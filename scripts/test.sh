@@ -206,7 +206,10 @@ SERVER_TESTS=(mount mounts names crowd programs space bad fsx kill shell package
 # famfs BACKEND: those that are wanted.
 famfs()
 {
-	local dir=$out/famfs code=0 name deb='' list=()
+	local dir=$out/famfs code=0 name deb='' list=() limit=900
+
+	# A million operations on files take half an hour.
+	[ -z "$full" ] || limit=5400
 
 	for name in "${SERVER_TESTS[@]}"; do
 		! wanted "famfs-$name" || list+=("$name")
@@ -216,8 +219,9 @@ famfs()
 	! wanted famfs-package || deb=$("$TOP/scripts/deb.sh")
 	rm -rf "$dir"
 	mkdir -p "$dir"
-	"$TOP/scripts/guest.sh" -b "$1" -c "$variant" -t 3600 -w "$dir" \
-		-o "$dir/guest" -- env FAMFS_GUEST="$BUILD/tools/guest" \
+	"$TOP/scripts/guest.sh" -b "$1" -c "$variant" -t $((4 * limit)) \
+		-w "$dir" -o "$dir/guest" -- \
+		env FAMFS_GUEST="$BUILD/tools/guest" FAMFS_LIMIT=$limit \
 		${full:+FULL=1} ${deb:+FAMFS_DEB="$deb"} \
 		bash "$TOP/scripts/guest/famfs.sh" "$dir" \
 		"$BUILD/tools/checked/famfs" "${list[@]}" \
