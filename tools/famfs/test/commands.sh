@@ -279,7 +279,7 @@ run()
 	shift
 	code=0
 	"$@" > said 2> err < /dev/null || code=$?
-	[ $code -le "$most" ] && { [ $code = 0 ] || [ -s err ]; }
+	[ "$code" -le "$most" ] && { [ "$code" = 0 ] || [ -s err ]; }
 }
 
 # listed: what the medium lists is all, or all but the last record.
@@ -294,14 +294,14 @@ listed()
 to_the_end()
 {
 	run 1 "$famfs" dump flipped || { echo dump; return; }
-	[ $code != 0 ] || listed || { echo "dump: other names"; return; }
-	run 2 "$famfs" status flipped || [ $code = 1 ] || { echo status; return; }
+	[ "$code" != 0 ] || listed || { echo "dump: other names"; return; }
+	run 2 "$famfs" status flipped || [ "$code" = 1 ] || { echo status; return; }
 	run 1 "$famfs" mkfs flipped || { echo mkfs; return; }
-	[ $code = 1 ] || { echo "mkfs overwrites it"; return; }
+	[ "$code" = 1 ] || { echo "mkfs overwrites it"; return; }
 	cmp -s flipped kept || { echo "something was written"; return; }
 	run 8 "$famfs" fsck flipped || { echo fsck; return; }
 	run 8 "$famfs" fsck -y --dead flipped || { echo "fsck -y"; return; }
-	if [ $code -le 1 ]; then
+	if [ "$code" -le 1 ]; then
 		mv err mended
 		run 0 "$famfs" fsck flipped || { echo "fsck after -y"; return; }
 		# A log that ends before the damage is shorter.
@@ -318,7 +318,7 @@ to_the_end()
 # many of the log.
 flips()
 {
-	local offset wrong at=() i famfs=$bin/famfs code
+	local offset wrong at=() famfs=$bin/famfs code
 
 	[ ! -x "$bin/checked/famfs" ] || famfs=$bin/checked/famfs
 	export ASAN_OPTIONS=exitcode=99 UBSAN_OPTIONS=exitcode=99
