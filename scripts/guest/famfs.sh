@@ -5,9 +5,9 @@
 #
 # Usage: famfs.sh OUT BINARY SECONDS TEST...
 #
-# BINARY is installed under its names first. Each test, for which there are SECONDS, a script in
-# tools/famfs/test/guest, prints TAP, which goes to OUT/famfs-NAME.tap. Prints a
-# line each, as tests.sh does:
+# BINARY is installed under its names first. Each test is a script in
+# tools/famfs/test/guest, has SECONDS at most, and prints TAP, which goes to
+# OUT/famfs-NAME.tap. Prints a line each, as tests.sh does:
 #
 #   result NAME PASSED FAILED SKIPPED SECONDS
 
