@@ -4,9 +4,9 @@
  *
  * Locks, outermost first:
  *
- *   FUSE_I_FMAP_LOCK		bit lock: one opener requests the fmap, or the
- *				privileges; taken with no locks held (at create:
- *				only the directory's i_rwsem)
+ *   FUSE_I_FMAP_LOCK		bit lock: one opener requests the fmap; taken
+ *				with no locks held (at create: only the
+ *				directory's i_rwsem)
  *   famfs_conn.register_lock	device table and names; taken by the server's
  *				tasks; holders may wait for ->notify_failure()
  *				of a device without fmaps, but for no user
@@ -298,7 +298,7 @@ struct dax_device *famfs_live_dax_dev(const struct famfs_map *map);
 void famfs_flush_cpu_cache(struct address_space *mapping,
 			   struct dax_device *dax_dev);
 int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
-int famfs_file_flush(struct file *file);
+int famfs_flush(struct file *file, fl_owner_t id);
 void famfs_sync_fs(struct super_block *sb);
 
 /* famfs_inode.c */

@@ -395,7 +395,7 @@ int famfs_open_finish(struct famfs_open_req *req, struct inode *inode,
 		err = famfs_fetch_lock(req, inode);
 	if (!err && famfs_needs_fetch(inode))
 		err = famfs_open_install(req, inode, appended);
-	/* The next request may be the one for privileges. */
+	/* Others need not wait for the next request, for privileges. */
 	famfs_open_cleanup(req);
 	return err;
 }

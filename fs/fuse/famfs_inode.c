@@ -231,32 +231,6 @@ static int famfs_query_privs(struct inode *inode, struct file *file)
 	return ret > 0 ? 1 : ret;
 }
 
-/*
- * The request is sent without i_rwsem, since others write in the meantime.  So
- * the answer is valid only if no privileges were set after the request was
- * sent: famfs_privs_set() clears the bit.
- */
-static int famfs_fetch_privs(struct inode *inode, struct file *file)
-{
-	struct fuse_inode *fi = get_fuse_inode(inode);
-	int privs;
-
-	set_bit(FUSE_I_NOSEC_VALID, &fi->state);
-	privs = famfs_query_privs(inode, file);
-	if (privs > 0)
-		famfs_set_nosec(inode, false);
-	if (privs || IS_NOSEC(inode))
-		return 0;
-
-	if (inode_lock_killable(inode))
-		return -EINTR;
-	if (test_bit(FUSE_I_NOSEC_VALID, &fi->state) &&
-	    !is_sxid(inode->i_mode))
-		famfs_set_nosec(inode, true);
-	inode_unlock(inode);
-	return 0;
-}
-
 /**
  * famfs_refresh_nosec() - find out whether a file has privileges to remove
  * @inode: an fmap inode
@@ -267,21 +241,33 @@ static int famfs_fetch_privs(struct inode *inode, struct file *file)
  * across attribute updates, and the VFS clears S_NOSEC when privileges are set
  * locally.
  *
+ * The request is sent without i_rwsem, since others write in the meantime.  So
+ * the answer is valid only if no privileges were set after the request was
+ * sent, see famfs_privs_set().
+ *
  * Context: No locks held.  May wait for the server.
  * Return: 0 or -EINTR.
  */
 int famfs_refresh_nosec(struct inode *inode, struct file *file)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
-	int err;
+	unsigned int seq = READ_ONCE(fi->famfs_privs_seq);
+	int privs;
 
 	if (!(file->f_mode & FMODE_WRITE))
 		return 0;
-	if (wait_on_bit_lock(&fi->state, FUSE_I_FMAP_LOCK, TASK_KILLABLE))
+	privs = famfs_query_privs(inode, file);
+	if (privs > 0)
+		famfs_set_nosec(inode, false);
+	if (privs || IS_NOSEC(inode))
+		return 0;
+
+	if (inode_lock_killable(inode))
 		return -EINTR;
-	err = famfs_fetch_privs(inode, file);
-	clear_and_wake_up_bit(FUSE_I_FMAP_LOCK, &fi->state);
-	return err;
+	if (fi->famfs_privs_seq == seq && !is_sxid(inode->i_mode))
+		famfs_set_nosec(inode, true);
+	inode_unlock(inode);
+	return 0;
 }
 
 /**
@@ -293,8 +279,10 @@ int famfs_refresh_nosec(struct inode *inode, struct file *file)
  */
 void famfs_privs_set(struct inode *inode)
 {
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
 	if (fuse_is_famfs(inode))
-		clear_bit(FUSE_I_NOSEC_VALID, &get_fuse_inode(inode)->state);
+		WRITE_ONCE(fi->famfs_privs_seq, fi->famfs_privs_seq + 1);
 }
 
 /* Remove privileges, and find out whether any are left. */

@@ -301,21 +301,36 @@ out:
 }
 
 /**
- * famfs_file_flush() - make sure that a file's size is flushed, for close()
- * @file: a file of any kind
+ * famfs_flush() - a descriptor of an fmap file is closed
+ * @file: the file
+ * @id: owner of the POSIX locks that the server drops
+ *
+ * The server drops locks for FUSE_FLUSH, so an error does not keep it from being
+ * sent.  A task that was killed does not wait for the server any more.
  *
  * Context: As famfs_size_flush().
- * Return: as famfs_size_flush(), or an error of lost or refused bytes that
- * fsync() of @file has not returned.
+ * Return: 0, or the first error, also one of lost or refused bytes that fsync()
+ * of @file has not returned.
  */
-int famfs_file_flush(struct file *file)
+int famfs_flush(struct file *file, fl_owner_t id)
 {
 	struct inode *inode = file_inode(file);
-	int err = famfs_size_flush(inode, i_size_read(inode));
+	struct fuse_file *ff = file->private_data;
+	bool noflush = ff->open_flags & FOPEN_NOFLUSH &&
+		       !get_fuse_conn(inode)->writeback_cache;
+	int err = 0, flush_err = 0;
 
-	if (err || !fuse_is_famfs(inode))
-		return err;
-	return filemap_check_wb_err(inode->i_mapping, file->f_wb_err);
+	if (fuse_is_bad(inode))
+		return -EIO;
+	if (!noflush)
+		err = write_inode_now(inode, 1);
+	if (!err)
+		err = famfs_size_flush(inode, i_size_read(inode));
+	if (!err)
+		err = filemap_check_wb_err(inode->i_mapping, file->f_wb_err);
+	if (!noflush && err != -EINTR)
+		flush_err = fuse_send_flush(file, id);
+	return err ?: flush_err;
 }
 
 static bool famfs_inode_is_dirty(struct inode *inode)

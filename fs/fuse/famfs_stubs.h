@@ -145,11 +145,6 @@ static inline int famfs_setattr_end(struct inode *inode,
 	return err;
 }
 
-static inline int famfs_file_flush(struct file *file)
-{
-	return 0;
-}
-
 static inline int famfs_write_inode(struct inode *inode,
 				    struct writeback_control *wbc)
 {

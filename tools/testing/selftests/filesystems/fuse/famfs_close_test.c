@@ -266,4 +266,25 @@ TEST_F(close, I2_lazy_times_are_told)
 	EXPECT_EQ(FATTR_MTIME, srv->st->setattr_valid & FATTR_MTIME);
 }
 
+/* The request of a close tells the server to drop locks; it has no other. */
+TEST_F(close, I4_error_does_not_keep_locks)
+{
+	struct tfs_server *srv = &self->env.srv;
+	int i;
+
+	munmap(self->map, PAGE);
+	rule_fail(srv, FUSE_SETATTR, TFS_ANY, -ENOSPC, 1);
+	ASSERT_EQ(1, pwrite(self->fd, "x", 1, LEN));
+	tfs_counts_reset(srv);
+	for (i = 1; i <= 3; i++) {
+		EXPECT_EQ(-1, close(dup(self->fd)));
+		EXPECT_EQ(ENOSPC, errno);
+		EXPECT_EQ(i, tfs_count(srv, FUSE_FLUSH));
+	}
+	EXPECT_EQ(-1, fsync(self->fd));
+	EXPECT_EQ(0, close(dup(self->fd)));
+	EXPECT_EQ(4, tfs_count(srv, FUSE_FLUSH));
+	rules_clear(srv);
+}
+
 TEST_HARNESS_MAIN

@@ -267,4 +267,41 @@ TEST_F(privs, I1_open_does_not_wait_for_who_has_the_inode)
 	close(chmod.fd);
 }
 
+/* The map has nothing to do with privileges, so nobody waits for both. */
+TEST_F(privs, F2_who_needs_the_map_does_not_wait_for_privileges)
+{
+	struct tfs_server *srv = &self->env.srv;
+	char buf[16];
+	struct iovec iov = { buf, sizeof(buf) };
+	struct tfs_job writer = { .run = tfs_job_open, .env = &self->env,
+				  .name = "f", .flags = O_RDWR };
+	struct tfs_job opener = { .run = tfs_job_open, .env = &self->env,
+				  .name = "f", .flags = O_RDONLY };
+	struct tfs_job reader = { .run = tfs_job_read, .env = &self->env,
+				  .iov = &iov, .iovs = 1 };
+	int dev = dup(srv->fd);
+
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
+	reader.fd = ASSERT_OPEN("f", O_RDONLY);
+	ASSERT_EQ(0, tfs_job_hold(&writer, srv, FUSE_GETXATTR));
+	EXPECT_EQ(0, tfs_revoke(dev, 0));
+	ASSERT_EQ(0, tfs_job_start(&reader));
+	EXPECT_TRUE(tfs_job_done(&reader, 2000));
+	ASSERT_EQ(0, tfs_job_start(&opener));
+	EXPECT_TRUE(tfs_job_done(&opener, 2000));
+	rules_release(srv);
+	EXPECT_LE(0, tfs_job_result(&writer));
+	if (!opener.done)
+		tfs_job_done(&opener, TFS_SOON);
+	if (!reader.done)
+		tfs_job_done(&reader, TFS_SOON);
+	EXPECT_EQ(sizeof(buf), reader.result);
+	EXPECT_LE(0, opener.result);
+	rules_clear(srv);
+	close(writer.result);
+	close(opener.result);
+	close(reader.fd);
+	close(dev);
+}
+
 TEST_HARNESS_MAIN
