@@ -16,6 +16,7 @@
 #include <linux/fiemap.h>
 #include <linux/iomap.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 #include <linux/writeback.h>
 
@@ -328,7 +329,7 @@ int famfs_flush(struct file *file, fl_owner_t id)
 		err = famfs_size_flush(inode, i_size_read(inode));
 	if (!err)
 		err = filemap_check_wb_err(inode->i_mapping, file->f_wb_err);
-	if (!noflush && err != -EINTR)
+	if (!noflush && !(err && fatal_signal_pending(current)))
 		flush_err = fuse_send_flush(file, id);
 	return err ?: flush_err;
 }
