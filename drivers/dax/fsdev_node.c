@@ -9,7 +9,8 @@
  *
  * Data goes by a page of the kernel's.  Unbinding waits for whoever is in a
  * read-side section of dax_srcu, so user memory, which can take any time to
- * come, is touched outside of it.
+ * come, is touched outside of it, and of node_rwsem: a failure of memory waits
+ * for that, since the kernel may not map the memory any more afterwards.
  */
 #include <linux/dax.h>
 #include <linux/fs.h>
@@ -25,6 +26,24 @@
 /* Transfers up to @len bytes, all of them in one page of the device. */
 typedef ssize_t (*fsdev_transfer_t)(struct file *file, loff_t pos, void *buf,
 				    size_t len, struct iov_iter *iter);
+
+/*
+ * Keep the driver bound, and memory that has not failed in the kernel's
+ * mapping.
+ */
+static int fsdev_lock(struct file *file)
+{
+	int id = dax_read_lock();
+
+	down_read(&dax_file_dev(file)->node_rwsem);
+	return id;
+}
+
+static void fsdev_unlock(struct file *file, int id)
+{
+	up_read(&dax_file_dev(file)->node_rwsem);
+	dax_read_unlock(id);
+}
 
 /* In bytes; 0 when the bind by which the node was opened has ended. */
 static u64 fsdev_size(struct file *file)
@@ -80,13 +99,13 @@ static ssize_t fsdev_read(struct file *file, loff_t pos, void *buf, size_t len,
 	void *kaddr;
 	int id, rc;
 
-	id = dax_read_lock();
+	id = fsdev_lock(file);
 	rc = fsdev_find(file, pos, &kaddr);
 	if (!rc)
 		rc = dax_drop(kaddr, len);
 	if (!rc && copy_mc_to_kernel(buf, kaddr, len))
 		rc = -EIO;
-	dax_read_unlock(id);
+	fsdev_unlock(file, id);
 	if (rc)
 		return rc;
 
@@ -104,7 +123,7 @@ static ssize_t fsdev_write(struct file *file, loff_t pos, void *buf, size_t len,
 	if (!copied)
 		return -EFAULT;
 
-	id = dax_read_lock();
+	id = fsdev_lock(file);
 	rc = fsdev_find_mend(file, pos, copied, &kaddr);
 	if (!rc) {
 		/*
@@ -116,7 +135,7 @@ static ssize_t fsdev_write(struct file *file, loff_t pos, void *buf, size_t len,
 		memcpy_flushcache(kaddr, buf, copied);
 		pmem_wmb();
 	}
-	dax_read_unlock(id);
+	fsdev_unlock(file, id);
 	if (!rc)
 		return copied;
 
