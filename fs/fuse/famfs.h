@@ -302,6 +302,7 @@ int famfs_flush(struct file *file, fl_owner_t id);
 void famfs_sync_fs(struct super_block *sb);
 
 /* famfs_inode.c */
+void famfs_size_write_locked(struct inode *inode, loff_t size);
 void famfs_size_write(struct inode *inode, loff_t size);
 bool famfs_size_dirty(const struct inode *inode);
 u32 famfs_size_to_flush(const struct inode *inode, u64 *size, u32 *seq);

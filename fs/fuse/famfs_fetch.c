@@ -141,7 +141,7 @@ int famfs_fetch_retry(struct inode *inode, bool locked)
 		err = famfs_fetch(inode, locked);
 		if (err == FAMFS_STALE ||
 		    (err < 0 && !famfs_err_unanswered(err) &&
-		     famfs_fmap_known(inode) && fuse_is_famfs(inode)))
+		     famfs_inode_map(inode)))
 			err = 0;
 	}
 	return err ?: famfs_check_revoked(inode);

@@ -145,8 +145,8 @@ static bool famfs_readable(struct kiocb *iocb)
  * A buffer can be reclaimed before it is copied.  Memory of the file that fails
  * during the copy, or that a write could not mend, looks the same, and each
  * attempt may be a machine check: so check the file after a second failure in a
- * row.  A kernel buffer, as in
- * sendfile(2), is always present: the file has failed.
+ * row.  A kernel buffer, as in sendfile(2), is always present: the file has
+ * failed.
  */
 static int famfs_after_fault(struct kiocb *iocb, struct iov_iter *iter,
 			     int tries)

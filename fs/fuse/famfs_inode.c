@@ -25,21 +25,28 @@
 #include <linux/xattr.h>
 
 /**
- * famfs_size_write() - set the size of a file
+ * famfs_size_write_locked() - set the size of a file
  * @inode: an fmap inode
  * @size: the new size
  *
  * Attributes that the server sent earlier do not undo this.
  *
- * Context: Takes fuse_inode.lock.
+ * Context: fuse_inode.lock is held.
  */
-void famfs_size_write(struct inode *inode, loff_t size)
+void famfs_size_write_locked(struct inode *inode, loff_t size)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
-	guard(spinlock)(&fi->lock);
+	lockdep_assert_held(&fi->lock);
 	fi->attr_version = atomic64_inc_return(&get_fuse_conn(inode)->attr_version);
 	i_size_write(inode, size);
+}
+
+/* As famfs_size_write_locked(), which needs fuse_inode.lock. */
+void famfs_size_write(struct inode *inode, loff_t size)
+{
+	guard(spinlock)(&get_fuse_inode(inode)->lock);
+	famfs_size_write_locked(inode, size);
 }
 
 /**

@@ -113,8 +113,7 @@ static void famfs_publish(struct inode *inode, struct famfs_map *map,
 		__filemap_set_wb_err(inode->i_mapping, -EIO);
 	/* No request sends one of these without the others, no answer does. */
 	scoped_guard(spinlock, &fi->lock) {
-		fi->attr_version = atomic64_inc_return(&conn->fc->attr_version);
-		i_size_write(inode, size);
+		famfs_size_write_locked(inode, size);
 		WRITE_ONCE(fi->famfs_server_size, map->file_size);
 		fi->famfs_seq++;
 	}
