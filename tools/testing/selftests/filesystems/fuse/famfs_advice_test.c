@@ -13,11 +13,8 @@
 #include <linux/mempolicy.h>
 
 #include "tfs_jobs.h"
-#include "tfs_test.h"
+#include "tfs_two_sizes.h"
 
-#define PAGE	4096UL
-/* A huge page, and small ones. */
-#define SIZE	(PMD + 8 * PAGE)
 #define PRESENT	0x8000000000000000ULL
 
 #ifndef MADV_GUARD_INSTALL
@@ -33,53 +30,17 @@
 
 FIXTURE(advice)
 {
-	struct tfs_env env;
-	struct tfs_msg m;
-	int fd;				/* of "f" */
-	char *map;			/* of it, with pages of both sizes */
-	char *small;			/* the same by small pages */
+	TWO_SIZES_FIELDS;
 };
 
 FIXTURE_SETUP(advice)
 {
-	const char *why = tfs_env_init(&self->env, 1);
-
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, tfs_fill(&self->env, 4 * MiB));
-	tfs_msg_simple(&self->m, SIZE, 0, 0, SIZE);
-	tfs_add_mapped(&self->env, "f", &self->m);
-	ASSERT_EQ(0, tfs_mount_fork(&self->env));
-	self->fd = tfs_open(&self->env, "f", O_RDWR);
-	ASSERT_GE(self->fd, 0);
-	self->map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-			 self->fd, 0);
-	ASSERT_NE(MAP_FAILED, self->map);
-	self->small = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-			   self->fd, 0);
-	ASSERT_NE(MAP_FAILED, self->small);
-	ASSERT_EQ(0, madvise(self->small, SIZE, MADV_NOHUGEPAGE));
-	/* Dirty and clean ones, of both sizes. */
-	tfs_dirty(self->map + 5);
-	tfs_dirty(self->small + 3 * PAGE);
-	ASSERT_EQ(8, tfs_mismatch(&self->m, PMD, self->small + PMD, 8));
-	tfs_dirty(self->map + PMD + PAGE);
-	tfs_counts_reset(&self->env.srv);
+	TWO_SIZES_SETUP();
 }
 
-/* Whatever was asked, the file is as it was, and the server knows nothing. */
 FIXTURE_TEARDOWN(advice)
 {
-	EXPECT_EQ(0, tfs_check_all(self->fd, self->map, &self->m));
-	EXPECT_EQ(0, tfs_check_all(self->fd, self->small, &self->m));
-	EXPECT_EQ(0, tfs_count(&self->env.srv, FUSE_READ));
-	EXPECT_EQ(0, tfs_count(&self->env.srv, FUSE_WRITE));
-	EXPECT_EQ(0, tfs_fetches(&self->env.srv));
-	munmap(self->map, SIZE);
-	munmap(self->small, SIZE);
-	close(self->fd);
-	tfs_msg_exit(&self->m);
-	TFS_TEARDOWN();
+	TWO_SIZES_TEARDOWN();
 }
 
 /* The line of /proc/self/smaps of this name, of the mapping at an address. */

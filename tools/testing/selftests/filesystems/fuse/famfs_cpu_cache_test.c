@@ -86,23 +86,6 @@ static int watch(FIXTURE_DATA(cpu_cache) * self, const char *function)
 	return tfs_write_text(text, "1");
 }
 
-/* How often the function has been called since it is watched. */
-static int calls(const char *trace)
-{
-	char path[192], line[512];
-	int n = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/trace", trace);
-	f = fopen(path, "re");
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f))
-		n += line[0] != '#' && strstr(line, "probe:");
-	fclose(f);
-	return n;
-}
-
 TEST_F(cpu_cache, I6_synced_stores_are_written_back)
 {
 	char *map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -113,9 +96,9 @@ TEST_F(cpu_cache, I6_synced_stores_are_written_back)
 		SKIP(return, "need kprobe events, and x86");
 	map[0] = 1;
 	map[5 * PAGE] = 1;
-	EXPECT_EQ(0, calls(self->trace));
+	EXPECT_EQ(0, tfs_trace_lines(self->trace, "probe:", ""));
 	EXPECT_EQ(0, fsync(self->fd));
-	EXPECT_LT(0, calls(self->trace));
+	EXPECT_LT(0, tfs_trace_lines(self->trace, "probe:", ""));
 	munmap(map, SIZE);
 }
 
@@ -126,7 +109,7 @@ TEST_F(cpu_cache, I6_write_goes_past_the_caches)
 	if (watch(self, "_copy_from_iter_flushcache"))
 		SKIP(return, "need kprobe events, and x86");
 	EXPECT_EQ(100, pwrite(self->fd, buf, 100, 50));
-	EXPECT_EQ(1, calls(self->trace));
+	EXPECT_EQ(1, tfs_trace_lines(self->trace, "probe:", ""));
 }
 
 TEST_HARNESS_MAIN

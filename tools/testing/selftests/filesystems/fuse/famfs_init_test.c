@@ -206,9 +206,7 @@ TEST_F(init, O2_unoffered_is_told_with_the_reason)
 /* How often mounting for this user looks for the right to raw I/O, or < 0. */
 static int rawio_checks(struct tfs_env *env, __u32 user)
 {
-	char filter[64], line[256];
-	int n = 0;
-	FILE *f;
+	char filter[64];
 
 	snprintf(filter, sizeof(filter), "cap == %d && common_pid == %d",
 		 CAP_SYS_RAWIO, getpid());
@@ -217,13 +215,7 @@ static int rawio_checks(struct tfs_env *env, __u32 user)
 	    tfs_write_text(CAP_TRACE "/events/capability/enable", "1") ||
 	    tfs_mount_fork(env))
 		return -1;
-	f = fopen(CAP_TRACE "/trace", "re");
-	if (!f)
-		return -2;
-	while (fgets(line, sizeof(line), f))
-		n += line[0] != '#';
-	fclose(f);
-	return n;
+	return tfs_trace_lines(CAP_TRACE, "cap_capable", "");
 }
 
 /* A denial leaves a record for the audit of a confined domain. */

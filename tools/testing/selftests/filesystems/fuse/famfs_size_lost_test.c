@@ -88,42 +88,6 @@ TEST_F(size_lost, G3_size_that_is_told_is_no_truncate)
 		  st->setattr_valid & (FATTR_SIZE | FATTR_LOCKOWNER));
 }
 
-/*
- * A child writes, and ends the file while the server is stopped; it is killed
- * before the server has read the request.
- */
-static int write_and_die(struct tfs_env *env, int (*end)(int fd))
-{
-	int status, fd, ready[2];
-	pid_t pid;
-	char c;
-
-	if (pipe(ready))
-		return -1;
-	pid = fork();
-	if (!pid) {
-		fd = tfs_open(env, "f", O_WRONLY);
-		if (pwrite(fd, "later", 5, FAR) == 5)
-			(void)!write(ready[1], "w", 1);
-		usleep(200000);
-		end(fd);
-		_exit(0);
-	}
-	if (read(ready[0], &c, 1) != 1 ||
-	    tfs_server_signal(&env->srv, SIGSTOP))
-		return -2;
-	usleep(500000);
-	kill(pid, SIGKILL);
-	usleep(100000);
-	/* Its exit closes what it has not closed, and waits for that. */
-	if (tfs_server_signal(&env->srv, SIGCONT) ||
-	    waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status))
-		return -3;
-	close(ready[0]);
-	close(ready[1]);
-	return 0;
-}
-
 /* What a process has written before it was killed is in the file. */
 static void killed(struct __test_metadata *const _metadata,
 		   FIXTURE_DATA(size_lost) * self, int (*end)(int fd))
@@ -132,7 +96,7 @@ static void killed(struct __test_metadata *const _metadata,
 
 	EXPECT_TOLD(FAR);
 	close(self->fd);
-	ASSERT_EQ(0, write_and_die(&self->env, end));
+	ASSERT_EQ(0, tfs_write_and_die(&self->env, FAR, end));
 	for (i = 0; i < 300 && self->file->size != FAR + 5; i++)
 		usleep(10000);
 	EXPECT_EQ(FAR + 5, self->file->size);

@@ -189,37 +189,6 @@ TEST_F(size_race, G3_size_of_a_kept_file_does_not_overtake_truncate)
 	EXPECT_EQ(2 * NEAR, tfs_size_of(self->fd));
 }
 
-static int write_and_die(struct tfs_env *env, off_t pos)
-{
-	int status, fd, ready[2];
-	pid_t pid;
-	char c;
-
-	if (pipe(ready))
-		return -1;
-	pid = fork();
-	if (!pid) {
-		fd = tfs_open(env, "f", O_WRONLY);
-		if (pwrite(fd, "later", 5, pos) == 5)
-			(void)!write(ready[1], "w", 1);
-		usleep(200000);
-		close(fd);
-		_exit(0);
-	}
-	if (read(ready[0], &c, 1) != 1 ||
-	    tfs_server_signal(&env->srv, SIGSTOP))
-		return -2;
-	usleep(500000);
-	kill(pid, SIGKILL);
-	usleep(100000);
-	if (tfs_server_signal(&env->srv, SIGCONT) ||
-	    waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status))
-		return -3;
-	close(ready[0]);
-	close(ready[1]);
-	return 0;
-}
-
 TEST_F(size_race, G3_kept_file_grows_and_is_closed_by_a_killed_task)
 {
 	int i;
@@ -230,7 +199,7 @@ TEST_F(size_race, G3_kept_file_grows_and_is_closed_by_a_killed_task)
 	usleep(2500000);
 	close(self->fd);
 	EXPECT_EQ(0, tfs_wait_handles(&self->env.srv, 0));
-	ASSERT_EQ(0, write_and_die(&self->env, FAR + 1000));
+	ASSERT_EQ(0, tfs_write_and_die(&self->env, FAR + 1000, close));
 	for (i = 0; i < 300 && self->file->size != FAR + 1005; i++)
 		usleep(10000);
 	EXPECT_EQ(FAR + 1005, self->file->size);

@@ -84,20 +84,11 @@ static int trace(FIXTURE_DATA(trace_fusectl) * self, const char *event)
 /* Lines with both texts since the last call. */
 static int trace_lines(const char *trace, const char *event, const char *with)
 {
-	char path[256], line[512];
-	int n = 0;
+	int n = tfs_trace_lines(trace, event, with);
+	char path[256];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/trace", trace);
-	f = fopen(path, "re");
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f)) {
-		const char *p = strstr(line, event);
-
-		n += line[0] != '#' && p && strstr(p, with);
-	}
-	fclose(f);
 	/* Opening it to write empties it. */
 	f = fopen(path, "we");
 	if (f)

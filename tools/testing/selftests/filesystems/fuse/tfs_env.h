@@ -74,6 +74,7 @@ off_t tfs_size_of(int fd);
 int tfs_check_data(int fd, const char *data, size_t len);
 bool tfs_zeros(int fd, off_t from, off_t to);
 __u64 tfs_open_cost(struct tfs_env *env, const char *name);
+int tfs_trace_lines(const char *instance, const char *event, const char *with);
 
 /* tfs_fail.c */
 const char *tfs_fail_init(void);

@@ -152,3 +152,23 @@ __u64 tfs_open_cost(struct tfs_env *env, const char *name)
 	close(fd);
 	return before;
 }
+
+/* Lines of a tracefs instance with one text and another after it, or -1. */
+int tfs_trace_lines(const char *instance, const char *event, const char *with)
+{
+	char path[256], line[512];
+	int n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/trace", instance);
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f)) {
+		const char *p = strstr(line, event);
+
+		n += line[0] != '#' && p && strstr(p, with);
+	}
+	fclose(f);
+	return n;
+}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Jobs in threads of their own, requests of each kind, memory accesses that may
- * bring SIGBUS, pages that are pinned, and rights that are given up.
+ * bring SIGBUS, pages that are pinned, rights that are given up, and tasks that
+ * are killed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 
 #include "tfs_jobs.h"
@@ -280,4 +282,40 @@ int tfs_drop_cap(int cap)
 	d[cap / 32].effective &= ~(1U << cap % 32);
 	d[cap / 32].permitted &= ~(1U << cap % 32);
 	return syscall(SYS_capset, &h, d) ? -errno : 0;
+}
+
+/*
+ * A child writes to "f" at @pos, and ends the file by @end while the server is
+ * stopped; it is killed before the server has read the request.
+ */
+int tfs_write_and_die(struct tfs_env *env, off_t pos, int (*end)(int fd))
+{
+	int status, fd, ready[2];
+	pid_t pid;
+	char c;
+
+	if (pipe(ready))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		fd = tfs_open(env, "f", O_WRONLY);
+		if (pwrite(fd, "later", 5, pos) == 5)
+			(void)!write(ready[1], "w", 1);
+		usleep(200000);
+		end(fd);
+		_exit(0);
+	}
+	if (read(ready[0], &c, 1) != 1 ||
+	    tfs_server_signal(&env->srv, SIGSTOP))
+		return -2;
+	usleep(500000);
+	kill(pid, SIGKILL);
+	usleep(100000);
+	/* Its exit closes what it has not closed, and waits for that. */
+	if (tfs_server_signal(&env->srv, SIGCONT) ||
+	    waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status))
+		return -3;
+	close(ready[0]);
+	close(ready[1]);
+	return 0;
 }

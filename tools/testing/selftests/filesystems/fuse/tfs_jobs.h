@@ -57,6 +57,7 @@ extern const struct tfs_request tfs_requests[];
 int tfs_pin(int *pipes, char *page);
 void tfs_unpin(int *pipes);
 int tfs_drop_cap(int cap);
+int tfs_write_and_die(struct tfs_env *env, off_t pos, int (*end)(int fd));
 int load_byte(const char *p);
 int store_byte(char *p, char c);
 int load_u64(const __u64 *p, __u64 *word);
