@@ -235,58 +235,55 @@ TEST_F(folio, M6_pins_are_of_pages_as_large_as_they_are_now)
 	check_pin(_metadata, self, 511);
 }
 
-struct taker {
-	char *page;
-	__u64 tag;
-	int round;		/* that it may begin, or -1 to end */
-	int done;		/* rounds that it has ended */
+/* Two tasks that store at once, each to a page of its own. */
+struct pair {
+	char *page[2];
+	__u64 tag;		/* of the first; the other's is one more */
+	pthread_barrier_t barrier;
+	unsigned int ready;	/* tasks that came to a round, of all rounds */
+	bool stop;
 };
 
 /*
- * In each round the first to touch the page, while another task is to touch the
- * other half. Spins: what may go wrong takes microseconds.
+ * What may go wrong takes microseconds, and a barrier wakes one task after the
+ * other.  So whoever comes from it waits for the other, running.
  */
-static void *take_often(void *data)
+static bool store_together(struct pair *p, int i)
 {
-	struct taker *t = data;
-	int round;
+	unsigned int both;
 
-	for (;;) {
-		round = __atomic_load_n(&t->round, __ATOMIC_ACQUIRE);
-		if (round < 0)
-			return NULL;
-		if (round == t->done)
-			continue;
-		*(__u64 *)t->page = t->tag;
-		__atomic_store_n(&t->done, round, __ATOMIC_RELEASE);
-	}
+	pthread_barrier_wait(&p->barrier);
+	if (p->stop)
+		return false;
+	both = (__atomic_fetch_add(&p->ready, 1, __ATOMIC_SEQ_CST) | 1) + 1;
+	while (__atomic_load_n(&p->ready, __ATOMIC_SEQ_CST) < both)
+		;
+	*(__u64 *)p->page[i] = p->tag + i;
+	pthread_barrier_wait(&p->barrier);
+	return true;
 }
 
-/* Touches a page of each half at once, and says how many have the wrong word. */
-static int take_halves(struct taker *t, char *left, char *right, int round)
+static void *store_often(void *data)
 {
-	t->page = right;
-	t->tag = round * 2;
-	__atomic_store_n(&t->round, round, __ATOMIC_RELEASE);
-	*(__u64 *)left = t->tag + 1;
-	while (__atomic_load_n(&t->done, __ATOMIC_ACQUIRE) != round)
+	while (store_together(data, 1))
 		;
-	return (*(__u64 *)left != t->tag + 1) + (*(__u64 *)right != t->tag);
+	return NULL;
 }
 
 /* Two files come at once for pages of what was one, also for its head page. */
 static int race(FIXTURE_DATA(folio) * self, unsigned long seconds)
 {
-	char **map = self->map;
 	time_t end = time(NULL) + seconds;
-	struct taker t = {};
-	int round, wrong = 0, i, pipes[2];
+	int rounds = 0, wrong = 0, i, pipes[2];
+	char **map = self->map;
+	struct pair p = {};
 	pthread_t thread;
 
-	if (pthread_create(&thread, NULL, take_often, &t))
+	pthread_barrier_init(&p.barrier, NULL, 2);
+	if (pthread_create(&thread, NULL, store_often, &p))
 		return -1;
-	for (round = 1; time(NULL) < end && !wrong; round++) {
-		unsigned long page = round / 2 * PAGE % HALF;
+	for (; time(NULL) < end && !wrong; rounds++) {
+		unsigned long page = rounds / 2 * PAGE % HALF;
 
 		wrong += !!give(self, HUGE);
 		tfs_dirty(map[HUGE]);
@@ -294,16 +291,22 @@ static int race(FIXTURE_DATA(folio) * self, unsigned long seconds)
 		for (i = LEFT; i <= RIGHT; i++)
 			wrong += !!give(self, i);
 		/* In each other round the head, which was the folio of all. */
-		wrong += take_halves(&t, map[LEFT] + round % 2 * page,
-				     map[RIGHT] + page, round);
-		wrong += !!tfs_pin(pipes, map[LEFT] + round % 2 * page);
+		p.page[0] = map[LEFT] + rounds % 2 * page;
+		p.page[1] = map[RIGHT] + page;
+		p.tag = rounds * 2;
+		store_together(&p, 0);
+		for (i = 0; i < 2; i++)
+			wrong += *(__u64 *)p.page[i] != p.tag + i;
+		wrong += !!tfs_pin(pipes, p.page[0]);
 		wrong += !!tfs_revoke(self->dev, RIGHT);
 		tfs_unpin(pipes);
 		wrong += !!tfs_revoke(self->dev, LEFT);
 	}
-	__atomic_store_n(&t.round, -1, __ATOMIC_RELEASE);
+	p.stop = true;
+	pthread_barrier_wait(&p.barrier);
 	pthread_join(thread, NULL);
-	return wrong ? -1 : round;
+	pthread_barrier_destroy(&p.barrier);
+	return wrong ? -1 : rounds;
 }
 
 TEST_F_TIMEOUT(folio, I5_halves_taken_at_once, 60)
