@@ -10,6 +10,9 @@
  *					fault on a page never mapped so far
  *        measure fault2m FILE [OFFSET]	read fault of 2 MiB, and write fault on
  *					the same page
+ *        measure again2m FILE		removal of a page of 2 MiB when the
+ *					file is evicted, and the read fault
+ *					after that
  *        measure raw DEVICE		read fault of 2 MiB
  *        measure open FILE		open and close, all known
  *        measure cold FILE...		the first open of each
@@ -59,6 +62,8 @@ int main(int argc, char **argv)
 
 	if (!strcmp(op, "raw")) {
 		measure_raw(argv[2]);
+	} else if (!strcmp(op, "again2m")) {
+		measure_again(argv[2]);
 	} else if (!strcmp(op, "open")) {
 		measure_warm_open(argv[2]);
 	} else if (!strcmp(op, "cold")) {

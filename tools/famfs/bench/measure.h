@@ -28,6 +28,7 @@ double per_step(struct window *w, step_fn step, unsigned long size);
 void measure_io(struct window *w, unsigned long size);
 void measure_small_faults(struct window *read, struct window *write);
 void measure_huge_faults(struct window *w);
+void measure_again(const char *path);
 void measure_raw(const char *path);
 
 void measure_warm_open(const char *path);

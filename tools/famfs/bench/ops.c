@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +158,45 @@ void measure_huge_faults(struct window *w)
 	measure_faults("read-fault-2m", w, load, PMD);
 	check_huge(w);
 	measure_faults("later-write-2m", w, store, PMD);
+}
+
+/* Instructions of evicting what is not open; @w may be touched before. */
+static long drop(struct window *w, bool touch)
+{
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+	unsigned long start;
+
+	w->fd = open(w->path, O_RDWR | O_CLOEXEC);
+	if (w->fd < 0)
+		die("cannot open", w->path);
+	if (touch) {
+		map_window(w);
+		run(w, load, PMD);
+		munmap(w->map, WINDOW);
+	}
+	close(w->fd);
+	start = count();
+	if (write(fd, "2", 1) != 1)
+		die("cannot evict", w->path);
+	start = count() - start;
+	close(fd);
+	return start;
+}
+
+/* What the entries of huge pages add to eviction, and a fault after that. */
+void measure_again(const char *path)
+{
+	struct window w = { .path = path };
+	double least, all;
+
+	drop(&w, false);
+	least = drop(&w, false);
+	all = drop(&w, true);
+	result("remove-2m", (all - least) / (WINDOW / PMD));
+	w.fd = open(w.path, O_RDWR | O_CLOEXEC);
+	map_window(&w);
+	measure_faults("again-fault-2m", &w, load, PMD);
+	check_huge(&w);
 }
 
 void measure_raw(const char *path)

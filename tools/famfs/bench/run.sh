@@ -104,6 +104,8 @@ on_famfs()
 		: < $mnt/f0
 		measure "$1" cold $mnt/f{8..23}
 		measure_files "$1"
+		# Others keep inodes whose memory is mapped until they unmount.
+		measure "$1" again2m $mnt/f3
 		;;
 	one-big | mixed)
 		measure_parts "$1" $((2 << 30))
