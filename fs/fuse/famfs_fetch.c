@@ -71,7 +71,8 @@ static int famfs_fetch_reply(struct inode *inode,
  * @locked: the caller holds i_rwsem for writing
  *
  * A dirty size is sent first if the fmap is revoked: nothing else tells then
- * how much of the next one has the file's bytes.
+ * how much of the next one has the file's bytes.  An error from the server is an
+ * answer.
  *
  * Context: No lock held that the server could need; i_rwsem only if the inode
  * is an fmap file or @locked.
@@ -83,12 +84,14 @@ int famfs_fetch(struct inode *inode, bool locked)
 	struct famfs_fmap_snap snap;
 	int err = 0;
 
-	/* An error from the server is an answer. */
-	if (!famfs_inode_map(inode))
-		err = famfs_size_flush(inode, i_size_read(inode));
-	if (famfs_err_unanswered(err))
-		return err;
-	snap = famfs_fmap_snapshot(inode);
+	do {
+		if (!famfs_inode_map(inode))
+			err = famfs_size_flush(inode, i_size_read(inode));
+		if (famfs_err_unanswered(err))
+			return err;
+		snap = famfs_fmap_snapshot(inode);
+		/* Again if an fmap came, let the file grow, and went. */
+	} while (!err && !famfs_inode_map(inode) && famfs_size_dirty(inode));
 	snap.locked = locked;
 	return famfs_fetch_reply(inode, &snap);
 }
