@@ -172,6 +172,8 @@ int volume_leave(struct volume *volume)
 	struct root root;
 	int err;
 
+	if (volume->member)
+		return member_leave(volume);
 	err = volume_beat(volume, volume_seq(volume));
 	if (err)
 		return err;

@@ -321,6 +321,7 @@ int volume_open(struct volume **out, struct media *media,
 	volume->progress = options->progress;
 	RB_INIT(&volume->model.inodes);
 	TAILQ_INIT(&volume->model.removed);
+	holds_init(&volume->holds);
 	volume_lock_init(&volume->lock);
 	err = volume_start(volume, options, fault);
 	if (err) {
@@ -337,6 +338,9 @@ void volume_close(struct volume *volume)
 		return;
 	volume_clear(volume);
 	record_free(&volume->record);
+	holds_free(&volume->holds);
+	free(volume->hosts);
+	free(volume->spare);
 	pthread_rwlock_destroy(&volume->lock);
 	free(volume);
 }

@@ -7,11 +7,42 @@
 
 #include <pthread.h>
 
+#include "change.h"
 #include "log.h"
 #include "volume.h"
 
 /* More requests than that are not in flight at a server's end. */
 #define VOLUME_DONE	1024u
+
+/**
+ * struct host_seen - another host's slot
+ * @answers: @beat is of its present mount and of this epoch, and has @inodes
+ * @inodes: its list, in ascending order
+ */
+struct host_seen {
+	enum host_presence presence;
+	bool answers;
+	struct beat beat;
+	uint64_t inodes[LIST_MOST];
+};
+
+/* All of them. @seq: of the last record when the look was begun. */
+struct hosts {
+	uint64_t seq;
+	struct host_seen seen[SLOT_COUNT];
+};
+
+/**
+ * struct joining - a host on its way to be a member
+ * @asked: a request of @line and @nonce was written
+ * @watching: until @until, whether the beat leaves @counter
+ * @entered: it has written that it is in
+ */
+struct joining {
+	bool asked, watching, entered;
+	unsigned int line;
+	uint64_t until, counter;
+};
 
 /**
  * struct volume - an open file system
@@ -21,6 +52,10 @@
  * @root: the present one
  * @beat: as this host wrote it last
  * @done: uniques of the last operations, a ring
+ * @hosts: what the owner has seen of others last, or NULL
+ * @spare: for its next look
+ * @holds: what a member has not let go of
+ * @list: what its beat names, where @listed
  */
 struct volume {
 	pthread_rwlock_t lock;
@@ -32,13 +67,30 @@ struct volume {
 	struct log log;
 	struct record record;
 	int stopped;
-	bool owner;
+	bool owner, member;
 	unsigned int slot;
 	struct identity identity;
 	struct beat beat;
 	uint64_t done[VOLUME_DONE];
 	unsigned int done_at;
+	struct hosts *hosts, *spare;
+	struct joining joining;
+	struct holds holds;
+	bool listed;
+	uint64_t list[LIST_MOST];
 };
+
+/* Up to which seq all other hosts have let go of @ino, as was seen last. */
+uint64_t hosts_limit(const struct volume *volume, uint64_t ino);
+/* What @ino has released up to @seq is free, or -EAGAIN: a host has it. */
+int hosts_let_go(struct volume *volume, uint64_t ino, uint64_t seq);
+/* The slot of a host of that uuid, or SLOT_COUNT. */
+unsigned int hosts_find(const struct model *model, const uint8_t uuid[16]);
+
+/* A member's own: within the lock. */
+int member_let_go(struct volume *volume, uint64_t ino, uint64_t seq);
+/* Takes the lock. */
+int member_leave(struct volume *volume);
 
 /* What a snapshot may take: no more can be made where it would be larger. */
 uint64_t volume_snapshot_most(const struct volume *volume);

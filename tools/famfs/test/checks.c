@@ -30,6 +30,8 @@ const struct check checks[] = {
 	{ "dead_media", check_dead_media },
 	{ "owner", check_owner },
 	{ "mkfs_crash", check_mkfs_crash },
+	{ "members", check_members },
+	{ "reading", check_reading },
 	{ "crash", check_crash },
 	{ "flips", check_flips },
 };

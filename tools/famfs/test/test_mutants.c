@@ -40,6 +40,8 @@ static const char *how_found(uint64_t histories)
 	}
 	for (uint64_t seed = 1; seed <= histories; seed++) {
 		wrong = check_history(seed, false);
+		if (!wrong)
+			wrong = check_hosts(seed, false);
 		if (wrong) {
 			snprintf(text, sizeof(text), "history %llu: %s",
 				 (unsigned long long)seed, wrong);
