@@ -23,7 +23,7 @@ FIXTURES=${FAMFS_FIXTURES:-$TOP/../shared/fixtures/famfs-media}
 # In this order: what builds comes first.
 TESTS=(famfs_build famfs_format famfs_mutants_list famfs_library
        famfs_library_asan famfs_histories famfs_histories_asan famfs_hosts
-       famfs_mutants famfs_threads famfs_scale famfs_commands
+       famfs_mutants famfs_threads famfs_scale famfs_bounds famfs_commands
        famfs_completion famfs_manuals famfs_fuzz)
 
 make_tools()
@@ -123,6 +123,8 @@ famfs_threads)
 	"$TOOLS/tsan/test_threads" ;;
 famfs_scale)
 	FAMFS_FILES=1${FULL:+0}00000 "$TOOLS/test/test_scale" ;;
+famfs_bounds)
+	"$TOOLS/test/test_bounds" ;;
 famfs_commands)
 	"$TOP/tools/famfs/test/commands.sh" "$TOOLS" ;;
 famfs_completion)

@@ -32,6 +32,15 @@ extern unsigned int cmd_verbose;
 /* A line on standard output, unless -q was given. */
 void cmd_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Room for @bytes of text that is made safe. */
+#define TEXT_SAFE(bytes)	(4 * (bytes) + 1)
+
+/*
+ * A text that comes from a medium or a user, on one line and without what
+ * terminals obey: such bytes, and backslashes, are written as \xNN. Returns @to.
+ */
+const char *text_safe(const char *text, char *to, size_t room);
+
 /* An error names the object and the finding; @next is what to type, or NULL. */
 void cmd_fail(const char *object, const char *next, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -79,11 +88,17 @@ const char *cmd_bytes(uint64_t bytes);
  */
 int signature_find(struct media *media, char *text, size_t room);
 
+/* As signature_find(), of all but famfs. */
+int signature_find_other(struct media *media, char *text, size_t room);
+
 /**
  * hosts_in - which hosts are in a medium of our version?
  * @living: one of them was seen alive within three seconds
  *
- * Return: how many; the name of one in @name.
+ * A slot that cannot be read may be of a host that is in: it counts.
+ *
+ * Return: how many; the name of one in @name. -EUCLEAN: without a superblock
+ * and its copy nobody can tell.
  */
 int hosts_in(struct media *media, bool *living, char *name);
 

@@ -43,7 +43,7 @@ static int compact_mounted(const char *what, const struct answer *status)
 /* Whoever takes it over writes a snapshot. */
 static int compact_device(const char *device)
 {
-	struct volume_options options = { .how = VOLUME_OWN };
+	struct volume_options options = { .how = VOLUME_OWN | VOLUME_UNUSED };
 	struct fault fault = { 0 };
 	struct volume *volume;
 	struct media *media;

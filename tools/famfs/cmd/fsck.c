@@ -56,13 +56,20 @@ static bool fsck_super(struct fsck *fsck)
 {
 	struct fault fault = { 0 };
 	struct super copy;
-	int err = super_read(&fsck->super, fsck->media, &fault);
+	int err = super_read_either(&fsck->super, fsck->media, &fault);
+	char other[120];
 	bool same;
 
-	if (err && (fault.kind == FAULT_ACCESS || fault.kind == FAULT_VERSION ||
-		    fault.kind == FAULT_FEATURES ||
-		    super_read_copy(&fsck->super, fsck->media))) {
+	if (err < 0) {
 		cmd_fail_fault(fsck->device, err, &fault);
+		fsck->status |= FSCK_ERROR;
+		return false;
+	}
+	if (err && fault.kind == FAULT_FOREIGN &&
+	    signature_find_other(fsck->media, other, sizeof(other)) > 0) {
+		cmd_fail(fsck->device, "fsck(8) of that",
+			 "it holds %s, over a famfs of which the copy of the superblock is left",
+			 other);
 		fsck->status |= FSCK_ERROR;
 		return false;
 	}
@@ -114,7 +121,8 @@ static void fsck_show(struct fsck *fsck, struct volume *volume)
 /* Takes the file system over as its owner does, before the damage. */
 static void fsck_mend_log(struct fsck *fsck, const struct fault *damage)
 {
-	struct volume_options options = { .how = VOLUME_OWN | VOLUME_MEND };
+	struct volume_options options = { .how = VOLUME_OWN | VOLUME_MEND |
+						 VOLUME_UNUSED };
 	struct fault fault = { 0 };
 	struct volume *volume;
 	int err = cmd_own(&options);
@@ -162,7 +170,8 @@ static bool fsck_allowed(struct fsck *fsck)
 	char name[HOST_NAME_MOST + 1];
 	bool living;
 
-	if (!fsck->mend || !hosts_in(fsck->media, &living, name) ||
+	/* Without any superblock nothing is written either. */
+	if (!fsck->mend || hosts_in(fsck->media, &living, name) <= 0 ||
 	    (!living && fsck->dead))
 		return true;
 	cmd_fail(fsck->device, living ? "umount it on every host" :

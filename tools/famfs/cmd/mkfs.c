@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 #include <uuid/uuid.h>
 
@@ -176,12 +177,18 @@ static bool mkfs_allowed(struct mkfs *mkfs, struct media *media)
 		return false;
 	}
 	in = found == 1 ? hosts_in(media, &living, name) : 0;
-	if (in && living) {
+	if (in < 0 && !mkfs->dead) {
+		cmd_fail(mkfs->device,
+			 "mkfs.famfs -f --dead DEVICE   if no host has it mounted",
+			 "both superblocks are damaged: whether hosts are in cannot be told");
+		return false;
+	}
+	if (in > 0 && living) {
 		cmd_fail(mkfs->device, "umount it on every host",
 			 "%s has it mounted", name);
 		return false;
 	}
-	if (in && !mkfs->dead) {
+	if (in > 0 && !mkfs->dead) {
 		cmd_fail(mkfs->device,
 			 "mkfs.famfs -f --dead DEVICE   if that host is dead",
 			 "%s is in and silent: it may still write", name);
@@ -237,6 +244,11 @@ static int mkfs_run(struct mkfs *mkfs, struct media *media)
 	}
 	if (!mkfs->dry && !mkfs_allowed(mkfs, media))
 		return 1;
+	if (getrandom(mkfs->format.secret, sizeof(mkfs->format.secret), 0) !=
+	    sizeof(mkfs->format.secret)) {
+		cmd_fail_errno(mkfs->device, -EIO);
+		return 1;
+	}
 	clock_gettime(CLOCK_REALTIME, &now);
 	mkfs->format.now = now.tv_sec * 1000000000ll + now.tv_nsec;
 	if (!mkfs->dry)

@@ -30,6 +30,22 @@ void cmd_say(const char *format, ...)
 	putchar('\n');
 }
 
+const char *text_safe(const char *text, char *to, size_t room)
+{
+	size_t used = 0;
+
+	for (; *text && used + 5 <= room; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '\\' || c < ' ' || c == 0x7f)
+			used += (size_t)sprintf(to + used, "\\x%02x", c);
+		else
+			to[used++] = (char)c;
+	}
+	to[used] = '\0';
+	return to;
+}
+
 void cmd_fail(const char *object, const char *next, const char *format, ...)
 {
 	va_list args;

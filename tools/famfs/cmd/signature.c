@@ -26,27 +26,31 @@
 static int signature_famfs(struct media *media, char *text, size_t room)
 {
 	struct fault fault = { 0 };
-	struct super super;
-	int err;
+	struct super super = { 0 };
+	char label[TEXT_SAFE(LABEL_SIZE)];
+	int from;
 
 	if (media->size < AREAS_OFFSET)
 		return 0;
-	err = super_read(&super, media, &fault);
-	if (fault.kind == FAULT_FOREIGN)
-		return super_read_copy(&super, media) ? 0 :
-		       (snprintf(text, room, "famfs with a damaged superblock"),
-			1);
+	from = super_read_either(&super, media, &fault);
 	if (fault.kind == FAULT_ACCESS)
-		return err;
-	if (fault.kind == FAULT_VERSION) {
+		return from;
+	if (from < 0 && fault.kind == FAULT_FOREIGN)
+		return 0;
+	if (from < 0 && fault.kind == FAULT_VERSION) {
 		snprintf(text, room, "famfs of format version %llu",
 			 (unsigned long long)fault.number);
 		return 2;
 	}
-	snprintf(text, room, "famfs%s%s%s%s", err ? " (damaged)" : "",
-		 super.label[0] ? " \"" : "", super.label,
+	snprintf(text, room, "famfs%s%s%s%s",
+		 from ? " with a damaged superblock" : "",
+		 super.label[0] ? " \"" : "",
+		 text_safe(super.label, label, sizeof(label)),
 		 super.label[0] ? "\"" : "");
-	return 1;
+	/* What is not damaged, but gone, may be something else by now. */
+	if (from == 1 && fault.kind == FAULT_FOREIGN)
+		from = signature_find_other(media, text, room);
+	return from > 1 ? from : 1;
 }
 
 static int signature_copy(struct media *media, int fd, uint64_t offset,
@@ -88,13 +92,17 @@ static int signature_probe(int fd, char *text, size_t room)
 
 int signature_find(struct media *media, char *text, size_t room)
 {
+	int found = signature_famfs(media, text, room);
+
+	return found ? found : signature_find_other(media, text, room);
+}
+
+int signature_find_other(struct media *media, char *text, size_t room)
+{
 	size_t ends = media->size < SIGNATURE_ENDS ? media->size :
 						     SIGNATURE_ENDS;
-	int found = signature_famfs(media, text, room);
 	int fd, err;
 
-	if (found)
-		return found;
 	fd = memfd_create("signature", MFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -109,6 +117,21 @@ int signature_find(struct media *media, char *text, size_t room)
 	return err;
 }
 
+/* Is somebody in a slot, or was one, of whom nothing can be read? */
+static bool hosts_may_be_in(struct media *media, const struct super *super,
+			    unsigned int slot)
+{
+	static const uint8_t nothing[LINE_SIZE];
+	struct identity identity;
+	uint8_t line[LINE_SIZE];
+
+	if (!identity_read(&identity, media, super->uuid, slot))
+		return identity.state == IDENTITY_STATE_IN;
+	return media_read(media, slot_offset(slot) + SLOT_IDENTITY, line,
+			  LINE_SIZE, MUTANT_NONE) ||
+	       memcmp(line, nothing, LINE_SIZE);
+}
+
 /* Counters of all beats; a slot that nobody is in has 0. */
 static int hosts_count(struct media *media, const struct super *super,
 		       uint64_t counters[SLOT_COUNT], char *name)
@@ -116,12 +139,10 @@ static int hosts_count(struct media *media, const struct super *super,
 	int count = 0;
 
 	for (unsigned int slot = 0; slot < SLOT_COUNT; slot++) {
-		struct identity identity;
 		struct beat beat;
 
 		counters[slot] = 0;
-		if (identity_read(&identity, media, super->uuid, slot) ||
-		    identity.state != IDENTITY_STATE_IN)
+		if (!hosts_may_be_in(media, super, slot))
 			continue;
 		count++;
 		if (hostname_read(name, media, super->uuid, slot))
@@ -135,12 +156,13 @@ static int hosts_count(struct media *media, const struct super *super,
 int hosts_in(struct media *media, bool *living, char *name)
 {
 	uint64_t before[SLOT_COUNT], after[SLOT_COUNT];
+	struct fault fault = { 0 };
 	struct super super;
 	int count;
 
 	*living = false;
-	if (super_read(&super, media, NULL))
-		return 0;
+	if (super_read_either(&super, media, &fault) < 0)
+		return -EUCLEAN;
 	count = hosts_count(media, &super, before, name);
 	for (int tenths = 0; count && tenths < 30 && !*living; tenths++) {
 		usleep(100000);

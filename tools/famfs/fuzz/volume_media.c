@@ -74,6 +74,7 @@ static void fuzz_prepare(void)
 	struct volume *volume;
 
 	memset(format.uuid, 0x5a, 16);
+	memset(format.secret, 0xc3, 16);
 	if (volume_format(&fuzz_media, &format, NULL) ||
 	    volume_open(&volume, &fuzz_media, &options, NULL))
 		abort();
@@ -101,7 +102,7 @@ static int fuzz_walk(void *context, const struct volume_seen *seen)
 }
 
 /* Makes the sums of the records of the present log right. */
-static void fuzz_seal_log(const uint8_t *uuid, uint64_t from, uint64_t lines)
+static void fuzz_seal_log(const uint8_t *secret, uint64_t from, uint64_t lines)
 {
 	uint32_t chain = 0;
 	bool first = true;
@@ -115,7 +116,7 @@ static void fuzz_seal_log(const uint8_t *uuid, uint64_t from, uint64_t lines)
 		if (!first)
 			put_le32(record + RECORD_CHAIN, chain);
 		first = false;
-		chain = crc_seeded(uuid, record + 4, much * LINE_SIZE - 4);
+		chain = crc_seeded(secret, record + 4, much * LINE_SIZE - 4);
 		put_le32(record, chain);
 		at += much;
 	}
@@ -160,7 +161,8 @@ static void fuzz_seal(uint64_t area)
 	line_seal(bytes + ROOT_OFFSET_ONE, uuid);
 	line_seal(bytes + CALL_OFFSET, uuid);
 	line_seal(bytes + slot_offset(0) + SLOT_BEAT, uuid);
-	fuzz_seal_log(uuid, area, (64 << 10) / LINE_SIZE);
+	fuzz_seal_log(bytes + ROOT_OFFSET_ONE + ROOT_SECRET, area,
+		      (64 << 10) / LINE_SIZE);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

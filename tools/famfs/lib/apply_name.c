@@ -22,7 +22,12 @@ static bool text_is_name(const struct text *text)
 				  (text->bytes == 2 && at[1] == '.')));
 }
 
-/* Is @inode the root, or below it? Not when it is @without, or below that. */
+/*
+ * Is @inode the root, or below it? Not when it is @without, or below that.
+ *
+ * Only of directories that are moved: what is empty has nothing below it, and
+ * what has a name is below the root, but for what a record has on its way.
+ */
 static bool inode_is_linked(const struct inode *inode,
 			    const struct inode *without)
 {
@@ -73,6 +78,7 @@ static const char *name_wrong(struct model *model,
 		  inode->links))
 		return "the directory has another name";
 	if (WRONG(NAME_NO_LOOP, inode_is_directory(inode) &&
+		  inode->directory->count &&
 		  !inode_is_linked(parent, inode)))
 		return "it would hang in the air, or in itself";
 	if (WRONG(NAME_PARENT_LINKED, parent->ino != ROOT_INO &&
@@ -216,6 +222,8 @@ int model_check_snapshot(struct model *model,
 	else if (WRONG(END_NEXTS, end->end.next_ino < model->next_ino ||
 		       end->end.next_cookie < model->next_cookie))
 		wrong = "numbers would be given twice";
+	else if (WRONG(END_MOST, end->end.next_cookie > INT64_MAX))
+		wrong = "there are no more cookies";
 	for (struct inode *inode = inode_first(model); inode && !wrong;
 	     inode = inode_next(inode))
 		wrong = inode_wrong(inode);

@@ -98,12 +98,36 @@ int volume_compact(struct volume *volume, int64_t now)
 
 uint64_t volume_snapshot_most(const struct volume *volume)
 {
-	return volume->log.area.length / 4 * 3;
+	uint64_t least = volume->super.areas[0].length;
+
+	for (unsigned int i = 1; i < AREA_COUNT; i++) {
+		if (volume->super.areas[i].length < least)
+			least = volume->super.areas[i].length;
+	}
+	return least / 4 * 3;
+}
+
+bool volume_has_room(const struct volume *volume, uint64_t bytes)
+{
+	return !WRONG(SNAPSHOT_FITS, snapshot_bytes(&volume->model) + bytes >
+		      volume_snapshot_most(volume));
+}
+
+uint32_t volume_extents_most(const struct volume *volume)
+{
+	uint64_t used = volume->record.used, most, left;
+
+	most = (RECORD_LINES_MOST * LINE_SIZE - used) / ITEM_EXTENT_FIXED;
+	left = volume_snapshot_most(volume);
+	used += snapshot_bytes(&volume->model);
+	left = used < left ? (left - used) / ITEM_WAIT_FIXED : 0;
+	return (uint32_t)(left < most ? left : most);
 }
 
 /*
  * An area is compacted at 3/4. What a snapshot would take stays below that, so
- * that things can still be removed when no more can be made.
+ * that things can still be removed when no more can be made: nothing that does
+ * not grow adds to it, see struct model.
  */
 static int volume_make_room(struct volume *volume, int64_t now, bool grows)
 {
@@ -111,8 +135,8 @@ static int volume_make_room(struct volume *volume, int64_t now, bool grows)
 	uint64_t all = log->area.length / LINE_SIZE;
 	uint64_t need = volume->record.used / LINE_SIZE + 1;
 
-	if (grows && volume->model.snapshot_bytes + volume->record.used >
-	    volume_snapshot_most(volume))
+	/* In a snapshot an extent, the shortest item, counts 1/5 more. */
+	if (grows && !volume_has_room(volume, volume->record.used / 4 * 5))
 		return -ENOSPC;
 	if (need > log_room(log) ||
 	    (log->tail >= all / 4 * 3 && log->tail - log->snapshot >= all / 8))

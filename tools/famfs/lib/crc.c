@@ -55,7 +55,7 @@ uint32_t crc_update(uint32_t crc, const void *data, size_t len)
 	return crc;
 }
 
-uint32_t crc_seeded(const uint8_t uuid[16], const void *data, size_t len)
+uint32_t crc_seeded(const uint8_t seed[16], const void *data, size_t len)
 {
-	return ~crc_update(crc_update(~0u, uuid, 16), data, len);
+	return ~crc_update(crc_update(~0u, seed, 16), data, len);
 }

@@ -12,10 +12,9 @@
 uint32_t crc_update(uint32_t crc, const void *data, size_t len);
 
 /*
- * The sum of every structure of a medium: CRC-32C of the uuid and then of
- * @data, inverted. Structures of another medium, or of an earlier mkfs, never
- * have a valid one.
+ * The sum of every structure of a medium: CRC-32C of @seed and then of @data,
+ * inverted. The seed is the uuid, or the secret where the bytes are users' too.
  */
-uint32_t crc_seeded(const uint8_t uuid[16], const void *data, size_t len);
+uint32_t crc_seeded(const uint8_t seed[16], const void *data, size_t len);
 
 #endif

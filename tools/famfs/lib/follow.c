@@ -3,8 +3,9 @@
  * Reading on where the owner has begun another area.
  *
  * Its snapshot says what the records before it have said: who has read these to
- * the last goes on behind it. Anybody else reads it whole, and compares it with
- * what there was.
+ * the last goes on behind it. Anybody else, and everybody where the owner has
+ * changed, or was mounted again, reads it whole and compares it with what there
+ * was: an owner may have begun with less than it found (VOLUME_UNUSED).
  */
 
 #include <errno.h>
@@ -152,8 +153,11 @@ static int follow_whole(struct poll *poll)
 
 int poll_follow(struct poll *poll)
 {
-	int found = follow_reach(poll);
+	int found = 0;
 
+	if (!WRONG(FOLLOW_SAME_OWNER,
+		   poll->root.epoch != poll->volume->root.epoch))
+		found = follow_reach(poll);
 	if (found > 0)
 		found = follow_behind(poll);
 	if (found)

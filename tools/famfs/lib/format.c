@@ -36,6 +36,19 @@ static int format_empty_slots(struct media *media)
 	return err;
 }
 
+/* A copy of an old superblock may be there, if the unit was another one. */
+static int format_empty_end(struct media *media, const struct super *super)
+{
+	static const uint8_t nothing[UNIT_LEAST];
+	int err = 0;
+
+	for (uint64_t at = super->end;
+	     at + UNIT_LEAST <= media->size && !err; at += UNIT_LEAST)
+		err = media_write(media, at, nothing, UNIT_LEAST,
+				  FORMAT_END_WRITE);
+	return err;
+}
+
 /* A root directory, and the owner's slot. */
 static int format_fill(struct model *model,
 		       const struct volume_format *format)
@@ -92,9 +105,13 @@ static int format_write(struct media *media, const struct super *super,
 	};
 	int err;
 
+	memcpy(root.secret, format->secret, 16);
+
 	err = format_spoil_roots(media);
 	if (!err)
 		err = format_empty_slots(media);
+	if (!err)
+		err = format_empty_end(media, super);
 	if (!err)
 		err = super_write(super, media);
 	if (!err)

@@ -46,7 +46,7 @@ static int look_at(const struct volume *volume, unsigned int slot,
 	if (WRONG(LOOK_SAME_MOUNT, beat->nonce != identity.nonce) ||
 	    WRONG(LOOK_SAME_EPOCH, beat->epoch != volume->root.epoch))
 		return 0;
-	err = list_read(seen->inodes, beat, media, uuid, slot);
+	err = list_read(seen->inodes, beat, media, volume->root.secret, slot);
 	if (err)
 		return err == -EAGAIN ? 0 : err;
 	qsort(seen->inodes, beat->list_count, sizeof(*seen->inodes),
@@ -159,7 +159,17 @@ int hosts_let_go(struct volume *volume, uint64_t ino, uint64_t seq)
 	return limit < seq && hosts_wait(volume, ino, seq) ? -EAGAIN : 0;
 }
 
-/* The slot of a host of that uuid, or SLOT_COUNT. */
+bool hosts_alone(const struct volume *volume)
+{
+	unsigned int slot = 0;
+
+	while (slot < SLOT_COUNT &&
+	       (slot == volume->root.owner ||
+		volume->model.hosts[slot].state != HOST_STATE_GIVEN))
+		slot++;
+	return !WRONG(OWNER_HAS_OTHERS, slot < SLOT_COUNT);
+}
+
 unsigned int hosts_find(const struct model *model, const uint8_t uuid[16])
 {
 	unsigned int slot = 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "bytes.h"
 #include "model.h"
 
 static int inode_compare(struct inode *a, struct inode *b)
@@ -97,27 +98,19 @@ struct inode *inode_make(struct model *model, uint64_t ino,
 	}
 	RB_INSERT(inode_tree, &model->inodes, inode);
 	model->inode_count++;
-	model->snapshot_bytes += ITEM_INODE_FIXED;
+	model->snapshot_bytes += ITEM_INODE_FIXED + ITEM_WAIT_FIXED;
 	if (ino != ROOT_INO)
 		TAILQ_INSERT_TAIL(&model->removed, inode, removed);
 	return inode;
 }
 
-static size_t xattr_bytes(uint32_t name_bytes, uint32_t value_bytes)
-{
-	return (ITEM_XATTR_FIXED + (size_t)name_bytes + value_bytes + 7) &
-	       ~7ul;
-}
-
 /* Gives back its memory, not its space. */
-static void inode_discard(struct inode *inode)
+static void inode_discard(struct model *model, struct inode *inode)
 {
 	struct xattr *xattr;
 
-	while ((xattr = SLIST_FIRST(&inode->xattrs))) {
-		SLIST_REMOVE_HEAD(&inode->xattrs, next);
-		free(xattr);
-	}
+	while ((xattr = RB_ROOT(&inode->xattrs)))
+		xattr_remove(model, inode, xattr);
 	/* Whatever the union has is one piece of memory. */
 	free(inode->extents);
 	free(inode);
@@ -125,29 +118,25 @@ static void inode_discard(struct inode *inode)
 
 void inode_destroy(struct model *model, struct inode *inode)
 {
-	struct xattr *xattr;
-
 	if (inode_is_regular(inode)) {
 		for (uint32_t i = 0; i < inode->extent_count; i++)
 			space_give(&model->space, inode->extents[i].offset,
 				   inode->extents[i].bytes);
 		model->extent_count -= inode->extent_count;
 		model->snapshot_bytes -= (uint64_t)inode->extent_count *
-					 ITEM_EXTENT_FIXED;
+					 (ITEM_EXTENT_FIXED + SNAPSHOT_MAPPED);
 	}
-	SLIST_FOREACH(xattr, &inode->xattrs, next)
-		model->snapshot_bytes -= xattr_bytes(xattr->name_bytes,
-						     xattr->value_bytes);
 	if (S_ISLNK(inode->attr.mode) && inode->target)
 		model->snapshot_bytes -=
 			target_snapshot_bytes(inode->attr.size);
-	model->snapshot_bytes -= ITEM_INODE_FIXED;
+	model->snapshot_bytes -= ITEM_INODE_FIXED + ITEM_WAIT_FIXED;
+	model->removed_bytes -= inode_is_regular(inode) ? inode->mapped : 0;
 	model->recent[0] = NULL;
 	model->recent[1] = NULL;
 	TAILQ_REMOVE(&model->removed, inode, removed);
 	RB_REMOVE(inode_tree, &model->inodes, inode);
 	model->inode_count--;
-	inode_discard(inode);
+	inode_discard(model, inode);
 }
 
 uint32_t inode_links(const struct inode *inode)
@@ -175,6 +164,14 @@ static int inode_reserve(struct inode *inode)
 	return 0;
 }
 
+static void inode_add_mapped(struct model *model, struct inode *inode,
+			     int64_t bytes)
+{
+	inode->mapped += (uint64_t)bytes;
+	if (!inode->links)
+		model->removed_bytes += (uint64_t)bytes;
+}
+
 int inode_extend(struct model *model, struct inode *inode, uint64_t offset,
 		 uint64_t bytes)
 {
@@ -185,7 +182,7 @@ int inode_extend(struct model *model, struct inode *inode, uint64_t offset,
 		last = &inode->extents[inode->extent_count - 1];
 		if (last->offset + last->bytes == offset) {
 			last->bytes += bytes;
-			inode->mapped += bytes;
+			inode_add_mapped(model, inode, (int64_t)bytes);
 			return 0;
 		}
 	}
@@ -195,9 +192,9 @@ int inode_extend(struct model *model, struct inode *inode, uint64_t offset,
 	last = &inode->extents[inode->extent_count++];
 	last->offset = offset;
 	last->bytes = bytes;
-	inode->mapped += bytes;
+	inode_add_mapped(model, inode, (int64_t)bytes);
 	model->extent_count++;
-	model->snapshot_bytes += ITEM_EXTENT_FIXED;
+	model->snapshot_bytes += ITEM_EXTENT_FIXED + SNAPSHOT_MAPPED;
 	return 0;
 }
 
@@ -218,54 +215,33 @@ int inode_cut(struct model *model, struct inode *inode, uint64_t mapped,
 		if (err)
 			return err;
 		last->bytes -= much;
-		inode->mapped -= much;
+		inode_add_mapped(model, inode, -(int64_t)much);
 		if (!last->bytes) {
 			inode->extent_count--;
 			model->extent_count--;
-			model->snapshot_bytes -= ITEM_EXTENT_FIXED;
+			model->snapshot_bytes -= ITEM_EXTENT_FIXED +
+						 SNAPSHOT_MAPPED;
 		}
 	}
 	return 0;
 }
 
-struct xattr *xattr_find(const struct inode *inode, const struct text *name)
+int model_settle(struct model *model)
 {
-	struct xattr *xattr;
+	struct inode *inode;
 
-	SLIST_FOREACH(xattr, &inode->xattrs, next) {
-		if (xattr->name_bytes == name->bytes &&
-		    !memcmp(xattr->text, name->at, name->bytes))
-			return xattr;
+	while ((inode = TAILQ_FIRST(&model->removed)))
+		inode_destroy(model, inode);
+	for (inode = inode_first(model); inode; inode = inode_next(inode)) {
+		int err = inode_is_regular(inode) ?
+			  inode_cut(model, inode,
+				    round_up64(inode->attr.size,
+					       model->space.unit), 0) : 0;
+
+		if (err)
+			return err;
 	}
-	return NULL;
-}
-
-void xattr_remove(struct model *model, struct inode *inode,
-		  struct xattr *xattr)
-{
-	model->snapshot_bytes -= xattr_bytes(xattr->name_bytes,
-					     xattr->value_bytes);
-	SLIST_REMOVE(&inode->xattrs, xattr, xattr, next);
-	free(xattr);
-}
-
-int xattr_put(struct model *model, struct inode *inode,
-	      const struct text *name, const struct text *value)
-{
-	struct xattr *old = xattr_find(inode, name), *xattr;
-
-	xattr = malloc(sizeof(*xattr) + name->bytes + value->bytes);
-	if (!xattr)
-		return -ENOMEM;
-	xattr->name_bytes = name->bytes;
-	xattr->value_bytes = value->bytes;
-	memcpy(xattr->text, name->at, name->bytes);
-	if (value->bytes)
-		memcpy(xattr->text + name->bytes, value->at, value->bytes);
-	if (old)
-		xattr_remove(model, inode, old);
-	SLIST_INSERT_HEAD(&inode->xattrs, xattr, next);
-	model->snapshot_bytes += xattr_bytes(name->bytes, value->bytes);
+	space_settle(&model->space);
 	return 0;
 }
 
@@ -295,7 +271,7 @@ void model_free(struct model *model)
 	for (inode = inode_first(model); inode; inode = next) {
 		next = inode_next(inode);
 		RB_REMOVE(inode_tree, &model->inodes, inode);
-		inode_discard(inode);
+		inode_discard(model, inode);
 	}
 	space_free(&model->space);
 }

@@ -55,6 +55,8 @@
 #define TARGET_MOST		65535u
 #define XATTR_NAME_MOST		255u
 #define XATTR_VALUE_MOST	65536u
+/* Of an inode, with a NUL each: as many as listxattr() can return. */
+#define XATTR_NAMES_MOST	65536u
 
 enum { COHERENCE_SOFTWARE = 0, COHERENCE_HARDWARE = 1 };
 enum { ROOT_STATE_OWNED = 1, ROOT_STATE_LEFT = 2 };
@@ -97,7 +99,7 @@ enum { XATTR_REMOVED = 1 };
 	X(ROOT, BASE_SEQ, 24, 8)	\
 	X(ROOT, BASE_CHAIN, 32, 4)	\
 	X(ROOT, LINES, 36, 4)		\
-	X(ROOT, UUID, 40, 16)		\
+	X(ROOT, SECRET, 40, 16)		\
 	X(ROOT, NONCE, 56, 8)
 
 #define CALL_FIELDS(X)		\
@@ -151,7 +153,7 @@ enum { XATTR_REMOVED = 1 };
 	X(RECORD, CRC, 0, 4)		\
 	X(RECORD, CHAIN, 4, 4)		\
 	X(RECORD, SEQ, 8, 8)		\
-	X(RECORD, GENERATION, 16, 8)	\
+	X(RECORD, MARK, 16, 8)		\
 	X(RECORD, EPOCH, 24, 4)		\
 	X(RECORD, LINES, 28, 2)		\
 	X(RECORD, FLAGS, 30, 2)		\

@@ -26,7 +26,7 @@ static void root_encode(const struct root *root, const uint8_t uuid[16],
 	put_le64(line + ROOT_BASE_SEQ, root->base_seq);
 	put_le32(line + ROOT_BASE_CHAIN, root->base_chain);
 	put_le32(line + ROOT_LINES, root->lines);
-	memcpy(line + ROOT_UUID, uuid, 16);
+	memcpy(line + ROOT_SECRET, root->secret, 16);
 	put_le64(line + ROOT_NONCE, root->nonce);
 	line_seal(line, uuid);
 }
@@ -48,6 +48,7 @@ static bool root_decode(struct root *root, const uint8_t uuid[16],
 	root->base_chain = get_le32(line + ROOT_BASE_CHAIN);
 	root->lines = get_le32(line + ROOT_LINES);
 	root->nonce = get_le64(line + ROOT_NONCE);
+	memcpy(root->secret, line + ROOT_SECRET, 16);
 	if (WRONG(ROOT_OWNER_SLOT, root->owner >= SLOT_COUNT))
 		return false;
 	return !WRONG(ROOT_STATE_KNOWN, root->state != ROOT_STATE_OWNED &&

@@ -22,6 +22,7 @@ struct root {
 	uint32_t base_chain;
 	uint32_t lines;		/* of the snapshot */
 	uint64_t nonce;		/* of the owner */
+	uint8_t secret[16];	/* of mkfs; no user ever sees it */
 };
 
 struct call {
@@ -118,8 +119,8 @@ int beat_write(const struct beat *beat, struct media *media,
  * The beat still names the other one, of the version before.
  */
 int list_write(const uint64_t *inodes, uint32_t count, uint32_t version,
-	       struct media *media, const uint8_t uuid[16], unsigned int slot,
-	       uint32_t *crc);
+	       struct media *media, const uint8_t secret[16],
+	       unsigned int slot, uint32_t *crc);
 
 /**
  * list_read - reads the list that @beat names
@@ -128,7 +129,7 @@ int list_write(const uint64_t *inodes, uint32_t count, uint32_t version,
  * Return: 0; -EAGAIN where it is another one: read the beat again.
  */
 int list_read(uint64_t *inodes, const struct beat *beat, struct media *media,
-	      const uint8_t uuid[16], unsigned int slot);
+	      const uint8_t secret[16], unsigned int slot);
 
 int claim_write(const struct claim *claim, struct media *media,
 		const uint8_t uuid[16], unsigned int slot);

@@ -21,8 +21,8 @@ static uint64_t list_offset(unsigned int slot, uint32_t version)
 }
 
 int list_write(const uint64_t *inodes, uint32_t count, uint32_t version,
-	       struct media *media, const uint8_t uuid[16], unsigned int slot,
-	       uint32_t *crc)
+	       struct media *media, const uint8_t secret[16],
+	       unsigned int slot, uint32_t *crc)
 {
 	uint8_t list[LIST_BYTES] = { 0 };
 	size_t bytes = LIST_INODES + 8 * (size_t)count;
@@ -33,13 +33,13 @@ int list_write(const uint64_t *inodes, uint32_t count, uint32_t version,
 	put_le32(list + LIST_COUNT, count);
 	for (uint32_t i = 0; i < count; i++)
 		put_le64(list + LIST_INODES + 8 * i, inodes[i]);
-	*crc = crc_seeded(uuid, list, bytes);
+	*crc = crc_seeded(secret, list, bytes);
 	return media_write(media, list_offset(slot, version), list,
 			   round_up64(bytes, LINE_SIZE), LIST_WRITE);
 }
 
 int list_read(uint64_t *inodes, const struct beat *beat, struct media *media,
-	      const uint8_t uuid[16], unsigned int slot)
+	      const uint8_t secret[16], unsigned int slot)
 {
 	size_t bytes = LIST_INODES + 8 * (size_t)beat->list_count;
 	uint8_t list[LIST_BYTES];
@@ -52,7 +52,7 @@ int list_read(uint64_t *inodes, const struct beat *beat, struct media *media,
 	if (err)
 		return err;
 	/* The sum covers version and count. */
-	if (WRONG(LIST_SUM, beat->list_crc != crc_seeded(uuid, list, bytes)))
+	if (WRONG(LIST_SUM, beat->list_crc != crc_seeded(secret, list, bytes)))
 		return -EAGAIN;
 	for (uint32_t i = 0; i < beat->list_count; i++)
 		inodes[i] = get_le64(list + LIST_INODES + 8 * i);

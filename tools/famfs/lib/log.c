@@ -21,11 +21,12 @@ void log_begin(struct log *log, struct media *media,
 {
 	memset(log, 0, sizeof(*log));
 	log->media = media;
-	memcpy(log->uuid, super->uuid, 16);
+	memcpy(log->secret, root->secret, 16);
+	log->generation = root->generation;
 	log->area = super->areas[root->generation % AREA_COUNT];
 	log->place.seq = root->base_seq;
 	log->place.chain = root->base_chain;
-	log->place.generation = root->generation;
+	log->place.mark = record_mark(root->secret, root->generation);
 	log->place.epoch = root->epoch;
 	log->snapshot = root->lines;
 	log->window_want = WINDOW_LEAST;
@@ -115,7 +116,7 @@ int log_next(struct log *log, struct record_header *header,
 	record_header_decode(header, *bytes);
 	if (!record_follows(header, &log->place, snapshot) ||
 	    log->tail + header->lines > log->window_at + log->window_lines ||
-	    !record_whole(header, *bytes, log->uuid))
+	    !record_whole(header, *bytes, log->secret))
 		return 0;
 	log->tail += header->lines;
 	log->place.seq = header->seq;
@@ -192,7 +193,7 @@ int log_replay(struct log *log, struct model *model, struct fault *fault,
 		return fault_set(fault, -EUCLEAN, FAULT_SNAPSHOT,
 				 log->area.offset + log->tail * LINE_SIZE,
 				 "the snapshot of generation %llu ends too early",
-				 (unsigned long long)log->place.generation);
+				 (unsigned long long)log->generation);
 	return 0;
 }
 
@@ -201,7 +202,7 @@ static bool log_line_is_later(const struct log *log, const uint8_t *line,
 			      struct record_header *header)
 {
 	record_header_decode(header, line);
-	return header->generation == log->place.generation &&
+	return header->mark == log->place.mark &&
 	       header->epoch == log->place.epoch && header->lines &&
 	       header->flags == 0 && header->seq > log->place.seq + 1;
 }
@@ -226,7 +227,7 @@ int log_is_damaged(struct log *log, uint64_t *where)
 		found = log_lines(log, at, header.lines, &bytes);
 		if (found < 0)
 			break;
-		if (!found || !record_whole(&header, bytes, log->uuid))
+		if (!found || !record_whole(&header, bytes, log->secret))
 			continue;
 		*where = log->area.offset + at * LINE_SIZE;
 		return WRONG(LOG_GOES_ON, 1);
@@ -246,7 +247,7 @@ int log_append(struct log *log, struct record *record, uint16_t flags,
 		return record->err == -EFBIG ? -ENOSPC : record->err;
 	if (!(flags & RECORD_SNAPSHOT))
 		place.seq++;
-	bytes = record_seal(record, log->uuid, &place, flags, unique, time);
+	bytes = record_seal(record, log->secret, &place, flags, unique, time);
 	if (bytes / LINE_SIZE > log_room(log))
 		return -ENOSPC;
 	err = media_write(log->media, log->area.offset + log->tail * LINE_SIZE,

@@ -14,6 +14,8 @@
 
 /**
  * struct log - a place in the log
+ * @secret: what its records are summed with
+ * @generation: as in the root
  * @place: the last record that counts
  * @tail: lines of the area up to its end
  * @snapshot: lines of the snapshot at the area's beginning
@@ -23,8 +25,9 @@
  */
 struct log {
 	struct media *media;
-	uint8_t uuid[16];
+	uint8_t secret[16];
 	struct area area;
+	uint64_t generation;
 	struct record_place place;
 	uint64_t tail, snapshot;
 	uint8_t *window;
@@ -93,5 +96,8 @@ int log_append(struct log *log, struct record *record, uint16_t flags,
  * until a root names it.
  */
 int snapshot_write(struct log *log, struct model *model, int64_t time);
+
+/* What a snapshot of @model takes at most, also when things are removed. */
+uint64_t snapshot_bytes(const struct model *model);
 
 #endif

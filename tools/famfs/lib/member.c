@@ -66,7 +66,6 @@ static int member_write_list(struct volume *volume, const uint64_t *inodes,
 			     uint32_t count)
 {
 	struct beat *beat = &volume->beat;
-	int err;
 
 	if (volume->listed && count == beat->list_count &&
 	    !memcmp(inodes, volume->list, count * sizeof(*inodes)))
@@ -75,9 +74,8 @@ static int member_write_list(struct volume *volume, const uint64_t *inodes,
 	beat->list_count = count;
 	volume->listed = true;
 	memcpy(volume->list, inodes, count * sizeof(*inodes));
-	err = list_write(inodes, count, beat->list_version, volume->media,
-			 volume->super.uuid, volume->slot, &beat->list_crc);
-	return err;
+	return list_write(inodes, count, beat->list_version, volume->media,
+			  volume->root.secret, volume->slot, &beat->list_crc);
 }
 
 static int member_beat(struct volume *volume)

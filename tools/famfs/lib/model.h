@@ -26,10 +26,12 @@ struct extent {
 };
 
 struct xattr {
-	SLIST_ENTRY(xattr) next;
+	RB_ENTRY(xattr) by_name;
 	uint32_t name_bytes, value_bytes;
 	uint8_t text[];		/* the name, then the value */
 };
+
+RB_HEAD(xattr_tree, xattr);
 
 struct name {
 	RB_ENTRY(name) by_text;		/* by hash, and then by text */
@@ -56,7 +58,7 @@ struct inode {
 	RB_ENTRY(inode) by_ino;
 	TAILQ_ENTRY(inode) removed;	/* while it has no name */
 	SLIST_HEAD(, name) names;
-	SLIST_HEAD(, xattr) xattrs;
+	struct xattr_tree xattrs;
 	uint64_t ino;
 	uint64_t released;		/* seq at which the last name went */
 	uint64_t mapped;		/* bytes of the extents */
@@ -88,7 +90,12 @@ struct model {
 	struct host hosts[SLOT_COUNT];
 	uint64_t inode_count, name_count, extent_count;
 	uint64_t next_ino, next_cookie;
-	uint64_t snapshot_bytes;	/* what a snapshot of it takes, about */
+	uint64_t removed_bytes;		/* that inodes without names have */
+	/*
+	 * Of inodes, names and extents in a snapshot. Those that have a name
+	 * count so much that the loss of it, or of the space, adds nothing.
+	 */
+	uint64_t snapshot_bytes;
 	bool ended;			/* the snapshot's END was there */
 	struct inode *recent[2];	/* found last: the next is often near */
 };
@@ -129,11 +136,30 @@ int model_check_snapshot(struct model *model,
 			 const struct application *application,
 			 const struct item *end);
 
+/*
+ * What a WAIT takes more than the shortest name, or than an extent: what can be
+ * removed must not need room to be removed.
+ */
+enum {
+	SNAPSHOT_NAMED = ITEM_WAIT_FIXED - ((ITEM_NAME_FIXED + 1 + 7) & ~7),
+	SNAPSHOT_MAPPED = ITEM_WAIT_FIXED - ITEM_EXTENT_FIXED,
+};
+
 /* What a target takes in a snapshot. */
 static inline uint64_t target_snapshot_bytes(uint64_t bytes)
 {
 	return (ITEM_TARGET_FIXED + bytes + 7) & ~7ull;
 }
+
+/**
+ * model_settle - nobody has anything of the file system
+ *
+ * Inodes without names end; what waits, and what is mapped ahead of sizes, is
+ * free.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int model_settle(struct model *model);
 
 /* Space that was cut off waits no more. Returns the bytes. */
 uint64_t model_let_go(struct model *model, uint64_t ino, uint64_t seq);
@@ -158,6 +184,9 @@ int inode_extend(struct model *model, struct inode *inode, uint64_t offset,
 int inode_cut(struct model *model, struct inode *inode, uint64_t mapped,
 	      uint64_t seq);
 struct xattr *xattr_find(const struct inode *inode, const struct text *name);
+/* In any order; NULL after the last. */
+struct xattr *xattr_first(const struct inode *inode);
+struct xattr *xattr_next(struct xattr *xattr);
 /* Return: 0 or -ENOMEM. */
 int xattr_put(struct model *model, struct inode *inode,
 	      const struct text *name, const struct text *value);

@@ -115,8 +115,11 @@ struct name *name_make(struct model *model, struct inode *parent,
 	parent->directory->count++;
 	if (inode_is_directory(inode))
 		parent->directory->subdirectories++;
-	if (!inode->links++)
+	if (!inode->links++) {
 		TAILQ_REMOVE(&model->removed, inode, removed);
+		model->snapshot_bytes -= ITEM_WAIT_FIXED - SNAPSHOT_NAMED;
+		model->removed_bytes -= inode->mapped;
+	}
 	inode->released = 0;
 	model->name_count++;
 	model->snapshot_bytes += name_snapshot_bytes(text->bytes);
@@ -137,6 +140,8 @@ void name_destroy(struct model *model, struct name *name, uint64_t seq)
 	if (!--inode->links) {
 		inode->released = seq;
 		TAILQ_INSERT_TAIL(&model->removed, inode, removed);
+		model->snapshot_bytes += ITEM_WAIT_FIXED - SNAPSHOT_NAMED;
+		model->removed_bytes += inode->mapped;
 	}
 	model->name_count--;
 	model->snapshot_bytes -= name_snapshot_bytes(name->bytes);

@@ -58,6 +58,17 @@ static int xattr_name_check(const char *name, struct text *text)
 	return 0;
 }
 
+/* More names could not be listed. */
+static bool xattr_has_room(const struct inode *inode, const struct text *name)
+{
+	size_t bytes = name->bytes + 1;
+
+	for (struct xattr *xattr = xattr_first(inode); xattr;
+	     xattr = xattr_next(xattr))
+		bytes += xattr->name_bytes + 1;
+	return bytes <= XATTR_NAMES_MOST;
+}
+
 static int xattr_check(struct volume *volume, uint64_t ino,
 		       const struct text *text, unsigned int flags)
 {
@@ -68,7 +79,9 @@ static int xattr_check(struct volume *volume, uint64_t ino,
 		return err;
 	if (xattr_find(inode, text))
 		return flags & VOLUME_XATTR_CREATE ? -EEXIST : 0;
-	return flags & VOLUME_XATTR_REPLACE ? -ENODATA : 0;
+	if (flags & VOLUME_XATTR_REPLACE)
+		return -ENODATA;
+	return xattr_has_room(inode, text) ? 0 : -ENOSPC;
 }
 
 int volume_setxattr(struct volume *volume, const struct op *op, uint64_t ino,

@@ -38,6 +38,7 @@ struct map_plan {
 	struct space *space;
 	struct run *runs;
 	uint32_t count, room;
+	uint32_t most;		/* runs that there is room for in the log */
 	uint64_t behind;	/* where the file ends in the device */
 };
 
@@ -46,12 +47,8 @@ static struct run map_find_behind(const struct map_plan *plan, uint64_t most)
 {
 	struct run run = { plan->behind, 0 };
 
-	if (!plan->behind)
-		return run;
-	while (run.bytes < most &&
-	       space_is_free(plan->space, run.offset + run.bytes,
-			     plan->space->unit))
-		run.bytes += plan->space->unit;
+	if (plan->behind)
+		run.bytes = space_free_run(plan->space, run.offset, most);
 	return run;
 }
 
@@ -104,7 +101,7 @@ static int map_fill(struct map_plan *plan, uint64_t at, uint64_t goal)
 		struct run run = map_find(plan, at, goal - at);
 		int err;
 
-		if (!run.bytes)
+		if (!run.bytes || plan->count == plan->most)
 			return -ENOSPC;
 		err = map_note(plan, &run);
 		if (err)
@@ -137,6 +134,7 @@ int volume_add_map(struct volume *volume, const struct inode *inode,
 		return 0;
 	if (goal - mapped > plan.space->free)
 		return -ENOSPC;
+	plan.most = volume_extents_most(volume);
 	if (inode && inode->extent_count) {
 		const struct extent *last =
 			&inode->extents[inode->extent_count - 1];
@@ -165,13 +163,32 @@ static void size_add(struct volume *volume, const struct op *op,
 	record_add(&volume->record, &item);
 }
 
-/* Cuts off what lies behind the unit in which @size ends. */
+/* Where the extent ends that has the byte before @mapped. */
+static uint64_t extent_end(const struct inode *inode, uint64_t mapped)
+{
+	uint64_t end = inode->mapped;
+
+	for (uint32_t i = inode->extent_count; i--; ) {
+		if (end - inode->extents[i].bytes < mapped)
+			return end;
+		end -= inode->extents[i].bytes;
+	}
+	return end;
+}
+
+/*
+ * Cuts off what lies behind the unit in which @size ends. A piece of an extent
+ * would take room in the log: without it the whole extent stays, mapped ahead.
+ */
 static bool cut_add(struct volume *volume, const struct inode *inode,
 		    uint64_t size)
 {
 	struct item item = { .type = ITEM_CUT_TYPE, .ino = inode->ino };
 
 	item.cut.mapped = round_up64(size, volume->super.unit);
+	if (item.cut.mapped < inode->mapped &&
+	    !volume_has_room(volume, ITEM_WAIT_FIXED))
+		item.cut.mapped = extent_end(inode, item.cut.mapped);
 	if (item.cut.mapped >= inode->mapped)
 		return false;
 	record_add(&volume->record, &item);

@@ -9,6 +9,9 @@
 
 #include "volume_internal.h"
 
+/* Of an inode: names are looked for one by one when one is removed. */
+#define LINKS_MOST	65000u
+
 int volume_inode(struct volume *volume, uint64_t ino, struct inode **inode)
 {
 	*inode = inode_look(&volume->model, ino);
@@ -112,6 +115,13 @@ static int node_add_inode(struct volume *volume, const struct op *op,
 			      volume_map_goal(volume, 0, node->map, false));
 }
 
+/* Are there numbers for an inode and two names more? */
+static bool node_has_numbers(const struct model *model)
+{
+	return model->next_ino < UINT64_MAX &&
+	       model->next_cookie < INT64_MAX - 1;
+}
+
 /* Is there room for one name more in a directory that is still there? */
 static int node_check_new(const struct inode *directory,
 			  const struct text *text)
@@ -142,6 +152,8 @@ int volume_create(struct volume *volume, const struct op *op, uint64_t parent,
 
 	if (!err && !node_mode_is_known(node->mode))
 		err = -EINVAL;
+	if (!err && !node_has_numbers(&volume->model))
+		err = -ENOSPC;
 	if (!err && name)
 		err = volume_name(volume, parent, name, &directory, &text);
 	if (!err && name)
@@ -174,6 +186,10 @@ int volume_link(struct volume *volume, const struct op *op, uint64_t ino,
 		err = volume_name(volume, parent, name, &directory, &text);
 	if (!err)
 		err = node_check_new(directory, &text);
+	if (!err && inode->links >= LINKS_MOST)
+		err = -EMLINK;
+	if (!err && !node_has_numbers(&volume->model))
+		err = -ENOSPC;
 	if (err)
 		return volume_finish(volume, err);
 	node_add_name(volume, parent, &text, ino, 0);
@@ -261,6 +277,9 @@ int volume_rmdir(struct volume *volume, const struct op *op, uint64_t parent,
 /* Is @inode @above, or somewhere below it? */
 static bool node_is_below(const struct inode *inode, const struct inode *above)
 {
+	/* Nothing is below a file, or what is empty. */
+	if (!inode_is_directory(above) || !above->directory->count)
+		return inode == above;
 	while (inode != above) {
 		struct name *name = SLIST_FIRST(&inode->names);
 
@@ -294,7 +313,7 @@ static int rename_exchange(struct volume *volume, const struct op *op,
 	node_add_unname(volume, two);
 	node_add_name(volume, two->parent->ino, &second, one->inode->ino, 0);
 	node_add_name(volume, one->parent->ino, &first, two->inode->ino, 1);
-	return volume_commit(volume, op, true);
+	return volume_commit(volume, op, false);
 }
 
 static int rename_move(struct volume *volume, const struct op *op,
@@ -334,6 +353,8 @@ int volume_rename(struct volume *volume, const struct op *op, uint64_t parent,
 		removed->ino = 0;
 	if (!err && (flags & ~3u || flags == 3))
 		err = -EINVAL;
+	if (!err && !node_has_numbers(&volume->model))
+		err = -ENOSPC;
 	if (!err)
 		err = node_find(volume, parent, name, &from);
 	if (!err)

@@ -68,7 +68,12 @@ void record_free(struct record *record)
 	record->room = 0;
 }
 
-size_t record_seal(struct record *record, const uint8_t uuid[16],
+uint64_t record_mark(const uint8_t secret[16], uint64_t generation)
+{
+	return get_le64(secret) + generation;
+}
+
+size_t record_seal(struct record *record, const uint8_t secret[16],
 		   const struct record_place *place, uint16_t flags,
 		   uint64_t unique, int64_t time)
 {
@@ -78,13 +83,13 @@ size_t record_seal(struct record *record, const uint8_t uuid[16],
 	memset(to + record->used, 0, bytes - record->used);
 	put_le32(to + RECORD_CHAIN, place->chain);
 	put_le64(to + RECORD_SEQ, place->seq);
-	put_le64(to + RECORD_GENERATION, place->generation);
+	put_le64(to + RECORD_MARK, place->mark);
 	put_le32(to + RECORD_EPOCH, place->epoch);
 	put_le16(to + RECORD_LINES, (uint16_t)(bytes / LINE_SIZE));
 	put_le16(to + RECORD_FLAGS, flags);
 	put_le64(to + RECORD_UNIQUE, unique);
 	put_le64(to + RECORD_TIME, (uint64_t)time);
-	put_le32(to + RECORD_CRC, crc_seeded(uuid, to + 4, bytes - 4));
+	put_le32(to + RECORD_CRC, crc_seeded(secret, to + 4, bytes - 4));
 	return bytes;
 }
 
@@ -93,7 +98,7 @@ void record_header_decode(struct record_header *header, const uint8_t *from)
 	header->crc = get_le32(from + RECORD_CRC);
 	header->chain = get_le32(from + RECORD_CHAIN);
 	header->seq = get_le64(from + RECORD_SEQ);
-	header->generation = get_le64(from + RECORD_GENERATION);
+	header->mark = get_le64(from + RECORD_MARK);
 	header->epoch = get_le32(from + RECORD_EPOCH);
 	header->lines = get_le16(from + RECORD_LINES);
 	header->flags = get_le16(from + RECORD_FLAGS);
@@ -111,8 +116,7 @@ bool record_follows(const struct record_header *header,
 		return false;
 	if (WRONG(RECORD_IN_SEQUENCE, header->seq != seq))
 		return false;
-	if (WRONG(RECORD_OF_GENERATION,
-		  header->generation != place->generation))
+	if (WRONG(RECORD_OF_GENERATION, header->mark != place->mark))
 		return false;
 	if (WRONG(RECORD_OF_EPOCH, header->epoch != place->epoch))
 		return false;
@@ -123,10 +127,10 @@ bool record_follows(const struct record_header *header,
 }
 
 bool record_whole(const struct record_header *header, const uint8_t *from,
-		  const uint8_t uuid[16])
+		  const uint8_t secret[16])
 {
 	size_t bytes = (size_t)header->lines * LINE_SIZE;
 
 	return !WRONG(RECORD_SUM, header->crc !=
-		      crc_seeded(uuid, from + 4, bytes - 4));
+		      crc_seeded(secret, from + 4, bytes - 4));
 }

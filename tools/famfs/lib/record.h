@@ -15,14 +15,14 @@
 /* Where a record stands in the log; what the one behind it follows on from. */
 struct record_place {
 	uint64_t seq;
-	uint64_t generation;
+	uint64_t mark;		/* of the secret and the generation */
 	uint32_t epoch;
 	uint32_t chain;		/* crc of the last record */
 };
 
 struct record_header {
 	uint32_t crc, chain;
-	uint64_t seq, generation;
+	uint64_t seq, mark;
 	uint32_t epoch;
 	uint16_t lines, flags;
 	uint64_t unique;
@@ -47,13 +47,19 @@ void record_free(struct record *record);
 /* Would @bytes more leave it within the most that a record may have? */
 bool record_fits(const struct record *record, size_t bytes);
 
+/*
+ * What tells a record from bytes of users that are made like one: no line of
+ * theirs has it, so none is ever summed.
+ */
+uint64_t record_mark(const uint8_t secret[16], uint64_t generation);
+
 /**
  * record_seal - gives a record its header
  * @place: what it follows on from; @place->seq is its own number
  *
  * Return: its bytes, a multiple of LINE_SIZE.
  */
-size_t record_seal(struct record *record, const uint8_t uuid[16],
+size_t record_seal(struct record *record, const uint8_t secret[16],
 		   const struct record_place *place, uint16_t flags,
 		   uint64_t unique, int64_t time);
 
@@ -74,6 +80,6 @@ bool record_follows(const struct record_header *header,
 
 /* Is the crc right? @from has header->lines lines. */
 bool record_whole(const struct record_header *header, const uint8_t *from,
-		  const uint8_t uuid[16]);
+		  const uint8_t secret[16]);
 
 #endif

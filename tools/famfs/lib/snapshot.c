@@ -16,6 +16,9 @@
 /* Larger records would only take memory. */
 #define SNAPSHOT_RECORD	(1u << 20)
 
+/* A record is flushed before an item that does not fit; of each one less. */
+#define SNAPSHOT_RECORD_LEAST	(SNAPSHOT_RECORD / 2)
+
 struct snapshot {
 	struct log *log;
 	struct model *model;
@@ -68,7 +71,7 @@ static void snapshot_add_inode(struct snapshot *snapshot,
 		item.target.text.bytes = (uint32_t)inode->attr.size;
 		snapshot_add(snapshot, &item);
 	}
-	SLIST_FOREACH(xattr, &inode->xattrs, next) {
+	for (xattr = xattr_first(inode); xattr; xattr = xattr_next(xattr)) {
 		item.type = ITEM_XATTR_TYPE;
 		item.xattr.flags = 0;
 		item.xattr.name.at = xattr->text;
@@ -116,23 +119,49 @@ static void snapshot_add_waits(struct snapshot *snapshot)
 	}
 }
 
+static void snapshot_host(const struct model *model, unsigned int slot,
+			  struct item *item)
+{
+	const struct host *host = &model->hosts[slot];
+
+	item->type = ITEM_HOST_TYPE;
+	item->host.slot = (uint16_t)slot;
+	item->host.state = host->state;
+	memcpy(item->host.uuid, host->uuid, 16);
+	item->host.nonce = host->nonce;
+	item->host.name.at = host->name;
+	item->host.name.bytes = (uint32_t)strlen(host->name);
+}
+
 static void snapshot_add_hosts(struct snapshot *snapshot)
 {
-	struct item item = { .type = ITEM_HOST_TYPE };
+	const struct model *model = snapshot->model;
+	struct item item = { 0 };
 
 	for (unsigned int slot = 0; slot < SLOT_COUNT; slot++) {
-		const struct host *host = &snapshot->model->hosts[slot];
-
-		if (!host->state)
+		if (!model->hosts[slot].state)
 			continue;
-		item.host.slot = (uint16_t)slot;
-		item.host.state = host->state;
-		memcpy(item.host.uuid, host->uuid, 16);
-		item.host.nonce = host->nonce;
-		item.host.name.at = host->name;
-		item.host.name.bytes = (uint32_t)strlen(host->name);
+		snapshot_host(model, slot, &item);
 		snapshot_add(snapshot, &item);
 	}
+}
+
+uint64_t snapshot_bytes(const struct model *model)
+{
+	uint64_t bytes = model->snapshot_bytes +
+			 model->space.wait_count * ITEM_WAIT_FIXED;
+	struct item item = { 0 };
+
+	for (unsigned int slot = 0; slot < SLOT_COUNT; slot++) {
+		if (!model->hosts[slot].state)
+			continue;
+		snapshot_host(model, slot, &item);
+		bytes += item_size(&item);
+	}
+	/* Headers, and what is left of last lines. */
+	bytes += (bytes / SNAPSHOT_RECORD_LEAST + 1) *
+		 (RECORD_HEADER + LINE_SIZE);
+	return bytes + END_LINES * LINE_SIZE;
 }
 
 static void snapshot_add_end(struct snapshot *snapshot)

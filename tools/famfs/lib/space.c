@@ -18,16 +18,19 @@ static int wait_compare(struct wait *a, struct wait *b)
 	return a->offset < b->offset ? -1 : a->offset > b->offset;
 }
 
+static int wait_compare_ino(struct wait *a, struct wait *b)
+{
+	if (a->ino != b->ino)
+		return a->ino < b->ino ? -1 : 1;
+	return wait_compare(a, b);
+}
+
 TREE_GENERATE(wait_tree, wait, by_offset, wait_compare)
+TREE_GENERATE(wait_ino_tree, wait, by_ino, wait_compare_ino)
 
 static uint64_t space_unit(const struct space *space, uint64_t offset)
 {
 	return (offset - space->start) / space->unit;
-}
-
-static bool space_bit(const struct space *space, uint64_t unit)
-{
-	return space->bits[unit / 64] >> (unit % 64) & 1;
 }
 
 int space_init(struct space *space, uint64_t start, uint64_t end,
@@ -38,6 +41,7 @@ int space_init(struct space *space, uint64_t start, uint64_t end,
 
 	memset(space, 0, sizeof(*space));
 	RB_INIT(&space->waits);
+	RB_INIT(&space->waits_of);
 	space->start = start;
 	space->end = start + units * unit;
 	space->unit = unit;
@@ -78,29 +82,13 @@ bool space_has(const struct space *space, uint64_t offset, uint64_t bytes)
 	       bytes % space->unit == 0;
 }
 
-bool space_is_free(const struct space *space, uint64_t offset, uint64_t bytes)
+/* The first unit from @unit on that is taken, or free; or @last. */
+static uint64_t space_seek(const struct space *space, uint64_t unit,
+			   uint64_t last, bool taken)
 {
-	uint64_t unit, last;
-
-	if (!space_has(space, offset, bytes))
-		return false;
-	unit = space_unit(space, offset);
-	last = unit + bytes / space->unit;
-	for (; unit < last; unit++) {
-		if (space_bit(space, unit))
-			return false;
-	}
-	return true;
-}
-
-uint64_t space_next_free(const struct space *space, uint64_t offset,
-			 uint64_t end)
-{
-	uint64_t unit = space_unit(space, offset);
-	uint64_t last = space_unit(space, end);
-
 	while (unit < last) {
-		uint64_t left = ~space->bits[unit / 64] >> (unit % 64);
+		uint64_t bits = space->bits[unit / 64];
+		uint64_t left = (taken ? bits : ~bits) >> (unit % 64);
 
 		if (left) {
 			unit += (uint64_t)__builtin_ctzll(left);
@@ -108,26 +96,65 @@ uint64_t space_next_free(const struct space *space, uint64_t offset,
 		}
 		unit = (unit / 64 + 1) * 64;
 	}
-	return unit < last ? space->start + unit * space->unit : end;
+	return unit < last ? unit : last;
+}
+
+bool space_is_free(const struct space *space, uint64_t offset, uint64_t bytes)
+{
+	return space_has(space, offset, bytes) &&
+	       space_free_run(space, offset, bytes) == bytes;
+}
+
+uint64_t space_free_run(const struct space *space, uint64_t offset,
+			uint64_t bytes)
+{
+	uint64_t unit, last;
+
+	if (offset < space->start || offset >= space->end)
+		return 0;
+	if (bytes > space->end - offset)
+		bytes = space->end - offset;
+	unit = space_unit(space, offset);
+	last = unit + bytes / space->unit;
+	return (space_seek(space, unit, last, true) - unit) * space->unit;
+}
+
+uint64_t space_next_free(const struct space *space, uint64_t offset,
+			 uint64_t end)
+{
+	return space->start + space_seek(space, space_unit(space, offset),
+					 space_unit(space, end), false) *
+			      space->unit;
+}
+
+/* Units of one word, which lie in one slot. */
+static void space_mark_word(struct space *space, uint64_t unit, uint64_t count,
+			    bool taken)
+{
+	uint64_t bits = (count < 64 ? (1ull << count) - 1 : ~0ull)
+			<< (unit % 64);
+
+	if (taken)
+		space->bits[unit / 64] |= bits;
+	else
+		space->bits[unit / 64] &= ~bits;
 }
 
 static void space_mark(struct space *space, uint64_t offset, uint64_t bytes,
 		       bool taken)
 {
-	uint64_t unit = space_unit(space, offset);
+	uint64_t unit = space_unit(space, offset), count;
 	uint64_t last = unit + bytes / space->unit;
 	uint32_t per = HUGE_SIZE / space->unit;
+	/* Large units: several slots share a word. */
+	uint32_t step = per < 64 ? per : 64;
 
-	for (; unit < last; unit++) {
-		uint64_t bit = 1ull << (unit % 64);
-
-		if (taken) {
-			space->bits[unit / 64] |= bit;
-			space->slots[unit / per]--;
-		} else {
-			space->bits[unit / 64] &= ~bit;
-			space->slots[unit / per]++;
-		}
+	for (; unit < last; unit += count) {
+		count = step - unit % step;
+		if (count > last - unit)
+			count = last - unit;
+		space_mark_word(space, unit, count, taken);
+		space->slots[unit / per] += taken ? -count : count;
 	}
 	space->free += taken ? -bytes : bytes;
 }
@@ -158,6 +185,7 @@ static int wait_insert(struct space *space, uint64_t offset, uint64_t bytes,
 	*wait = (struct wait){ .offset = offset, .bytes = bytes, .ino = ino,
 			       .seq = seq };
 	RB_INSERT(wait_tree, &space->waits, wait);
+	RB_INSERT(wait_ino_tree, &space->waits_of, wait);
 	space->waiting += bytes;
 	space->wait_count++;
 	return 0;
@@ -166,6 +194,7 @@ static int wait_insert(struct space *space, uint64_t offset, uint64_t bytes,
 static void wait_remove(struct space *space, struct wait *wait)
 {
 	RB_REMOVE(wait_tree, &space->waits, wait);
+	RB_REMOVE(wait_ino_tree, &space->waits_of, wait);
 	space->waiting -= wait->bytes;
 	space->wait_count--;
 	free(wait);
@@ -210,10 +239,9 @@ static bool space_is_takable(struct space *space, uint64_t offset,
 	for (uint64_t at = offset; at < end; ) {
 		struct wait *wait;
 
-		if (!space_bit(space, space_unit(space, at))) {
-			at += space->unit;
-			continue;
-		}
+		at += space_free_run(space, at, end - at);
+		if (at == end)
+			break;
 		wait = wait_at(space, at);
 		if (!wait || wait->offset > at)
 			return false;
@@ -255,20 +283,46 @@ int space_wait_new(struct space *space, uint64_t offset, uint64_t bytes,
 	return wait_insert(space, offset, bytes, ino, seq);
 }
 
+/* The first waiting run of @ino, or of a higher number. */
+static struct wait *wait_of(const struct space *space, uint64_t ino)
+{
+	struct wait *node = RB_ROOT(&space->waits_of), *found = NULL;
+
+	while (node) {
+		if (node->ino >= ino) {
+			found = node;
+			node = RB_LEFT(node, by_ino);
+		} else {
+			node = RB_RIGHT(node, by_ino);
+		}
+	}
+	return found;
+}
+
 uint64_t space_let_go(struct space *space, uint64_t ino, uint64_t seq)
 {
-	struct wait *wait = RB_MIN(wait_tree, &space->waits), *next;
+	struct wait *wait = wait_of(space, ino), *next;
 	uint64_t bytes = 0;
 
-	for (; wait; wait = next) {
-		next = RB_NEXT(wait_tree, &space->waits, wait);
-		if (wait->ino != ino || wait->seq > seq)
+	for (; wait && wait->ino == ino; wait = next) {
+		next = RB_NEXT(wait_ino_tree, NULL, wait);
+		if (wait->seq > seq)
 			continue;
 		bytes += wait->bytes;
 		space_mark(space, wait->offset, wait->bytes, false);
 		wait_remove(space, wait);
 	}
 	return bytes;
+}
+
+void space_settle(struct space *space)
+{
+	struct wait *wait;
+
+	while ((wait = RB_ROOT(&space->waits))) {
+		space_mark(space, wait->offset, wait->bytes, false);
+		wait_remove(space, wait);
+	}
 }
 
 struct wait *space_wait_first(struct space *space)

@@ -17,12 +17,13 @@
 
 /* A run of space that was released by @ino at @seq, and waits. */
 struct wait {
-	RB_ENTRY(wait) by_offset;
+	RB_ENTRY(wait) by_offset, by_ino;
 	uint64_t offset, bytes;
 	uint64_t ino, seq;
 };
 
 RB_HEAD(wait_tree, wait);
+RB_HEAD(wait_ino_tree, wait);
 
 struct space {
 	uint64_t start, end;
@@ -36,6 +37,7 @@ struct space {
 	uint64_t slot_cursor;	/* where the search for whole slots goes on */
 	uint64_t unit_cursor;	/* the slot in which small files were put */
 	struct wait_tree waits;
+	struct wait_ino_tree waits_of;
 };
 
 struct run {
@@ -73,6 +75,9 @@ int space_wait_new(struct space *space, uint64_t offset, uint64_t bytes,
 /* What @ino released up to @seq is free. Returns the bytes. */
 uint64_t space_let_go(struct space *space, uint64_t ino, uint64_t seq);
 
+/* Nothing waits any more. */
+void space_settle(struct space *space);
+
 /* The waiting runs, by offset; NULL after the last. */
 struct wait *space_wait_first(struct space *space);
 struct wait *space_wait_next(struct wait *wait);
@@ -87,6 +92,10 @@ struct run space_find_slots(struct space *space, uint64_t bytes);
 
 /* Exactly there? */
 bool space_is_free(const struct space *space, uint64_t offset, uint64_t bytes);
+
+/* How many of @bytes from @offset on are free, up to the first that is not. */
+uint64_t space_free_run(const struct space *space, uint64_t offset,
+			uint64_t bytes);
 
 /* The first free unit from @offset on, or @end. */
 uint64_t space_next_free(const struct space *space, uint64_t offset,

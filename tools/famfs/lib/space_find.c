@@ -10,6 +10,12 @@
 #include "layout.h"
 #include "space.h"
 
+/*
+ * Slots in use that are looked at for a run: an aged device has many that are
+ * almost full, and nobody waits while all of them are searched.
+ */
+#define SPACE_TRIES		4u
+
 static uint32_t space_per_slot(const struct space *space)
 {
 	return HUGE_SIZE / space->unit;
@@ -53,7 +59,7 @@ struct run space_find_slots(struct space *space, uint64_t bytes)
 }
 
 /* The first run of @want units in a slot, or the longest. */
-static struct run space_find_in_slot(struct space *space, uint64_t slot,
+static struct run space_find_in_slot(const struct space *space, uint64_t slot,
 				     uint64_t want)
 {
 	uint64_t offset = space_slot_offset(space, slot);
@@ -67,10 +73,8 @@ static struct run space_find_in_slot(struct space *space, uint64_t slot,
 
 		if (from == end)
 			break;
-		offset = from;
-		while (offset < end && offset - from < want &&
-		       space_is_free(space, offset, space->unit))
-			offset += space->unit;
+		offset = from + space_free_run(space, from, end - from < want ?
+					       end - from : want);
 		if (offset - from > best.bytes) {
 			best.offset = from;
 			best.bytes = offset - from;
@@ -79,27 +83,28 @@ static struct run space_find_in_slot(struct space *space, uint64_t slot,
 	return best;
 }
 
-/* A slot that is in use and has @want bytes; else the longest run of such. */
-static struct run space_find_partial(struct space *space, uint64_t want,
-				     uint64_t tries)
+/* A slot that is in use and has @want bytes; else the longest run of some. */
+static struct run space_find_partial(const struct space *space, uint64_t want,
+				     uint64_t *where)
 {
 	uint64_t count = space->slot_count;
 	struct run best = { 0, 0 };
+	unsigned int tries = 0;
 
-	for (uint64_t i = 0; i < count && tries; i++) {
+	for (uint64_t i = 0; i < count && tries < SPACE_TRIES; i++) {
 		uint64_t slot = (space->unit_cursor + i) % count;
 		struct run run;
 
 		if (!space->slots[slot] || space_slot_is_whole(space, slot))
 			continue;
-		tries--;
+		tries++;
 		run = space_find_in_slot(space, slot, want);
-		if (run.bytes > best.bytes)
+		if (run.bytes > best.bytes) {
 			best = run;
-		if (best.bytes >= want) {
-			space->unit_cursor = slot;
-			break;
+			*where = slot;
 		}
+		if (best.bytes >= want)
+			break;
 	}
 	return best;
 }
@@ -107,17 +112,19 @@ static struct run space_find_partial(struct space *space, uint64_t want,
 struct run space_find_units(struct space *space, uint64_t bytes)
 {
 	uint64_t want = bytes < HUGE_SIZE ? bytes : HUGE_SIZE;
+	uint64_t where = space->unit_cursor;
 	struct run run = { 0, 0 }, part;
 
-	/* A few slots alone: an aged device has many that are almost full. */
-	part = space_find_partial(space, want, 8);
-	if (part.bytes >= want)
-		return part;
-	run = space_find_slots(space, HUGE_SIZE);
+	part = space_find_partial(space, want, &where);
+	if (part.bytes < want)
+		run = space_find_slots(space, HUGE_SIZE);
 	if (run.bytes) {
-		space->unit_cursor = (run.offset - space->start) / HUGE_SIZE;
+		where = (run.offset - space->start) / HUGE_SIZE;
 		run.bytes = want;
-		return run;
+	} else {
+		/* Not as much as is wanted: more is looked for from here on. */
+		run = part;
 	}
-	return space_find_partial(space, want, space->slot_count);
+	space->unit_cursor = where;
+	return run;
 }

@@ -214,6 +214,36 @@ int super_read_copy(struct super *super, struct media *media)
 	return -ENOENT;
 }
 
+/*
+ * May what is at 0 be what the copy is of? Where nothing is known of it, all of
+ * it may have been overwritten: whoever writes there has to look for others.
+ */
+static bool super_may_be(const struct super *copy, struct media *media,
+			 const struct fault *fault)
+{
+	uint8_t uuid[16];
+
+	if (fault->kind != FAULT_VERSION)
+		return fault->kind == FAULT_SUPER ||
+		       fault->kind == FAULT_FOREIGN;
+	return !media_read(media, SUPER_OFFSET + SUPER_UUID, uuid,
+			   sizeof(uuid), SUPER_UUID_DROP) &&
+	       !memcmp(uuid, copy->uuid, sizeof(uuid));
+}
+
+int super_read_either(struct super *super, struct media *media,
+		      struct fault *fault)
+{
+	int err = super_read(super, media, fault);
+	struct super copy;
+
+	if (!err || super_read_copy(&copy, media) ||
+	    !super_may_be(&copy, media, fault))
+		return err;
+	*super = copy;
+	return 1;
+}
+
 int super_write(const struct super *super, struct media *media)
 {
 	uint8_t block[SUPER_SIZE];

@@ -55,6 +55,18 @@ int super_decode(struct super *super, const uint8_t block[SUPER_SIZE],
 /* Reads and decodes the one at 0. The copy is for fsck. */
 int super_read(struct super *super, struct media *media, struct fault *fault);
 
+/**
+ * super_read_either - the one at 0, or the copy where that one is damaged
+ * @fault: what is wrong with the one at 0, also where the copy is whole
+ *
+ * One that says another version, or nothing that is known, is damaged only if
+ * the rest of it is that of the copy: else something else has been put there.
+ *
+ * Return: 0; 1 for the copy; or what is wrong with the one at 0.
+ */
+int super_read_either(struct super *super, struct media *media,
+		      struct fault *fault);
+
 /* Looks for the copy in the last unit, whatever the unit is. */
 int super_read_copy(struct super *super, struct media *media);
 

@@ -70,8 +70,18 @@ int volume_readlink(struct volume *volume, uint64_t ino, char *buf)
 	return view_finish(volume, err);
 }
 
+uint64_t volume_last_cookie(struct volume *volume)
+{
+	uint64_t last;
+
+	pthread_rwlock_rdlock(&volume->lock);
+	last = volume->model.next_cookie - 1;
+	pthread_rwlock_unlock(&volume->lock);
+	return last;
+}
+
 int volume_readdir(struct volume *volume, uint64_t ino, uint64_t cookie,
-		   uint64_t *parent,
+		   uint64_t last, uint64_t *parent,
 		   int (*each)(void *context, const struct volume_entry *entry),
 		   void *context)
 {
@@ -88,7 +98,7 @@ int volume_readdir(struct volume *volume, uint64_t ino, uint64_t cookie,
 	name = SLIST_FIRST(&inode->names);
 	if (parent)
 		*parent = name ? name->parent->ino : ino;
-	while ((name = name_after(inode, cookie))) {
+	while ((name = name_after(inode, cookie)) && name->cookie <= last) {
 		memcpy(text, name->text, name->bytes);
 		text[name->bytes] = '\0';
 		entry.cookie = name->cookie;
@@ -152,7 +162,7 @@ int volume_listxattr(struct volume *volume, uint64_t ino, char *list,
 
 	if (err)
 		return view_finish(volume, err);
-	SLIST_FOREACH(xattr, &inode->xattrs, next) {
+	for (xattr = xattr_first(inode); xattr; xattr = xattr_next(xattr)) {
 		size_t bytes = (size_t)xattr->name_bytes + 1;
 
 		if (room && used + bytes > room)
@@ -263,16 +273,6 @@ int volume_each_ahead(struct volume *volume,
 	return view_finish(volume, stop);
 }
 
-static uint64_t model_removed_bytes(const struct model *model)
-{
-	struct inode *inode;
-	uint64_t bytes = 0;
-
-	TAILQ_FOREACH(inode, &model->removed, removed)
-		bytes += inode_bytes(inode);
-	return bytes;
-}
-
 void volume_statfs(struct volume *volume, struct volume_stat *stat)
 {
 	const struct model *model = &volume->model;
@@ -285,13 +285,13 @@ void volume_statfs(struct volume *volume, struct volume_stat *stat)
 	stat->coherence = volume->super.coherence;
 	stat->total = model->space.end - model->space.start;
 	stat->free = model->space.free;
-	stat->waiting = model->space.waiting + model_removed_bytes(model);
+	stat->waiting = model->space.waiting + model->removed_bytes;
 	stat->inodes = model->inode_count;
 	stat->names = model->name_count;
 	stat->extents = model->extent_count;
 	stat->log_bytes = volume->log.area.length;
 	stat->log_used = volume->log.tail * LINE_SIZE;
-	stat->log_least = model->snapshot_bytes;
+	stat->log_least = snapshot_bytes(model);
 	stat->log_most = volume_snapshot_most(volume);
 	stat->generation = volume->root.generation;
 	stat->seq = volume->log.place.seq;

@@ -112,6 +112,11 @@ static int volume_read_root(struct volume *volume, struct root *root,
 	if (err)
 		return fault_set(fault, err, FAULT_ACCESS, ROOT_OFFSET_ONE,
 				 "the root cannot be read");
+	/* One after the other, nobody gets there. */
+	if (WRONG(ROOT_NUMBERS, root->generation > INT64_MAX ||
+		  root->base_seq > INT64_MAX))
+		return fault_set(fault, -EUCLEAN, FAULT_ROOT, ROOT_OFFSET_ONE,
+				 "the root's numbers are used up");
 	return 0;
 }
 
@@ -232,7 +237,7 @@ static int volume_first_beat(struct volume *volume, uint64_t nonce)
 	beat->nonce = nonce;
 	beat->list_version = 0;
 	beat->list_count = 0;
-	err = list_write(NULL, 0, 0, volume->media, volume->super.uuid,
+	err = list_write(NULL, 0, 0, volume->media, volume->root.secret,
 			 volume->slot, &beat->list_crc);
 	return err ? err : volume_beat(volume, 0);
 }
@@ -250,6 +255,9 @@ static int volume_own(struct volume *volume,
 	int err;
 
 	err = volume_check_owner(volume, &options->self, fault);
+	/* The snapshot may not fit with it: let-gos were not logged. */
+	if (!err && options->how & VOLUME_UNUSED && hosts_alone(volume))
+		err = model_settle(&volume->model);
 	if (!err)
 		err = volume_identify(volume, options);
 	if (!err)

@@ -49,6 +49,12 @@ enum volume_how {
 	VOLUME_READ = 0,
 	VOLUME_OWN = 1,		/* this host owns it, or -EROFS */
 	VOLUME_MEND = 2,	/* with OWN: a damaged log ends at the damage */
+	/*
+	 * With OWN: this host has nothing of it. Where no other one has a
+	 * slot, what waits, what has no name and what is mapped ahead of a
+	 * size is free at once, and takes no room in the log.
+	 */
+	VOLUME_UNUSED = 4,
 };
 
 struct volume_options {
@@ -88,9 +94,12 @@ int volume_beat(struct volume *volume, uint64_t passed);
 /* 0, or the error that has ended writing. */
 int volume_health(struct volume *volume);
 
-/* What mkfs wants. */
+/*
+ * What mkfs wants. @secret is random and kept from users of the file system:
+ * who knew it could write into files what looks like its log.
+ */
 struct volume_format {
-	uint8_t uuid[16];
+	uint8_t uuid[16], secret[16];
 	char label[LABEL_SIZE + 1];
 	uint32_t unit;
 	uint32_t coherence;
@@ -270,13 +279,18 @@ struct volume_entry {
 	struct volume_attr attr;
 };
 
+/* The highest cookie that has been given. */
+uint64_t volume_last_cookie(struct volume *volume);
+
 /*
- * Calls @each for the entries behind @cookie (0: all), until it returns other
- * than 0. Cookies are never used again, also after a restart. @parent: the
- * directory's own parent, for "..".
+ * Calls @each for the entries behind @cookie (0: all) and up to @last, until it
+ * returns other than 0. Cookies are never used again, also after a restart, and
+ * a name that is given anew gets a new one: who always read to the end of all
+ * would never come to it beside others that rename. @parent: the directory's
+ * own parent, for "..".
  */
 int volume_readdir(struct volume *volume, uint64_t ino, uint64_t cookie,
-		   uint64_t *parent,
+		   uint64_t last, uint64_t *parent,
 		   int (*each)(void *context, const struct volume_entry *entry),
 		   void *context);
 

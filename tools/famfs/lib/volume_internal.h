@@ -84,6 +84,8 @@ struct volume {
 uint64_t hosts_limit(const struct volume *volume, uint64_t ino);
 /* What @ino has released up to @seq is free, or -EAGAIN: a host has it. */
 int hosts_let_go(struct volume *volume, uint64_t ino, uint64_t seq);
+/* Has no other host a slot than the owner? */
+bool hosts_alone(const struct volume *volume);
 /* The slot of a host of that uuid, or SLOT_COUNT. */
 unsigned int hosts_find(const struct model *model, const uint8_t uuid[16]);
 
@@ -94,6 +96,10 @@ int member_leave(struct volume *volume);
 
 /* What a snapshot may take: no more can be made where it would be larger. */
 uint64_t volume_snapshot_most(const struct volume *volume);
+/* Is there room in snapshots for @bytes more? */
+bool volume_has_room(const struct volume *volume, uint64_t bytes);
+/* How many extents more can the present record and snapshots have? */
+uint32_t volume_extents_most(const struct volume *volume);
 /* Takes the lock and begins a record. Return: 0, or what ended writing. */
 int volume_begin(struct volume *volume);
 /* Gives the lock back, and returns @err. */

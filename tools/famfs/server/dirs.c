@@ -16,6 +16,35 @@
 
 #define DIRS_DOTS	2
 
+/* So many tasks that read directories are told apart; a power of two. */
+#define DIRS_READERS	1024u
+
+/*
+ * A listing ends at the name that was the last when it began, or it might never
+ * end. There are no handles, so it goes by the task that reads. One that takes
+ * the place of another only makes that one's listing end later.
+ */
+static struct reader {
+	uint64_t ino, last;
+	pid_t pid;
+} readers[DIRS_READERS];
+static pthread_mutex_t readers_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static uint64_t reader_last(fuse_req_t req, uint64_t ino, bool begins)
+{
+	uint64_t last = volume_last_cookie(server_of(req)->volume);
+	pid_t pid = fuse_req_ctx(req)->pid;
+	struct reader *reader = &readers[(ino * 31 + (uint64_t)pid) %
+					 DIRS_READERS];
+
+	pthread_mutex_lock(&readers_lock);
+	if (begins || reader->ino != ino || reader->pid != pid)
+		*reader = (struct reader){ ino, last, pid };
+	last = reader->last;
+	pthread_mutex_unlock(&readers_lock);
+	return last;
+}
+
 struct listing {
 	fuse_req_t req;
 	bool plus;
@@ -76,12 +105,13 @@ static int listing_nothing(void *context, const struct volume_entry *entry)
 static int listing_fill(struct listing *listing, uint64_t ino, off_t off)
 {
 	struct volume *volume = server_of(listing->req)->volume;
+	uint64_t last = reader_last(listing->req, ino, off <= DIRS_DOTS);
 	uint64_t parent;
 	int err;
 
 	if (off < DIRS_DOTS) {
-		err = volume_readdir(volume, ino, 0, &parent, listing_nothing,
-				     NULL);
+		err = volume_readdir(volume, ino, 0, 0, &parent,
+				     listing_nothing, NULL);
 		if (err)
 			return err;
 		if ((off < 1 && !listing_dot(listing, ".", ino, 1)) ||
@@ -89,8 +119,8 @@ static int listing_fill(struct listing *listing, uint64_t ino, off_t off)
 			return 0;
 		off = DIRS_DOTS;
 	}
-	return volume_readdir(volume, ino, (uint64_t)(off - DIRS_DOTS), NULL,
-			      listing_entry, listing);
+	return volume_readdir(volume, ino, (uint64_t)(off - DIRS_DOTS), last,
+			      NULL, listing_entry, listing);
 }
 
 static void dirs_list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
@@ -123,7 +153,9 @@ static void dirs_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size,
 	dirs_list(req, ino, size, off, true);
 }
 
-/* Inodes take room in the log: at least one record of two lines each. */
+/* A file with its name and map takes as much of the log, or a little less. */
+#define DIRS_INODE_BYTES	256
+
 static void dirs_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	struct server *server = server_of(req);
@@ -138,8 +170,8 @@ static void dirs_statfs(fuse_req_t req, fuse_ino_t ino)
 	st.f_blocks = stat.total / stat.unit;
 	st.f_bfree = stat.free / stat.unit;
 	st.f_bavail = st.f_bfree;
-	st.f_ffree = stat.log_bytes / 4 * 3 / 256;
-	st.f_ffree = st.f_ffree > stat.inodes ? st.f_ffree - stat.inodes : 0;
+	if (stat.log_least < stat.log_most)
+		st.f_ffree = (stat.log_most - stat.log_least) / DIRS_INODE_BYTES;
 	st.f_favail = st.f_ffree;
 	st.f_files = stat.inodes + st.f_ffree;
 	st.f_fsid = server->generation;

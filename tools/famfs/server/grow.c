@@ -7,13 +7,15 @@
  * over is cut off when it has forgotten the file.
  */
 
+#include <bsd/sys/queue.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "server.h"
 
-/* How long an allocation waits for space that is on its way back. */
+/* How long an allocation waits for space on its way back, and between tries. */
 #define GROW_WAIT_MS	1000u
 #define GROW_TRY_MS	50u
 
@@ -63,33 +65,142 @@ static int grow_map(struct server *server, uint64_t ino, uint64_t reach)
 	return err;
 }
 
+/* A request that waits for space. */
+struct grower {
+	TAILQ_ENTRY(grower) next;
+	fuse_req_t req;
+	uint64_t ino, reach;
+	unsigned int tries;
+};
+
+TAILQ_HEAD(grower_list, grower);
+
 /*
  * Space that files have been removed from comes back when the kernel has let go
- * of them, which takes a moment.
+ * of them, which takes a moment. Who waits for that waits here, and no thread
+ * that serves requests does.
  */
-static int grow_map_patiently(struct server *server, uint64_t ino,
-			      uint64_t reach)
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct grower_list list;
+	pthread_t thread;
+	bool started, ended;
+} growing = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.wake = PTHREAD_COND_INITIALIZER,
+	.list = TAILQ_HEAD_INITIALIZER(growing.list),
+};
+
+static void grower_reply(struct grower *grower, int err)
 {
-	int err = grow_map(server, ino, reach);
+	server_reply_err(grower->req, err);
+	free(grower);
+}
 
-	for (unsigned int ms = 0; err == -ENOSPC && ms < GROW_WAIT_MS;
-	     ms += GROW_TRY_MS) {
-		uint64_t seen = queue_hurry(server);
+/* One more try of each. Those that go on waiting stay in @list. */
+static void growers_try(struct server *server, struct grower_list *list)
+{
+	uint64_t seen = queue_hurry(server);
+	bool nothing = !queue_wait(server, seen, GROW_TRY_MS) &&
+		       !queue_length(server);
+	struct grower *grower, *next;
 
-		if (!ms)
-			grow_prune(server);
-		if (!queue_wait(server, seen, GROW_TRY_MS) && !ms &&
-		    !queue_length(server))
-			break;
-		err = grow_map(server, ino, reach);
+	TAILQ_FOREACH_SAFE(grower, list, next, next) {
+		int err = grow_map(server, grower->ino, grower->reach);
+
+		if (err == -ENOSPC && !nothing &&
+		    ++grower->tries < GROW_WAIT_MS / GROW_TRY_MS)
+			continue;
+		TAILQ_REMOVE(list, grower, next);
+		grower_reply(grower, err);
 	}
-	return err;
+}
+
+static void *grow_thread(void *context)
+{
+	struct grower_list list = TAILQ_HEAD_INITIALIZER(list);
+	struct server *server = context;
+	bool more;
+
+	pthread_mutex_lock(&growing.lock);
+	while (!growing.ended) {
+		if (TAILQ_EMPTY(&list) && TAILQ_EMPTY(&growing.list)) {
+			pthread_cond_wait(&growing.wake, &growing.lock);
+			continue;
+		}
+		more = !TAILQ_EMPTY(&growing.list);
+		TAILQ_CONCAT(&list, &growing.list, next);
+		pthread_mutex_unlock(&growing.lock);
+		if (more)
+			grow_prune(server);
+		growers_try(server, &list);
+		pthread_mutex_lock(&growing.lock);
+	}
+	TAILQ_CONCAT(&growing.list, &list, next);
+	pthread_mutex_unlock(&growing.lock);
+	return NULL;
+}
+
+int grow_start(struct server *server)
+{
+	int err = pthread_create(&growing.thread, NULL, grow_thread, server);
+
+	growing.started = !err;
+	return -err;
+}
+
+void grow_stop(void)
+{
+	struct grower *grower;
+
+	pthread_mutex_lock(&growing.lock);
+	growing.ended = true;
+	pthread_cond_signal(&growing.wake);
+	pthread_mutex_unlock(&growing.lock);
+	if (growing.started)
+		pthread_join(growing.thread, NULL);
+	growing.started = false;
+	while ((grower = TAILQ_FIRST(&growing.list))) {
+		TAILQ_REMOVE(&growing.list, grower, next);
+		grower_reply(grower, -EIO);
+	}
+}
+
+/* Can so much never be mapped, whatever comes back? */
+static bool grow_is_hopeless(struct server *server, uint64_t reach)
+{
+	struct volume_stat stat;
+
+	volume_statfs(server->volume, &stat);
+	return reach > stat.total;
+}
+
+/* False: it cannot wait. */
+static bool grow_wait(fuse_req_t req, uint64_t ino, uint64_t reach)
+{
+	struct grower *grower = calloc(1, sizeof(*grower));
+
+	if (!grower)
+		return false;
+	grower->req = req;
+	grower->ino = ino;
+	grower->reach = reach;
+	pthread_mutex_lock(&growing.lock);
+	TAILQ_INSERT_TAIL(&growing.list, grower, next);
+	pthread_cond_signal(&growing.wake);
+	pthread_mutex_unlock(&growing.lock);
+	return true;
 }
 
 static void grow_fallocate(fuse_req_t req, fuse_ino_t ino, int mode,
 			   off_t offset, off_t length,
 			   struct fuse_file_info *fi)
 {
+	struct server *server = server_of(req);
+	uint64_t reach = (uint64_t)offset + (uint64_t)length;
+	int err;
+
 	(void)fi;
 	if (mode != FALLOC_FL_KEEP_SIZE) {
 		fuse_reply_err(req, EOPNOTSUPP);
@@ -99,8 +210,10 @@ static void grow_fallocate(fuse_req_t req, fuse_ino_t ino, int mode,
 		fuse_reply_err(req, EINVAL);
 		return;
 	}
-	server_reply_err(req, grow_map_patiently(server_of(req), ino,
-						 (uint64_t)(offset + length)));
+	err = grow_map(server, ino, reach);
+	if (err != -ENOSPC || grow_is_hopeless(server, reach) ||
+	    !grow_wait(req, ino, reach))
+		server_reply_err(req, err);
 }
 
 void grow_operations(struct fuse_lowlevel_ops *ops)

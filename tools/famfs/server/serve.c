@@ -115,7 +115,7 @@ out:
 
 static int serve_volume(struct server *server, struct media *media)
 {
-	struct volume_options options = { .how = VOLUME_OWN };
+	struct volume_options options = { .how = VOLUME_OWN | VOLUME_UNUSED };
 	struct fault fault = { 0 };
 	struct volume_stat stat;
 	int err = cmd_own(&options);
@@ -141,10 +141,7 @@ static int serve_volume(struct server *server, struct media *media)
 			 stat.unit, options.self.page);
 		return -EINVAL;
 	}
-	err = queue_settle(server->volume);
-	if (err)
-		cmd_fail_errno(server->device, err);
-	return err;
+	return 0;
 }
 
 /* The first request is INIT; it tells whether there can be maps at all. */
@@ -242,6 +239,8 @@ static int serve_loop(struct server *server, const struct serve *wanted)
 	int err = config ? queue_start(server) : -ENOMEM;
 
 	if (!err)
+		err = grow_start(server);
+	if (!err)
 		err = control_start(server);
 	if (!err)
 		err = -pthread_create(&signals, NULL, serve_signals, server);
@@ -305,6 +304,7 @@ static int serve_mounted(struct server *server, const struct serve *wanted,
 	if (!err)
 		err = serve_loop(server, wanted);
 	server->ending = true;
+	grow_stop();
 	fuse_session_unmount(server->session);
 	return err;
 }

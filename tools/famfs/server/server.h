@@ -155,6 +155,11 @@ uint64_t queue_length(struct server *server);
 /* Gives back all that waits, and what is mapped ahead: nobody has it. */
 int queue_settle(struct volume *volume);
 
+/* grow.c: a thread tries again what found no space. 0 or -errno. */
+int grow_start(struct server *server);
+/* What still waits fails. */
+void grow_stop(void);
+
 /* control.c: the socket by which commands talk to the server. */
 int control_start(struct server *server);
 void control_stop(void);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the last mount on this host has left: its superblock is gone for
- * certain, so all that waits is let go of, and nothing is mapped ahead.
+ * The end of a mount: its superblock is gone for certain, so all that waits is
+ * let go of, and nothing is mapped ahead. The next mount does without it too,
+ * see VOLUME_UNUSED.
  */
 
 #include <errno.h>

@@ -34,6 +34,11 @@ const struct check checks[] = {
 	{ "reading", check_reading },
 	{ "crash", check_crash },
 	{ "flips", check_flips },
+	{ "forged", check_forged },
+	{ "forged_long", check_forged_long },
+	{ "mkfs_again", check_mkfs_again },
+	{ "full", check_full },
+	{ "numbers", check_numbers },
 };
 
 const unsigned int check_count = sizeof(checks) / sizeof(*checks);
@@ -51,6 +56,7 @@ void check_format(struct volume_format *format)
 {
 	memset(format, 0, sizeof(*format));
 	memset(format->uuid, 0x5a, 16);
+	memset(format->secret, 0xc3, 16);
 	strcpy(format->label, "checks");
 	format->unit = 4096;
 	format->area = CHECK_AREA;

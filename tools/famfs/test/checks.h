@@ -42,6 +42,11 @@ const char *check_crash(void);
 const char *check_members(void);
 const char *check_reading(void);
 const char *check_turns(void);
+const char *check_forged(void);
+const char *check_forged_long(void);
+const char *check_mkfs_again(void);
+const char *check_full(void);
+const char *check_numbers(void);
 
 /* The media of the checks. */
 #define CHECK_SIZE	(5u << 20)

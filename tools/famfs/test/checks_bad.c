@@ -266,6 +266,8 @@ static const struct {
 	  NAME(1, 2, 1, "a"), END(2, 1, 0, 0, 2, 2) }, 4 },
 	{ "a next cookie that is used", { INODE(1, DIR, 0), INODE(2, REG, 0),
 	  NAME(1, 2, 1, "a"), END(2, 1, 0, 0, 3, 1) }, 4 },
+	{ "a next cookie beyond offsets", { INODE(1, DIR, 0),
+	  END(1, 0, 0, 0, 2, 1ull << 63) }, 2 },
 	{ "an inode twice", { INODE(1, DIR, 0), INODE(1, DIR, 0),
 	  END(1, 0, 0, 0, 2, 1) }, 3 },
 	{ "a size without a map", { INODE(1, DIR, 0), INODE(2, REG, 1),
@@ -334,4 +336,74 @@ const char *check_bad_snapshots(void)
 					 fault.text);
 	}
 	return NULL;
+}
+
+/* The last cookies and numbers: nothing is made with them, and nothing ends. */
+static const char *numbers_end(void)
+{
+	static const struct item items[] = {
+		INODE(1, DIR, 0), INODE(2, REG, 0), NAME(1, 2, 1, "a"),
+		{ .type = ITEM_HOST_TYPE, .host = { .state = HOST_STATE_GIVEN,
+		  .uuid = { 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
+			    0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11 },
+		  .name = { "here", 4 } } },
+		END(2, 1, 0, 0, UINT64_MAX, INT64_MAX),
+	};
+	struct media *media = media_of_memory(bad_bytes, CHECK_SIZE);
+	struct volume_node node = { .mode = REG };
+	struct op op = { .now = 2300000000 };
+	struct volume *volume;
+	struct fault fault;
+	int err, linked, health;
+
+	if (bad_snapshot(items, 5, &fault) ||
+	    check_open(&volume, media, VOLUME_OWN, NULL))
+		return "what has given all numbers does not open";
+	err = volume_create(volume, &op, 1, "new", &node, NULL);
+	linked = volume_link(volume, &op, 2, 1, "b", NULL);
+	health = volume_health(volume);
+	volume_close(volume);
+	if (err != -ENOSPC || linked != -ENOSPC || health)
+		return check_say("without numbers: %d %d %d", err, linked,
+				 health);
+	err = check_open(&volume, media, VOLUME_OWN, NULL);
+	if (!err)
+		volume_close(volume);
+	media_close(media);
+	return err ? "and then it does not open any more" : NULL;
+}
+
+/* A root with the last generation, or the last seq, has no next one. */
+static const char *numbers_of_root(uint64_t generation, uint64_t seq)
+{
+	struct media *media = media_of_memory(bad_bytes, CHECK_SIZE);
+	struct super super;
+	struct fault fault;
+	struct root root;
+	int err;
+
+	memcpy(bad_bytes, bad_image, CHECK_SIZE);
+	if (super_read(&super, media, NULL) ||
+	    root_read(&root, media, super.uuid))
+		return "there is no root";
+	root.generation += generation;
+	root.base_seq += seq;
+	err = root_write(&root, media, super.uuid);
+	if (!err)
+		err = bad_open(media, &fault);
+	media_close(media);
+	return err == -EUCLEAN && fault.kind == FAULT_ROOT ? NULL :
+	       "a root with used up numbers counts";
+}
+
+const char *check_numbers(void)
+{
+	const char *wrong;
+
+	if (!bad_ready && bad_prepare())
+		return "preparing fails";
+	wrong = numbers_end();
+	if (!wrong)
+		wrong = numbers_of_root(1ull << 63, 0);
+	return wrong ? wrong : numbers_of_root(0, 1ull << 63);
 }

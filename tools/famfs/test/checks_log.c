@@ -65,8 +65,8 @@ static void log_seal(uint8_t *record)
 {
 	size_t bytes = get_le16(record + RECORD_LINES) * (size_t)LINE_SIZE;
 
-	put_le32(record, crc_seeded(log_bytes + SUPER_UUID, record + 4,
-				    bytes - 4));
+	put_le32(record, crc_seeded(log_bytes + ROOT_OFFSET_ONE + ROOT_SECRET,
+				    record + 4, bytes - 4));
 }
 
 /* The last record, with one field wrong and a right sum, does not count. */
@@ -74,7 +74,7 @@ const char *check_records(void)
 {
 	static const struct { uint32_t at, bytes; } fields[] = {
 		{ RECORD_CHAIN, 4 }, { RECORD_SEQ, 8 },
-		{ RECORD_GENERATION, 8 }, { RECORD_EPOCH, 4 },
+		{ RECORD_MARK, 8 }, { RECORD_EPOCH, 4 },
 		{ RECORD_FLAGS, 2 },
 	};
 	uint64_t at[RECORDS + 1];

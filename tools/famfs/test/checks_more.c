@@ -53,7 +53,8 @@ static const char *readdir_run(struct volume *v, struct media *media)
 		snprintf(name, sizeof(name), "%u", i);
 		CHECK(volume_create(v, &op, 1, name, &file_node, &a) == 0);
 	}
-	CHECK(volume_readdir(v, 1, 0, &parent, readdir_each, &reading) == 0);
+	CHECK(volume_readdir(v, 1, 0, UINT64_MAX, &parent,
+			     readdir_each, &reading) == 0);
 	CHECK(parent == 1 && reading.count == 5);
 	CHECK(volume_unlink(v, &op, 1, "4", NULL) == 0);
 	CHECK(volume_unlink(v, &op, 1, "7", NULL) == 0);
@@ -61,8 +62,8 @@ static const char *readdir_run(struct volume *v, struct media *media)
 	CHECK(check_open(&again, media, VOLUME_OWN, NULL) == 0);
 	CHECK(volume_create(again, &op, 1, "4", &file_node, &a) == 0);
 	reading.most = 100;
-	CHECK(volume_readdir(again, 1, reading.cookie, NULL, readdir_each,
-			     &reading) == 0);
+	CHECK(volume_readdir(again, 1, reading.cookie, UINT64_MAX, NULL,
+			     readdir_each, &reading) == 0);
 	volume_close(again);
 	/* 5, then 15 less the 7, and the new one at the end. */
 	CHECK(reading.count == 20);
@@ -199,7 +200,10 @@ static const char *mkfs_crash_at(struct double_memory *memory,
 	/* Of the same uuid too: sums do not tell old from new then. */
 	if (seed % 2)
 		memset(format.uuid, 0x77, 16);
-	memory->crash_at = 1 + double_random(memory, 440);
+	/* The copy of the old one is inside the last unit then. */
+	if (seed % 3 == 0)
+		format.unit = 8192;
+	memory->crash_at = 1 + double_random(memory, 640);
 	made = volume_format(&host->media, &format, NULL);
 	if (!host->dead)
 		double_crash(memory, 0);

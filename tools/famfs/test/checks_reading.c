@@ -158,6 +158,37 @@ static const char *rule_damage(void)
 	return NULL;
 }
 
+/* The owner mounts anew: what others may have waits, and else nothing does. */
+static const char *rule_mounted_again(void)
+{
+	struct party *owner = &rule_owner;
+	struct volume_attr attr;
+	uint64_t ino;
+
+	owner->unused = true;
+	CHECK(rule_create("a", 40960, &ino) == 0);
+	CHECK(party_join(&rule_member, 0) == -EAGAIN);
+	CHECK(rule_unlink("a") == 0);
+	rule_settle();
+	CHECK(party_join(&rule_member, 0) == -EAGAIN);
+	party_close(owner);
+	CHECK(party_open(owner, NULL) == 0);
+	CHECK(volume_getattr(owner->volume, ino, &attr) == -ENOENT);
+	CHECK(rule_create("b", 40960, &ino) == 0);
+	/* Who has read on meanwhile takes no harm. */
+	CHECK(rule_join() == 0);
+	CHECK(party_digest(rule_member.volume) == party_digest(owner->volume));
+	CHECK(rule_unlink("b") == 0);
+	party_close(owner);
+	CHECK(party_open(owner, NULL) == 0);
+	CHECK(volume_getattr(owner->volume, ino, &attr) == 0);
+	rule_settle();
+	CHECK(party_poll(&rule_member) == 0);
+	CHECK(rule_holds(ino));
+	CHECK(party_digest(rule_member.volume) == party_digest(owner->volume));
+	return NULL;
+}
+
 /* Who is about to own it may not have seen what this host reads now. */
 static const char *rule_called(void)
 {
@@ -205,7 +236,7 @@ const char *check_reading(void)
 {
 	static const char *(*const rules[])(void) = {
 		rule_answers, rule_settled, rule_missed, rule_late, rule_damage,
-		rule_called, rule_full,
+		rule_called, rule_mounted_again, rule_full,
 	};
 
 	return rules_run(rules, sizeof(rules) / sizeof(*rules));

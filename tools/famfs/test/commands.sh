@@ -133,6 +133,56 @@ repairs()
 	expect 4 'unfinished mkfs' "$bin/fsck.famfs" one
 }
 
+# Superblocks with which nobody can tell, and what is beside them.
+superblocks()
+{
+	local end=$((64 * 1024 * 1024 - 4096))
+
+	make_medium five
+	cp --sparse=always five kept
+	# One bit of the version, and of the magic: the rest is that of the copy.
+	for where in 8 9 15 0 5; do
+		cp --sparse=always kept five
+		bytes five $where '\055'
+		expect 4 'its copy is whole: not mended' "$bin/fsck.famfs" five
+		expect 1 'superblock was damaged: mended' "$bin/fsck.famfs" -y five
+		expect 0 '' cmp five kept
+		bytes five $where '\055'
+		expect 1 'famfs with a damaged superblock "test"' "$bin/mkfs.famfs" five
+	done
+	# Another version over it, and another file system.
+	cp --sparse=always kept five
+	bytes five 8 '\060\000'
+	bytes five 16 'another file sys'
+	expect 8 'has version 48' "$bin/fsck.famfs" -y --dead five
+	cp --sparse=always kept five
+	mke2fs -q -F five > /dev/null
+	# Smaller than the device, as its tools leave the last bytes alone.
+	dd if=kept of=five bs=4096 skip=$((end / 4096)) seek=$((end / 4096)) count=1 conv=notrunc status=none
+	cp --sparse=always five ext
+	expect 8 'it holds ext2, over a famfs' "$bin/fsck.famfs" -y --dead five
+	expect 1 'it holds ext2' "$bin/mkfs.famfs" five
+	expect 0 '' cmp five ext
+
+	# A host is in, and the superblock is damaged, then the copy too.
+	cp --sparse=always kept five
+	"$bin/test/test_populate" five 1
+	bytes five 40 '\377'
+	expect 1 'is in and silent' "$bin/mkfs.famfs" -f five
+	expect 8 'is in and silent' "$bin/fsck.famfs" -y five
+	bytes five $((end + 40)) '\377'
+	expect 1 'whether hosts are in cannot be told' "$bin/mkfs.famfs" -f five
+	expect 8 'checksum is wrong' "$bin/fsck.famfs" -y five
+	expect 0 'version 300' "$bin/mkfs.famfs" -f --dead five
+	# Nothing can be read of who was in.
+	cp --sparse=always kept five
+	"$bin/test/test_populate" five 1
+	bytes five $((1024 * 1024 + 20)) '\377'
+	expect 1 'is in and silent' "$bin/mkfs.famfs" -f five
+	expect 8 'is in and silent' "$bin/fsck.famfs" -y five
+	expect 0 'version 300' "$bin/mkfs.famfs" -f --dead five
+}
+
 # Damage in the middle of the log: reading and fsck only.
 damage()
 {
@@ -203,6 +253,7 @@ progress()
 refusals
 versions
 repairs
+superblocks
 progress
 damage
 flips

@@ -197,6 +197,7 @@ static void many_revive(unsigned int number)
 	party_renew(party, true);
 	if (number)
 		return;
+	party->unused = many_random(2);
 	err = party_open(party, &fault);
 	if (err)
 		many_fail(check_say("the owner cannot mount: %d %s", err,

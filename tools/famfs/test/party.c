@@ -34,6 +34,8 @@ void party_renew(struct party *party, bool boot)
 int party_open(struct party *party, struct fault *fault)
 {
 	party->options.how = party->owner ? VOLUME_OWN : VOLUME_READ;
+	if (party->owner && party->unused)
+		party->options.how |= VOLUME_UNUSED;
 	party->options.now = party->now;
 	return volume_open(&party->volume, party->media, &party->options,
 			   fault);

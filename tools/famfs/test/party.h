@@ -31,6 +31,7 @@ struct party {
 	struct volume_options options;
 	struct party_map maps[PARTY_MAPS];
 	bool owner, joined;
+	bool unused;		/* it mounts as a server does */
 	int64_t now;
 };
 

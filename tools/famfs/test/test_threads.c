@@ -71,7 +71,8 @@ static void *work(void *context)
 
 		if (work_once(me, round))
 			failures[me]++;
-		volume_readdir(volume, other, 0, NULL, count_entry, &count);
+		volume_readdir(volume, other, 0, UINT64_MAX, NULL, count_entry,
+			       &count);
 		volume_lookup(volume, other, "3", &attr);
 		volume_path(volume, other, path, sizeof(path));
 		volume_statfs(volume, &stat);
@@ -87,8 +88,8 @@ static void *read_always(void *context)
 	unsigned int count = 0;
 
 	while (__atomic_load_n(&read_on, __ATOMIC_SEQ_CST))
-		volume_readdir(volume, directories[0], 0, NULL, count_entry,
-			       &count);
+		volume_readdir(volume, directories[0], 0, UINT64_MAX, NULL,
+			       count_entry, &count);
 	return context;
 }
 
