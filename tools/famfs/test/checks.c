@@ -32,6 +32,7 @@ const struct check checks[] = {
 	{ "mkfs_crash", check_mkfs_crash },
 	{ "members", check_members },
 	{ "reading", check_reading },
+	{ "table", check_table },
 	{ "crash", check_crash },
 	{ "flips", check_flips },
 	{ "forged", check_forged },

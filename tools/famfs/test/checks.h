@@ -41,6 +41,7 @@ const char *check_mkfs_crash(void);
 const char *check_crash(void);
 const char *check_members(void);
 const char *check_reading(void);
+const char *check_table(void);
 const char *check_turns(void);
 const char *check_forged(void);
 const char *check_forged_long(void);
