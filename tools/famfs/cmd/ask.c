@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "cmd.h"
 #include "serve.h"
 
 static int ask_connect(const char *uuid)
@@ -60,7 +61,7 @@ int ask_uuid(const char *uuid, const char *word, struct answer *answer)
 
 const char *ask_value(const struct answer *answer, const char *word)
 {
-	static char values[16][PATH_MAX];
+	static char values[16][TEXT_SAFE(PATH_MAX)];
 	static unsigned int next;
 	char *value = values[next++ % 16];
 	size_t bytes = strlen(word);
@@ -72,8 +73,9 @@ const char *ask_value(const struct answer *answer, const char *word)
 
 		if (length > bytes && !strncmp(line, word, bytes) &&
 		    line[bytes] == ' ') {
-			snprintf(value, PATH_MAX, "%.*s",
+			snprintf(value, sizeof(values[0]), "%.*s",
 				 (int)(length - bytes - 1), line + bytes + 1);
+			text_plain(value);
 			break;
 		}
 		line += length + (line[length] == '\n');

@@ -11,7 +11,7 @@
 /* What a server says, lines of a word and a value. */
 struct answer {
 	char uuid[64];
-	char text[8192];
+	char text[65536];
 };
 
 /**

@@ -41,6 +41,15 @@ void cmd_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
  */
 const char *text_safe(const char *text, char *to, size_t room);
 
+/* The same backwards, in place. */
+void text_plain(char *text);
+
+/* In one of a few buffers, for messages. */
+const char *cmd_text(const char *text);
+
+/* For JSON: as it is, or, where that is no UTF-8, made safe. */
+struct json_object *cmd_json_text(const char *text);
+
 /* An error names the object and the finding; @next is what to type, or NULL. */
 void cmd_fail(const char *object, const char *next, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -23,16 +23,19 @@ static const char dump_help[] =
 	"  -q, --quiet    say nothing but errors\n"
 	"  -h, --help\n";
 
-/* A path of any bytes, on one line. */
+/* Paths can be longer than any buffer. */
 static void dump_text(const char *text)
 {
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
+	char safe[TEXT_SAFE(64)], part[65];
 
-		if (c == '\\' || c < ' ' || c == 0x7f)
-			printf("\\x%02x", c);
-		else
-			putchar(c);
+	for (size_t left = strlen(text); left; ) {
+		size_t bytes = left < 64 ? left : 64;
+
+		memcpy(part, text, bytes);
+		part[bytes] = '\0';
+		fputs(text_safe(part, safe, sizeof(safe)), stdout);
+		text += bytes;
+		left -= bytes;
 	}
 }
 
@@ -85,7 +88,7 @@ static int dump_json(void *context, const struct volume_seen *seen)
 	bool *first = context;
 
 	json_object_object_add(object, "path", seen->path ?
-			       json_object_new_string(seen->path) : NULL);
+			       cmd_json_text(seen->path) : NULL);
 	json_object_object_add(object, "ino",
 			       json_object_new_uint64(seen->attr.ino));
 	json_object_object_add(object, "mode",
@@ -98,7 +101,7 @@ static int dump_json(void *context, const struct volume_seen *seen)
 			       json_object_new_int64(attr->mtime));
 	if (seen->target)
 		json_object_object_add(object, "target",
-				       json_object_new_string(seen->target));
+				       cmd_json_text(seen->target));
 	if (seen->extent_count)
 		json_object_object_add(object, "extents", dump_extents(seen));
 	printf("%s\n    %s", *first ? "" : ",",

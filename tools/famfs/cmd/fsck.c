@@ -114,7 +114,7 @@ static void fsck_show(struct fsck *fsck, struct volume *volume)
 	cmd_say("  %s free of %s, %s wait; log %s of %s, record %" PRIu64 ", owner %s%s",
 		cmd_bytes(stat.free), cmd_bytes(stat.total),
 		cmd_bytes(stat.waiting), cmd_bytes(stat.log_used),
-		cmd_bytes(stat.log_bytes), stat.seq, stat.owner,
+		cmd_bytes(stat.log_bytes), stat.seq, cmd_text(stat.owner),
 		stat.owned ? " (in)" : "");
 }
 
@@ -176,7 +176,8 @@ static bool fsck_allowed(struct fsck *fsck)
 		return true;
 	cmd_fail(fsck->device, living ? "umount it on every host" :
 		 "fsck.famfs -y --dead DEVICE   if that host is dead",
-		 living ? "%s has it mounted" : "%s is in and silent", name);
+		 living ? "%s has it mounted" : "%s is in and silent",
+		 cmd_text(name));
 	return false;
 }
 

@@ -3,8 +3,11 @@
  * famfs: one binary, which looks at its own name and at its first argument.
  */
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 
@@ -38,11 +41,24 @@ static int usage(FILE *to, int status)
 	return status;
 }
 
+/*
+ * Who starts a program may have closed these: the next file that is opened, a
+ * device at that, would get what is said.
+ */
+static void open_standard(void)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			exit(2);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *slash = strrchr(argv[0], '/');
 	const char *name = slash ? slash + 1 : argv[0];
 
+	open_standard();
 	for (unsigned int i = 0; i < COMMANDS; i++) {
 		if (commands[i].alias && !strcmp(name, commands[i].alias))
 			return commands[i].run(argc, argv);

@@ -159,7 +159,7 @@ static void map_print_json(const struct file_map *map)
 		json_object_array_add(list, piece);
 	}
 	json_object_object_add(object, "path",
-			       json_object_new_string(map->path));
+			       cmd_json_text(map->path));
 	json_object_object_add(object, "size",
 			       json_object_new_uint64(map->size));
 	json_object_object_add(object, "huge_pages",

@@ -99,6 +99,13 @@ static bool mkfs_label(struct mkfs *mkfs, const char *text)
 			 LABEL_SIZE);
 		return false;
 	}
+	for (const char *at = text; *at; at++) {
+		if ((unsigned char)*at >= ' ' && *at != 0x7f)
+			continue;
+		cmd_fail(cmd_text(text), NULL,
+			 "a label has no control characters");
+		return false;
+	}
 	strcpy(mkfs->format.label, text);
 	return true;
 }
@@ -185,13 +192,14 @@ static bool mkfs_allowed(struct mkfs *mkfs, struct media *media)
 	}
 	if (in > 0 && living) {
 		cmd_fail(mkfs->device, "umount it on every host",
-			 "%s has it mounted", name);
+			 "%s has it mounted", cmd_text(name));
 		return false;
 	}
 	if (in > 0 && !mkfs->dead) {
 		cmd_fail(mkfs->device,
 			 "mkfs.famfs -f --dead DEVICE   if that host is dead",
-			 "%s is in and silent: it may still write", name);
+			 "%s is in and silent: it may still write",
+			 cmd_text(name));
 		return false;
 	}
 	if (!found || mkfs->force)

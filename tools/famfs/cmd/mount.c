@@ -12,14 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ask.h"
 #include "cmd.h"
 #include "device.h"
+#include "second.h"
 #include "serve.h"
 
 /* As mount(8) knows them. */
@@ -251,62 +250,6 @@ static int mount_in_background(struct serve *wanted)
 	exit(serve(wanted) ? MOUNT_FAILED : 0);
 }
 
-struct second {
-	const char *device;
-	char source[PATH_MAX];
-};
-
-static void mount_note(void *context, const struct answer *answer)
-{
-	struct second *second = context;
-
-	if (!strcmp(ask_value(answer, "device"), second->device) &&
-	    !strcmp(ask_value(answer, "state"), "serving"))
-		snprintf(second->source, sizeof(second->source), "%s",
-			 ask_value(answer, "source"));
-}
-
-/* Where is it mounted as a whole, in this namespace? */
-static bool mount_find(const char *source, char *where)
-{
-	FILE *table = fopen("/proc/self/mountinfo", "re");
-	char line[3 * PATH_MAX], root[PATH_MAX], at[PATH_MAX], from[PATH_MAX];
-	const char *rest;
-	bool found = false;
-
-	while (table && !found && fgets(line, sizeof(line), table)) {
-		rest = strstr(line, " - fuse.famfs ");
-		found = rest && sscanf(rest, " - fuse.famfs %4095s", from) == 1 &&
-			!strcmp(from, source) &&
-			sscanf(line, "%*s %*s %*s %4095s %4095s", root, at) == 2 &&
-			!strcmp(root, "/");
-	}
-	if (table)
-		fclose(table);
-	if (found)
-		strcpy(where, at);
-	return found;
-}
-
-/*
- * A server has it mounted already: one mount point more, as a bind mount.
- *
- * Return: 0, an exit status, or -1 where there is none.
- */
-static int mount_once_more(const struct serve *wanted)
-{
-	struct second second = { .device = wanted->device };
-	char where[PATH_MAX];
-
-	ask_status(wanted->device, mount_note, &second);
-	if (!second.source[0] || !mount_find(second.source, where))
-		return -1;
-	if (!mount(where, wanted->mountpoint, NULL, MS_BIND, NULL))
-		return 0;
-	cmd_fail_errno(wanted->mountpoint, -errno);
-	return MOUNT_FAILED;
-}
-
 int cmd_mount(int argc, char **argv)
 {
 	static struct mounting mounting;
@@ -324,7 +267,7 @@ int cmd_mount(int argc, char **argv)
 			 sizeof(mounting.device)) ||
 	    !device_check(mounting.device) || !mount_allowed(wanted))
 		return MOUNT_FAILED;
-	status = mounting.fake ? 0 : mount_once_more(wanted);
+	status = mounting.fake ? 0 : second_mount_point(wanted);
 	if (status >= 0)
 		return status;
 	if (wanted->foreground)

@@ -30,22 +30,6 @@ void cmd_say(const char *format, ...)
 	putchar('\n');
 }
 
-const char *text_safe(const char *text, char *to, size_t room)
-{
-	size_t used = 0;
-
-	for (; *text && used + 5 <= room; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c == '\\' || c < ' ' || c == 0x7f)
-			used += (size_t)sprintf(to + used, "\\x%02x", c);
-		else
-			to[used++] = (char)c;
-	}
-	to[used] = '\0';
-	return to;
-}
-
 void cmd_fail(const char *object, const char *next, const char *format, ...)
 {
 	va_list args;
@@ -106,7 +90,7 @@ void cmd_fail_fault(const char *device, int err, const struct fault *fault)
 		cmd_fail_errno(device, err);
 	else
 		cmd_fail(device, fault_next(fault), "%s (at offset %" PRIu64 ")",
-			 fault->text, fault->where);
+			 cmd_text(fault->text), fault->where);
 }
 
 struct media *cmd_open(const char *source, int flags)

@@ -56,8 +56,7 @@ static json_object *status_object(const struct answer *answer)
 
 	for (size_t i = 0; i < sizeof(status_texts) / sizeof(char *); i++)
 		json_object_object_add(object, status_texts[i],
-			json_object_new_string(ask_value(answer,
-							 status_texts[i])));
+			cmd_json_text(ask_value(answer, status_texts[i])));
 	for (size_t i = 0; i < sizeof(status_numbers) / sizeof(char *); i++)
 		json_object_object_add(object, status_numbers[i],
 			json_object_new_uint64(status_number(answer,
@@ -84,12 +83,15 @@ static void status_print(const struct answer *answer, bool healthy,
 {
 	const char *label = ask_value(answer, "label");
 
-	cmd_say("%s: famfs%s%s%s on %s, %s", ask_value(answer, "mountpoint"),
-		*label ? " \"" : "", label, *label ? "\"" : "",
-		ask_value(answer, "device"), ask_value(answer, "state"));
+	cmd_say("%s: famfs%s%s%s on %s, %s",
+		cmd_text(ask_value(answer, "mountpoint")),
+		*label ? " \"" : "", cmd_text(label), *label ? "\"" : "",
+		cmd_text(ask_value(answer, "device")),
+		ask_value(answer, "state"));
 	cmd_say("  uuid    %s", answer->uuid);
 	cmd_say("  owner   %s, epoch %s, server %s",
-		ask_value(answer, "owner"), ask_value(answer, "epoch"),
+		cmd_text(ask_value(answer, "owner")),
+		ask_value(answer, "epoch"),
 		ask_value(answer, "pid"));
 	cmd_say("  space   %s free of %s, %s wait, %s inodes to let go of",
 		cmd_bytes(status_number(answer, "free")),
@@ -105,8 +107,8 @@ static void status_print(const struct answer *answer, bool healthy,
 		ask_value(answer, "health"));
 	if (!healthy)
 		cmd_say("  Next: famfs umount %s, then fsck.famfs %s",
-			ask_value(answer, "mountpoint"),
-			ask_value(answer, "device"));
+			cmd_text(ask_value(answer, "mountpoint")),
+			cmd_text(ask_value(answer, "device")));
 	else if (next)
 		cmd_say("  Next: %s", next);
 }
@@ -135,10 +137,10 @@ static void status_say_stat(struct status *status, const char *device,
 	uuid_unparse_lower(stat->uuid, uuid);
 	if (!status->json) {
 		cmd_say("%s: famfs%s%s%s, not mounted here", device,
-			stat->label[0] ? " \"" : "", stat->label,
+			stat->label[0] ? " \"" : "", cmd_text(stat->label),
 			stat->label[0] ? "\"" : "");
 		cmd_say("  uuid    %s", uuid);
-		cmd_say("  owner   %s%s", stat->owner,
+		cmd_say("  owner   %s%s", cmd_text(stat->owner),
 			stat->owned ? ", in: it did not unmount" : ", left");
 		cmd_say("  space   %s free of %s", cmd_bytes(stat->free),
 			cmd_bytes(stat->total));
@@ -148,13 +150,13 @@ static void status_say_stat(struct status *status, const char *device,
 	object = json_object_new_object();
 	json_object_object_add(object, "uuid", json_object_new_string(uuid));
 	json_object_object_add(object, "label",
-			       json_object_new_string(stat->label));
+			       cmd_json_text(stat->label));
 	json_object_object_add(object, "device",
-			       json_object_new_string(device));
+			       cmd_json_text(device));
 	json_object_object_add(object, "state", json_object_new_string(
 			       stat->owned ? "in" : "left"));
 	json_object_object_add(object, "owner",
-			       json_object_new_string(stat->owner));
+			       cmd_json_text(stat->owner));
 	json_object_object_add(object, "free",
 			       json_object_new_uint64(stat->free));
 	json_object_object_add(object, "total",

@@ -218,6 +218,13 @@ int volume_leave(struct volume *volume)
 	return volume_finish(volume, err);
 }
 
+void volume_halt(struct volume *volume)
+{
+	pthread_rwlock_wrlock(&volume->lock);
+	volume_stop(volume, -EROFS);
+	pthread_rwlock_unlock(&volume->lock);
+}
+
 int volume_health(struct volume *volume)
 {
 	int err;

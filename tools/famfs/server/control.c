@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <uuid/uuid.h>
 
+#include "cmd.h"
 #include "serve.h"
 #include "server.h"
 
@@ -34,12 +35,14 @@ static void control_status(struct server *server, FILE *to)
 
 	volume_statfs(server->volume, &stat);
 	uuid_unparse_lower(stat.uuid, uuid);
-	fprintf(to, "uuid %s\nlabel %s\ndevice %s\nmountpoint %s\npid %d\n",
-		uuid, stat.label, server->device, server->mountpoint, getpid());
-	fprintf(to, "source %s\nstate %s\n", server->source,
+	fprintf(to, "uuid %s\nlabel %s\ndevice %s\n", uuid,
+		cmd_text(stat.label), cmd_text(server->device));
+	fprintf(to, "mountpoint %s\npid %d\n", cmd_text(server->mountpoint),
+		getpid());
+	fprintf(to, "source %s\nstate %s\n", cmd_text(server->source),
 		server->ending ? "ending" : "serving");
-	fprintf(to, "owner %s\nepoch %u\nhealth %s\n", stat.owner, stat.epoch,
-		strerror(-volume_health(server->volume)));
+	fprintf(to, "owner %s\nepoch %u\nhealth %s\n", cmd_text(stat.owner),
+		stat.epoch, strerror(-volume_health(server->volume)));
 	fprintf(to, "unit %u\ntotal %" PRIu64 "\nfree %" PRIu64 "\nwaiting %" PRIu64 "\n",
 		stat.unit, stat.total, stat.free, stat.waiting);
 	fprintf(to, "inodes %" PRIu64 "\nnames %" PRIu64 "\nextents %" PRIu64 "\n",

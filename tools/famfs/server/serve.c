@@ -31,27 +31,55 @@
 /* Between two looks whether a superblock has gone. */
 #define SERVE_GUARD_US	10000
 
-/* How long a mount waits for the superblock of the last one. */
-#define SERVE_GUARD_TRIES	300
+/* How long a mount waits for the server of the last one: ten seconds. */
+#define SERVE_GUARD_TRIES	1000
 
 /*
  * Nobody else has the device while this is open. An unmount returns before the
  * superblock has gone.
  */
-static int serve_guard(const char *device, int tries)
+static int serve_guard(const char *device)
 {
-	int fd;
+	int fd = open(device, O_RDWR | O_EXCL | O_CLOEXEC);
 
-	do {
-		fd = open(device, O_RDWR | O_EXCL | O_CLOEXEC);
-		if (fd >= 0)
-			return fd;
-		if (errno != EBUSY)
-			return -errno;
-		usleep(SERVE_GUARD_US);
-	} while (tries < 0 || --tries > 0);
-	return -EBUSY;
+	return fd < 0 ? -errno : fd;
 }
+
+/* For as long as it takes. */
+static int serve_guard_wait(const char *device)
+{
+	int guard;
+
+	while ((guard = serve_guard(device)) == -EBUSY)
+		usleep(SERVE_GUARD_US);
+	return guard;
+}
+
+/*
+ * Both the guard and the lock of the medium. The server of the last mount has
+ * one of them alone while it ends, and needs the other.
+ */
+static int serve_guard_media(const char *device, struct media **media)
+{
+	int guard = -EBUSY, err;
+
+	for (int tries = 0; guard == -EBUSY && tries < SERVE_GUARD_TRIES;
+	     tries++) {
+		if (tries)
+			usleep(SERVE_GUARD_US);
+		guard = serve_guard(device);
+		err = guard < 0 ? guard :
+		      media_open(device, MEDIA_WRITE, media);
+		if (guard >= 0 && err) {
+			close(guard);
+			guard = err;
+		}
+	}
+	return guard;
+}
+
+/* STATX_MNT_ID_UNIQUE, which older headers do not have. */
+#define SERVE_MNT_ID_UNIQUE	0x4000u
 
 static void serve_init(void *context, struct fuse_conn_info *conn)
 {
@@ -184,6 +212,36 @@ static int serve_hold(struct server *server, int guard)
 	return err;
 }
 
+/*
+ * What is mounted there: by a number that is never given again, where the
+ * kernel knows that. 0: nothing can be found out.
+ */
+static uint64_t serve_mount_id(const struct server *server)
+{
+	struct statx st;
+
+	/* Without a request: nobody may answer one now. */
+	if (statx(AT_FDCWD, server->mountpoint,
+		  AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+		  SERVE_MNT_ID_UNIQUE, &st) ||
+	    !(st.stx_mask & SERVE_MNT_ID_UNIQUE))
+		return 0;
+	return st.stx_mnt_id;
+}
+
+static void serve_unmount(const struct server *server)
+{
+	const char *wrong = NULL;
+
+	if (!server->mount_id || serve_mount_id(server) != server->mount_id)
+		wrong = "something else is mounted there";
+	else if (umount2(server->mountpoint, UMOUNT_NOFOLLOW))
+		wrong = strerror(errno);
+	if (wrong)
+		fuse_log(FUSE_LOG_ERR, "famfs: %s: cannot be unmounted: %s\n",
+			 server->mountpoint, wrong);
+}
+
 static void *serve_signals(void *context)
 {
 	struct server *server = context;
@@ -196,9 +254,8 @@ static void *serve_signals(void *context)
 	sigaddset(&set, SIGHUP);
 	while (!sigwait(&set, &which)) {
 		/* Whoever uses files keeps them: only an unmount ends it. */
-		if (which != SIGHUP && umount2(server->mountpoint, 0))
-			fuse_log(FUSE_LOG_ERR, "famfs: %s: cannot be unmounted: %s\n",
-				 server->mountpoint, strerror(errno));
+		if (which != SIGHUP)
+			serve_unmount(server);
 	}
 	return NULL;
 }
@@ -238,6 +295,7 @@ static int serve_loop(struct server *server, const struct serve *wanted)
 	pthread_t signals;
 	int err = config ? queue_start(server) : -ENOMEM;
 
+	server->mount_id = serve_mount_id(server);
 	if (!err)
 		err = grow_start(server);
 	if (!err)
@@ -265,14 +323,8 @@ static int serve_loop(struct server *server, const struct serve *wanted)
  */
 static void serve_leave(struct server *server)
 {
-	int guard = serve_guard(server->device, -1), err;
+	int err;
 
-	if (guard < 0) {
-		/* Whether it has gone cannot be known: this host stays in. */
-		fuse_log(FUSE_LOG_ERR, "famfs: %s: the device is gone: %s\n",
-			 server->device, strerror(-guard));
-		return;
-	}
 	/* The beat goes on up to here; nothing else changes the volume now. */
 	queue_end(server);
 	err = volume_health(server->volume);
@@ -283,7 +335,24 @@ static void serve_leave(struct server *server)
 	if (err)
 		fuse_log(FUSE_LOG_ERR, "famfs: %s: not left in order: %s\n",
 			 server->device, strerror(-err));
-	close(guard);
+}
+
+/* The next mount can begin before this server is seen to have ended. */
+static void serve_release(struct server *server, struct media *media)
+{
+	int guard = serve_guard_wait(server->device);
+
+	if (guard >= 0)
+		serve_leave(server);
+	else
+		/* Whether it has gone cannot be known: this host stays in. */
+		fuse_log(FUSE_LOG_ERR, "famfs: %s: the device is gone: %s\n",
+			 server->device, strerror(-guard));
+	queue_end(server);
+	volume_halt(server->volume);
+	media_close(media);
+	if (guard >= 0)
+		close(guard);
 }
 
 static int serve_mounted(struct server *server, const struct serve *wanted,
@@ -324,7 +393,9 @@ static int serve_guarded(struct server *server, const struct serve *wanted,
 		err = serve_mounted(server, wanted, guard);
 	}
 	if (server->volume)
-		serve_leave(server);
+		serve_release(server, media);
+	else
+		media_close(media);
 	control_stop();
 	queue_stop(server);
 	if (server->session)
@@ -348,7 +419,7 @@ int serve(const struct serve *wanted)
 	/* Reclaim must not wait for what waits for this process. */
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
-	guard = serve_guard(wanted->device, SERVE_GUARD_TRIES);
+	guard = serve_guard_media(wanted->device, &media);
 	if (guard == -EBUSY) {
 		cmd_fail(wanted->device, "findmnt -t fuse.famfs   shows what is mounted; famfs umount DIR ends it",
 			 "a file system on this host, or a program, has the device");
@@ -358,12 +429,6 @@ int serve(const struct serve *wanted)
 		cmd_fail_errno(wanted->device, guard);
 		return -1;
 	}
-	media = cmd_open(wanted->device, MEDIA_WRITE);
-	if (!media) {
-		close(guard);
-		return -1;
-	}
 	err = serve_guarded(&server, wanted, media, guard);
-	media_close(media);
 	return err ? -1 : 0;
 }

@@ -39,6 +39,7 @@ struct queue;
  * @queue: inodes that the kernel may have to let go of
  * @refused: why the kernel gives no maps, where it does not
  * @backing_id: what maps call the device
+ * @mount_id: of the first mount point, or 0
  * @ending: nobody is served any more
  */
 struct server {
@@ -51,6 +52,7 @@ struct server {
 	struct queue *queue;
 	const char *refused;
 	int backing_id;
+	uint64_t mount_id;
 	volatile bool ending;
 };
 

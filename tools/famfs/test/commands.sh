@@ -9,6 +9,7 @@
 set -euo pipefail
 
 bin=$(cd "$1" && pwd)
+system=$(cd "$(dirname "$0")/../system" && pwd)
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
@@ -183,6 +184,64 @@ superblocks()
 	expect 0 'version 300' "$bin/mkfs.famfs" -f --dead five
 }
 
+# label FILE TEXT: writes it into the superblock, with a right sum. TEXT as for
+# printf, at most 32 bytes.
+label()
+{
+	python3 - "$1" "$(printf "$2" | od -An -tx1 | tr -d ' \n')" << 'P'
+import sys
+with open(sys.argv[1], "r+b") as f:
+    block = bytearray(f.read(4096))
+    block[32:64] = bytes.fromhex(sys.argv[2]).ljust(32, b"\0")
+    crc = 0xffffffff
+    for byte in block[16:32] + block[:4092]:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    block[4092:] = (crc ^ 0xffffffff).to_bytes(4, "little")
+    f.seek(0)
+    f.write(block)
+P
+}
+
+# Texts of any bytes, and messages with nowhere to go.
+texts()
+{
+	truncate -s 64M six
+	expect 1 'no control characters' "$bin/mkfs.famfs" -L $'a\nb' six
+	expect 1 'no control characters' "$bin/mkfs.famfs" -L $'a\033[2Jb' six
+	make_medium six
+	label six 'a\nstate serving\033[2J'
+	expect 1 '"a\\x0astate serving\\x1b\[2J", not mounted' "$bin/famfs" status six
+	expect 1 'it holds famfs "a\\x0astate serving' "$bin/mkfs.famfs" six
+	label six 'a\nb"\377'
+	"$bin/famfs" status --json six > json || true
+	expect 0 'a\\x0ab"\\xff' python3 -c 'import json
+print(json.load(open("json"))[0]["label"])'
+
+	# Without a descriptor 2 the device would get it.
+	make_medium seven
+	bytes seven 40 '\377'
+	cp --sparse=always seven kept
+	"$bin/mkfs.famfs" seven 2>&- || true
+	"$bin/mkfs.famfs" seven <&- >&- 2>&- || true
+	"$bin/fsck.famfs" -y --dead seven >&- || true
+	bytes kept 40 '\000'
+	expect 0 '' cmp seven kept
+}
+
+# What systemd and udev get.
+system_files()
+{
+	sed 's,^ExecStart=.*,ExecStart=/bin/true,' "$system/famfs-bind@.service" > \
+		famfs-bind@.service
+	# The device's unit, which the rule of udev makes, comes first.
+	expect 0 '^After=.*dev-%i\.device' cat famfs-bind@.service
+	expect 0 'SUBSYSTEM=="dax".*TAG\+="systemd"' cat "$system/60-famfs.rules"
+	command -v systemd-analyze > /dev/null || return 0
+	expect 0 '' systemd-analyze verify --man=no ./famfs-bind@dax0.0.service
+}
+
 # Damage in the middle of the log: reading and fsck only.
 damage()
 {
@@ -254,6 +313,8 @@ refusals
 versions
 repairs
 superblocks
+texts
+system_files
 progress
 damage
 flips

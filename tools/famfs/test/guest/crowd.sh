@@ -55,7 +55,7 @@ crowd()
 	took=$(milliseconds mkdir "$mnt/$1")
 	same "$1: they ask" "$said" asked
 	echo "# mkdir took $took ms"
-	check "$1: others go on" test "$took" -lt 1500
+	check "$1: others go on" test "$took" -lt 2500
 	wait "$pid"
 	check "$1: all of them fail" test $? = 0
 }
