@@ -23,8 +23,8 @@ FIXTURES=${FAMFS_FIXTURES:-$TOP/../shared/fixtures/famfs-media}
 # In this order: what builds comes first.
 TESTS=(famfs_build famfs_format famfs_mutants_list famfs_library
        famfs_library_asan famfs_histories famfs_histories_asan famfs_hosts
-       famfs_mutants famfs_threads famfs_scale famfs_bounds famfs_commands
-       famfs_completion famfs_manuals famfs_fuzz)
+       famfs_serving famfs_mutants famfs_threads famfs_scale famfs_bounds
+       famfs_commands famfs_completion famfs_manuals famfs_fuzz)
 
 make_tools()
 {
@@ -116,6 +116,8 @@ famfs_histories_asan)
 		"$TOOLS/asan/test_history" ;;
 famfs_hosts)
 	FAMFS_HISTORIES=$((${FULL:+2}0 + 5))000 "$TOOLS/test/test_hosts" ;;
+famfs_serving)
+	"$TOOLS/serving" ;;
 famfs_mutants)
 	"$TOOLS/test/test_mutants" ;;
 famfs_threads)
