@@ -132,6 +132,19 @@ static void turns_main(int number)
 	turns_switch();
 }
 
+/* Alone here: getcontext() may return twice, for all that a compiler knows. */
+static void turns_prepare(struct turns_host *host, void (*run)(void *context))
+{
+	host->run = run;
+	host->done = false;
+	getcontext(&host->context);
+	host->context.uc_stack.ss_sp = host->stack;
+	host->context.uc_stack.ss_size = STACK_SIZE;
+	host->context.uc_link = &turns.caller;
+	makecontext(&host->context, (void (*)(void))turns_main, 1,
+		    (int)(host - turns.hosts));
+}
+
 uint32_t turns_run(void (*const run[TURNS_HOSTS])(void *context),
 		   void *context, unsigned int first,
 		   const uint32_t switches[TURNS_SWITCHES],
@@ -145,18 +158,8 @@ uint32_t turns_run(void (*const run[TURNS_HOSTS])(void *context),
 	turns.accesses = 0;
 	turns.next = 0;
 	turns.now = first;
-	for (unsigned int i = 0; i < TURNS_HOSTS; i++) {
-		struct turns_host *host = &turns.hosts[i];
-
-		host->run = run[i];
-		host->done = false;
-		getcontext(&host->context);
-		host->context.uc_stack.ss_sp = host->stack;
-		host->context.uc_stack.ss_size = STACK_SIZE;
-		host->context.uc_link = &turns.caller;
-		makecontext(&host->context, (void (*)(void))turns_main, 1,
-			    (int)i);
-	}
+	for (unsigned int i = 0; i < TURNS_HOSTS; i++)
+		turns_prepare(&turns.hosts[i], run[i]);
 	turns.running = true;
 	swapcontext(&turns.caller, &turns.hosts[first].context);
 	turns.running = false;
