@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The one entry point. Each target is one script; see there for its variables.
+# The one entry point. Each target is one script; Kconfig has their variables.
 
 .DEFAULT_GOAL := help
 
@@ -30,36 +30,45 @@ help:
 	@echo 'KERNEL_SRC=DIR|TARBALL  takes the base from there'
 	@echo 'FAMFS_CACHE=DIR         keeps downloads and objects there'
 
-demo demo-hosts test check bench figures cost shell:
-	@scripts/$@.sh
+demo test check bench:
+	@scripts/$@/run.sh
+
+figures cost:
+	@scripts/bench/$@.sh
+
+demo-hosts:
+	@scripts/demo/hosts.sh
+
+shell:
+	@scripts/demo/shell.sh
 
 tools:
-	@scripts/userspace.sh famfs_build
+	@scripts/tools/userspace.sh famfs_build
 
 install:
-	@scripts/userspace.sh install
+	@scripts/tools/userspace.sh install
 
 deb:
-	@scripts/deb.sh
+	@scripts/tools/deb.sh
 
 kernel-deb:
-	@scripts/kernel-deb.sh $(OPTIONS)
+	@scripts/kernel/deb.sh $(OPTIONS)
 
 series:
-	@scripts/packages.sh
-	@scripts/base.sh linux
-	@scripts/base.sh libfuse
-	@scripts/series.sh linux
-	@scripts/series.sh libfuse
+	@scripts/env/packages.sh
+	@scripts/series/base.sh linux
+	@scripts/series/base.sh libfuse
+	@scripts/series/make.sh linux
+	@scripts/series/make.sh libfuse
 
 tree:
-	@scripts/apply.sh linux
+	@scripts/series/apply.sh linux
 
 refresh:
-	@scripts/refresh.sh linux $(P)
+	@scripts/series/refresh.sh linux $(P)
 
 kunit:
-	@scripts/kunit.sh $(T)
+	@scripts/kernel/kunit.sh $(T)
 
 clean:
 	rm -rf build

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # Places, pinned versions and messages that every script shares.
-# Sourced, never run:  . "$(dirname "$0")/lib.sh"
+# Sourced, never run:  . "$(dirname "$0")/../lib.sh"
 
 # What is sorted, matched and read from messages must not depend on the user's
 # language, nor must common tools on what a user may have set for them.
@@ -14,15 +14,6 @@ unset CDPATH POSIXLY_CORRECT TAR_OPTIONS GREP_COLORS
 {
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 BUILD=$TOP/build
-
-# Outside the checkout, so that a fresh clone finds the downloads, the unpacked
-# base and the compiled objects of the last one.
-FAMFS_CACHE=${FAMFS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/famfs}
-export FAMFS_CACHE
-DL=$FAMFS_CACHE/dl
-LINUX=$FAMFS_CACHE/linux
-LIBFUSE=$FAMFS_CACHE/libfuse
-SPARSE=$FAMFS_CACHE/tools/sparse/bin/sparse
 
 # Linux, as Debian's binary package linux-source-7.3 carries it.
 LINUX_PKG=linux-source-7.3
@@ -36,9 +27,6 @@ LIBFUSE_SHA256=bcd19582c5e30f7fe45dd86a5540e998590aa01903afc7ebcbeea6c8ac5421ee
 SPARSE_PKG=sparse
 SPARSE_VERSION='0.6.5~rc1'
 SPARSE_SHA256=3ac8855ec7f3ab92f325be0f64347ccc2b10f8b4d7c2906783ee8e2bdab3f0de
-
-# What a make may use. One variable, so that a shared machine can be spared.
-JOBS=${JOBS:-$(nproc)}
 }
 
 # Elapsed time counts from the outermost script, so that nested ones tell how
@@ -62,7 +50,7 @@ die()
 {
 	local line
 
-	printf '%s: error: %s\n' "$(basename "$0")" "$1" >&2
+	printf '%s: error: %s\n' "${0#"$TOP/"}" "$1" >&2
 	shift
 	for line in "$@"; do
 		printf '    %s\n' "$line" >&2
@@ -123,4 +111,62 @@ lock()
 		say "waiting for another run that holds the lock '$1'"
 		flock "$LOCK_FD"
 	fi
+}
+
+# switches NAME...: sets each to what the environment has, or else to its default
+# in Kconfig. One of type bool is 1 or empty.
+switches()
+{
+	local name line value at=''
+	local -A types=() defaults=()
+
+	while IFS= read -r line; do
+		case $line in
+		'config '*)	at=${line#config } ;;
+		$'\tbool '*|$'\tint '*|$'\tstring '*)
+			line=${line#?} types[$at]=${line%% *} ;;
+		$'\tdefault '*)	defaults[$at]=${line#*default } ;;
+		esac
+	done < "$TOP/Kconfig"
+
+	for name; do
+		[ -n "${types[$name]:-}" ] || die "Kconfig has no $name"
+		value=${!name:-}
+		[ -n "$value" ] || value=$(switch_default "${defaults[$name]:-}")
+		case ${types[$name]}:$value in
+		bool:[n0])	value= ;;
+		bool:[y1])	value=1 ;;
+		bool:*)		die "$name=$value is neither y nor n" ;;
+		int:*[!0-9]*)	die "$name=$value is no number" ;;
+		esac
+		printf -v "$name" %s "$value"
+	done
+}
+
+# switch_default TEXT: what Kconfig means by it.
+switch_default()
+{
+	local text=$1
+
+	text=${text#\"} text=${text%\"}
+	# shellcheck disable=SC2016 # this is what Kconfig has
+	case $text in
+	'$(shell,'*)	text=${text#*,}; sh -c "${text%)}" ;;
+	*)		printf '%s\n' "$text" ;;
+	esac
+}
+
+switches FAMFS_CACHE JOBS
+export FAMFS_CACHE
+# shellcheck disable=SC2034
+{
+DL=$FAMFS_CACHE/dl
+LINUX=$FAMFS_CACHE/linux
+LIBFUSE=$FAMFS_CACHE/libfuse
+SPARSE=$FAMFS_CACHE/tools/sparse/bin/sparse
+
+# Folders of the kernel's headers for user space: that of FUSE as the series
+# leaves it, then what test/selftests.sh makes of the tree.
+UAPI=$TOP/include/uapi
+HEADERS="$UAPI $FAMFS_CACHE/o/headers/usr/include"
 }

@@ -9,7 +9,8 @@
  *
  * Data goes by a page of the kernel's.  Unbinding waits for whoever is in a
  * read-side section of dax_srcu, so user memory, which can take any time to
- * come, is touched outside of it.
+ * come, is touched outside of it, and of node_rwsem: a failure of memory waits
+ * for that, since the kernel may not map the memory any more afterwards.
  */
 #include <linux/dax.h>
 #include <linux/fs.h>
@@ -26,6 +27,24 @@
 typedef ssize_t (*fsdev_transfer_t)(struct file *file, loff_t pos, void *buf,
 				    size_t len, struct iov_iter *iter);
 
+/*
+ * Keep the driver bound, and memory that has not failed in the kernel's
+ * mapping.
+ */
+static int fsdev_lock(struct file *file)
+{
+	int id = dax_read_lock();
+
+	down_read(&dax_file_dev(file)->node_rwsem);
+	return id;
+}
+
+static void fsdev_unlock(struct file *file, int id)
+{
+	up_read(&dax_file_dev(file)->node_rwsem);
+	dax_read_unlock(id);
+}
+
 /* In bytes; 0 when the bind by which the node was opened has ended. */
 static u64 fsdev_size(struct file *file)
 {
@@ -41,26 +60,36 @@ static u64 fsdev_size(struct file *file)
 }
 
 /*
- * Where the memory at @pos is, for the rest of its page.  Pages that have
- * failed are not touched: the kernel may not map them any more, and no driver
- * of the dax bus can mend them.
+ * Where the memory at @pos is, for the rest of its page; -EHWPOISON if that has
+ * failed.
  */
 static int fsdev_find(struct file *file, loff_t pos, void **kaddr)
 {
 	struct dev_dax *dev_dax = dax_file_dev(file);
-	pgoff_t pgoff = pos >> PAGE_SHIFT;
 	long nr;
 
 	if (!dax_file_alive(file))
 		return -ENXIO;
-	if (xa_load(&dev_dax->failed, pgoff))
-		return -EIO;
-	nr = dax_direct_access(dev_dax->dax_dev, pgoff, 1, DAX_ACCESS, kaddr,
-			       NULL);
+	nr = dax_direct_access(dev_dax->dax_dev, pos >> PAGE_SHIFT, 1,
+			       DAX_ACCESS, kaddr, NULL);
 	if (nr < 0)
 		return nr;
 	*kaddr += offset_in_page(pos);
 	return 0;
+}
+
+/* As fsdev_find(), for writing @len bytes: a whole page mends one that failed. */
+static int fsdev_find_mend(struct file *file, loff_t pos, size_t len,
+			   void **kaddr)
+{
+	struct dax_device *dax_dev = dax_file_dev(file)->dax_dev;
+	int rc;
+
+	rc = fsdev_find(file, pos, kaddr);
+	if (rc != -EHWPOISON || len != PAGE_SIZE)
+		return rc;
+	rc = dax_zero_page_range(dax_dev, pos >> PAGE_SHIFT, 1);
+	return rc ?: fsdev_find(file, pos, kaddr);
 }
 
 static ssize_t fsdev_read(struct file *file, loff_t pos, void *buf, size_t len,
@@ -70,13 +99,13 @@ static ssize_t fsdev_read(struct file *file, loff_t pos, void *buf, size_t len,
 	void *kaddr;
 	int id, rc;
 
-	id = dax_read_lock();
+	id = fsdev_lock(file);
 	rc = fsdev_find(file, pos, &kaddr);
 	if (!rc)
 		rc = dax_drop(kaddr, len);
 	if (!rc && copy_mc_to_kernel(buf, kaddr, len))
 		rc = -EIO;
-	dax_read_unlock(id);
+	fsdev_unlock(file, id);
 	if (rc)
 		return rc;
 
@@ -94,8 +123,8 @@ static ssize_t fsdev_write(struct file *file, loff_t pos, void *buf, size_t len,
 	if (!copied)
 		return -EFAULT;
 
-	id = dax_read_lock();
-	rc = fsdev_find(file, pos, &kaddr);
+	id = fsdev_lock(file);
+	rc = fsdev_find_mend(file, pos, copied, &kaddr);
 	if (!rc) {
 		/*
 		 * The rest of a line that is written in part comes from the
@@ -106,7 +135,7 @@ static ssize_t fsdev_write(struct file *file, loff_t pos, void *buf, size_t len,
 		memcpy_flushcache(kaddr, buf, copied);
 		pmem_wmb();
 	}
-	dax_read_unlock(id);
+	fsdev_unlock(file, id);
 	if (!rc)
 		return copied;
 
@@ -137,6 +166,9 @@ static ssize_t fsdev_rw(struct kiocb *iocb, struct iov_iter *iter,
 	}
 	kfree(buf);
 
+	/* As for the files of file systems. */
+	if (rc == -EHWPOISON)
+		rc = -EIO;
 	return done ?: rc;
 }
 

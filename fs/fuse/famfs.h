@@ -7,7 +7,6 @@
  *   FUSE_I_FMAP_LOCK		bit lock: one opener requests the fmap; taken
  *				with no locks held (at create: only the
  *				directory's i_rwsem)
- *   FUSE_I_NOSEC_LOCK		bit lock: one opener requests privileges; as above
  *   famfs_conn.register_lock	device table and names; taken by the server's
  *				tasks; holders may wait for ->notify_failure()
  *				of a device without fmaps, but for no user
@@ -44,7 +43,6 @@
 #include "famfs_map.h"
 
 #include <linux/atomic.h>
-#include <linux/maple_tree.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/sizes.h>
@@ -76,7 +74,6 @@ struct writeback_control;
  * @readonly: the server may not write to it
  * @nr_claims: claims on its pages, changed under famfs_conn.lock
  * @nr_users: fmaps that use it, published or not; changed under famfs_conn.lock
- * @poison: pages with a memory failure
  * @name: the kernel's name, as in "dax0.0"
  */
 struct famfs_daxdev {
@@ -91,7 +88,6 @@ struct famfs_daxdev {
 	bool readonly;
 	u64 nr_claims;
 	u32 nr_users;
-	struct maple_tree poison;
 	char name[32];
 };
 
@@ -284,10 +280,12 @@ static inline struct famfs_conn *famfs_conn_of(const struct fuse_conn *fc)
 	return smp_load_acquire(&fc->famfs);
 }
 
-/* Caller holds invalidate_lock, unless it only tests for NULL. */
-static inline const struct famfs_map *famfs_inode_map(const struct inode *inode)
+/* The fmap or NULL.  Caller holds invalidate_lock, unless it tests for NULL. */
+static inline struct famfs_map *famfs_inode_map(const struct inode *inode)
 {
-	return READ_ONCE(get_fuse_inode(inode)->famfs_meta);
+	struct famfs_map *map = READ_ONCE(get_fuse_inode(inode)->famfs_meta);
+
+	return map == FAMFS_NO_FMAP ? NULL : map;
 }
 
 /* famfs_iomap.c */
@@ -300,10 +298,11 @@ struct dax_device *famfs_live_dax_dev(const struct famfs_map *map);
 void famfs_flush_cpu_cache(struct address_space *mapping,
 			   struct dax_device *dax_dev);
 int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
-int famfs_file_flush(struct file *file);
+int famfs_flush(struct file *file, fl_owner_t id);
 void famfs_sync_fs(struct super_block *sb);
 
 /* famfs_inode.c */
+void famfs_size_write_locked(struct inode *inode, loff_t size);
 void famfs_size_write(struct inode *inode, loff_t size);
 bool famfs_size_dirty(const struct inode *inode);
 u32 famfs_size_to_flush(const struct inode *inode, u64 *size, u32 *seq);
@@ -345,8 +344,6 @@ struct inode *famfs_claim_next_inode(struct famfs_daxdev *dev, u64 *page,
 /* famfs_failure.c */
 extern const struct dax_holder_operations famfs_holder_ops;
 bool famfs_invalidate_trylock(struct inode *inode);
-int famfs_pin_wait(struct page *busy, struct dev_pagemap *pgmap,
-		   unsigned int state);
 struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
 			     u64 pos);
 int famfs_wait_page_idle(struct inode *inode, struct page *busy);
@@ -419,7 +416,7 @@ int famfs_extend_prepare(struct famfs_rw *rw, const struct famfs_map *map);
 int famfs_mapped_len(struct inode *inode, u64 *mapped);
 int famfs_alloc(struct file *file, loff_t end);
 int famfs_alloc_locked(struct inode *inode, struct file *file, loff_t end);
-int famfs_zero_gap(struct kiocb *iocb);
+int famfs_rw_provide(struct famfs_rw *rw);
 long famfs_fallocate(struct file *file, int mode, loff_t offset,
 		     loff_t length);
 
@@ -436,9 +433,6 @@ int famfs_create_truncate(struct mnt_idmap *idmap, struct file *file,
 
 /* famfs_file.c */
 int famfs_file_io_open(struct inode *inode, struct file *file);
-ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to);
-ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from);
-int famfs_mmap(struct file *file, struct vm_area_struct *vma);
 
 #else /* CONFIG_FUSE_FAMFS_DAX */
 

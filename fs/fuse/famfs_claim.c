@@ -4,12 +4,16 @@
  *
  * fs/dax.c keeps the file that a page belongs to in the page itself, so a page
  * in two places would corrupt both.  Each fmap therefore claims its pages
- * before it is published.  Claims also lead from a failing page to the file
- * that has it.
+ * before it is published.  Claims are also the reverse map, from a failing page
+ * to the file that has it.
  *
  * Claims are allocated with their fmap, so that neither replacing nor restoring
  * an fmap can fail half way.  Extents that follow one another on a device make
  * one claim.
+ *
+ * interval_tree_generic.h is for intervals that may overlap: finding out that
+ * none does is a walk of its own, which makes the installation of an fmap with
+ * a million extents 27 % slower (770 instructions an extent instead of 606).
  */
 
 #include "famfs.h"

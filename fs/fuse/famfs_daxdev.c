@@ -51,7 +51,6 @@ void famfs_daxdev_warn(struct fuse_conn *fc, const char *name, int err)
 static void famfs_daxdev_free(struct famfs_daxdev *dev)
 {
 	WARN_ON_ONCE(dev->nr_claims);
-	mtree_destroy(&dev->poison);
 	kfree(dev);
 }
 
@@ -80,8 +79,8 @@ static void famfs_daxdev_drop_names(struct famfs_daxdev *dev)
  *
  * Context: &famfs_conn.register_lock is held.  Waits for a running
  * ->notify_failure().  For a device without fmaps it looks for no further
- * inodes, but may have just begun to wait for a pin, for FAMFS_PIN_WAIT at
- * most.
+ * inodes, but may have just begun to wait for a pin, for
+ * DAX_IDLE_TIMEOUT at most.
  * Return: 0, or -EBUSY if an fmap uses the device.
  */
 int famfs_daxdev_drop(struct famfs_daxdev *dev)
@@ -141,7 +140,6 @@ static struct famfs_daxdev *famfs_daxdev_add(struct famfs_conn *conn, u32 slot,
 
 	if (!dev)
 		return ERR_PTR(-ENOMEM);
-	mt_init_flags(&dev->poison, MT_FLAGS_USE_RCU);
 	dev->conn = conn;
 	dev->slot = slot;
 	dev->devt = devt;

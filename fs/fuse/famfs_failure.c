@@ -22,38 +22,6 @@
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
-#include <linux/wait_bit.h>
-
-/* Bounds each wait: a page that is mapped again never becomes idle. */
-#define FAMFS_PIN_WAIT		(HZ / 10 ?: 1)
-
-/**
- * famfs_pin_wait() - wait for a pinned page
- * @busy: the page
- * @pgmap: result of get_dev_pagemap() for @busy, obtained while it was claimed
- *	   and put here; NULL if the page's device is going away
- * @state: task state to sleep in
- *
- * The owner of the pin may have to fault, or wait for the server, before it
- * drops the pin, so the caller holds no lock.  Then the page can be mapped
- * again, and a mapped page is not idle: so the wait is limited to
- * FAMFS_PIN_WAIT, and the caller looks again.
- *
- * Return: 0, or -EINTR if @state is TASK_KILLABLE.
- */
-int famfs_pin_wait(struct page *busy, struct dev_pagemap *pgmap,
-		   unsigned int state)
-{
-	long left = FAMFS_PIN_WAIT;
-	int err;
-
-	might_sleep();
-	err = ___wait_var_event(busy,
-				!left || (pgmap && dax_page_is_idle(busy)),
-				state, 0, 0, left = schedule_timeout(left));
-	put_dev_pagemap(pgmap);
-	return err ? -EINTR : 0;
-}
 
 /**
  * famfs_invalidate_trylock() - lock the fmap of an inode for a change
@@ -136,7 +104,7 @@ int famfs_wait_page_idle(struct inode *inode, struct page *busy)
 
 	lockdep_assert_held_write(&inode->i_mapping->invalidate_lock);
 	filemap_invalidate_unlock(inode->i_mapping);
-	return famfs_pin_wait(busy, pgmap, TASK_KILLABLE);
+	return dax_wait_page_idle(busy, pgmap, TASK_KILLABLE) ? -EINTR : 0;
 }
 
 /**
@@ -163,7 +131,7 @@ void famfs_unmap_beyond(struct inode *inode, loff_t size)
 static struct famfs_map *famfs_map_on_dev(struct inode *inode,
 					  const struct famfs_daxdev *dev)
 {
-	struct famfs_map *map = get_fuse_inode(inode)->famfs_meta;
+	struct famfs_map *map = famfs_inode_map(inode);
 
 	lockdep_assert_held_write(&inode->i_mapping->invalidate_lock);
 	return map && map->devs[dev->slot] == dev ? map : NULL;
@@ -179,7 +147,8 @@ static struct famfs_map *famfs_map_on_dev(struct inode *inode,
  * the device dead.
  *
  * Returns true if done.  Otherwise @busy is a pinned page, maybe of another
- * device, with @pgmap for famfs_pin_wait(), or NULL if the lock was contended.
+ * device, with @pgmap for dax_wait_page_idle(), or NULL if the lock was
+ * contended.
  */
 static bool famfs_daxdev_revoke_inode(struct inode *inode,
 				      struct famfs_daxdev *dev,
@@ -248,7 +217,7 @@ static void famfs_daxdev_remove_files(struct famfs_daxdev *dev)
 		if (done)
 			continue;
 		if (busy)
-			famfs_pin_wait(busy, pgmap, TASK_UNINTERRUPTIBLE);
+			dax_wait_page_idle(busy, pgmap, TASK_UNINTERRUPTIBLE);
 		else
 			schedule_timeout_uninterruptible(1);
 	}
@@ -311,7 +280,8 @@ static int famfs_poison_inode(struct inode *inode,
 	const struct famfs_map *map;
 
 	/*
-	 * Taking invalidate_lock waits for faults that did not see the poison.
+	 * The driver has noted the poison.  Taking invalidate_lock waits for
+	 * faults and I/O that did not see it.
 	 */
 	if (!famfs_invalidate_trylock(inode))
 		return FAMFS_CONTENDED;
@@ -361,12 +331,11 @@ static int famfs_poison(struct famfs_daxdev *dev, u64 offset, u64 len,
 	u64 page = where.addr >> PAGE_SHIFT;
 	u64 end = page + (where.len >> PAGE_SHIFT);
 	struct fuse_conn *fc = dev->conn->fc;
-	int err;
+	int err = 0;
 
 	if (offset >= dev->size || len > dev->size - offset)
 		return -EOPNOTSUPP;
 
-	err = mtree_store_range(&dev->poison, page, end - 1, dev, GFP_KERNEL);
 	guard(rwsem_read)(&fc->killsb);
 	while (!list_empty(&fc->mounts) &&
 	       famfs_poison_next(dev, &page, end, &where, mf_flags, &err))

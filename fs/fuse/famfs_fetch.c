@@ -93,7 +93,8 @@ int famfs_fetch(struct inode *inode, bool locked)
 	return famfs_fetch_reply(inode, &snap);
 }
 
-static bool famfs_has_fmap(struct inode *inode)
+/* Is there an fmap, or the answer that there is none? */
+static bool famfs_fmap_known(struct inode *inode)
 {
 	/* Pairs with famfs_publish(). */
 	return smp_load_acquire(&get_fuse_inode(inode)->famfs_meta);
@@ -107,19 +108,16 @@ static bool famfs_has_fmap(struct inode *inode)
  */
 bool famfs_needs_fetch(struct inode *inode)
 {
-	struct fuse_inode *fi = get_fuse_inode(inode);
-
 	/* The root can be open before INIT is answered. */
 	return get_fuse_conn(inode)->dax_fmap && S_ISREG(inode->i_mode) &&
-	       fi->nodeid != FUSE_ROOT_ID && !famfs_has_fmap(inode) &&
-	       !test_bit(FUSE_I_NO_FMAP, &fi->state);
+	       get_node_id(inode) != FUSE_ROOT_ID && !famfs_fmap_known(inode);
 }
 
 /* -EIO for an fmap inode without one if the server has none any more. */
 static int famfs_check_revoked(struct inode *inode)
 {
 	if (likely(get_fuse_conn(inode)->dax_fmap) || !fuse_is_famfs(inode) ||
-	    famfs_has_fmap(inode))
+	    famfs_fmap_known(inode))
 		return 0;
 	return -EIO;
 }
@@ -143,7 +141,7 @@ int famfs_fetch_retry(struct inode *inode, bool locked)
 		err = famfs_fetch(inode, locked);
 		if (err == FAMFS_STALE ||
 		    (err < 0 && !famfs_err_unanswered(err) &&
-		     famfs_has_fmap(inode)))
+		     famfs_inode_map(inode)))
 			err = 0;
 	}
 	return err ?: famfs_check_revoked(inode);
@@ -372,7 +370,7 @@ static int famfs_open_install(struct famfs_open_req *req, struct inode *inode,
 
 /**
  * famfs_open_finish() - install the fmap after the server has opened a file
- * @req: the open
+ * @req: the open; FUSE_I_FMAP_LOCK is free after success
  * @inode: the inode
  * @ff: the file
  *
@@ -397,6 +395,8 @@ int famfs_open_finish(struct famfs_open_req *req, struct inode *inode,
 		err = famfs_fetch_lock(req, inode);
 	if (!err && famfs_needs_fetch(inode))
 		err = famfs_open_install(req, inode, appended);
+	/* Others need not wait for the next request, for privileges. */
+	famfs_open_cleanup(req);
 	return err;
 }
 
@@ -423,6 +423,5 @@ int famfs_create_finish(struct famfs_open_req *req, struct inode *inode,
 	err = famfs_open_finish(req, inode, ff);
 	if (err || fetched)
 		return err;
-	famfs_open_cleanup(req);
 	return famfs_open_fetch(inode, file);
 }

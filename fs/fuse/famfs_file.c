@@ -1,44 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * famfs: read, write, mmap and faults.
+ * famfs: open files: read, write, mmap and faults.
  *
  * No request is sent, except where the server has revoked the fmap or lets the
- * file grow.  The fmap is used with the mapping's invalidate_lock held.
+ * file grow, and none by a fault.
  */
 
 #include "famfs.h"
 
 #include <linux/dax.h>
+#include <linux/filelock.h>
+#include <linux/huge_mm.h>
 #include <linux/pagemap.h>
 #include <linux/sizes.h>
+#include <linux/splice.h>
 #include <linux/uio.h>
 
 /* Fault-in attempts without progress before giving up */
 #define FAMFS_FAULT_TRIES	64
-
-/**
- * famfs_file_io_open() - prepare an open file of an fmap inode for I/O
- * @inode: an fmap inode
- * @file: a file that the server has opened
- *
- * FOPEN_* flags about caching do not apply: there is no page cache.
- *
- * Return: 0, -EIO for FOPEN_PASSTHROUGH, -EINTR.
- */
-int famfs_file_io_open(struct inode *inode, struct file *file)
-{
-	struct fuse_file *ff = file->private_data;
-
-	if (ff->open_flags & FOPEN_PASSTHROUGH) {
-		pr_debug("node %llu has a map and cannot be passed through\n",
-			 ff->nodeid);
-		return -EIO;
-	}
-	ff->open_flags &= ~(FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES);
-	ff->open_flags |= FOPEN_KEEP_CACHE;
-	file->f_mode |= FMODE_NOWAIT;
-	return famfs_refresh_nosec(inode, file);
-}
 
 static int famfs_rw_lock_shared(struct kiocb *iocb, struct inode *inode)
 {
@@ -164,16 +143,17 @@ static bool famfs_readable(struct kiocb *iocb)
  * Fault in the rest of the buffer after a copy that stopped with -EFAULT.
  *
  * A buffer can be reclaimed before it is copied.  Memory of the file that fails
- * during the copy looks the same, and each attempt may be a machine check: so
- * check the file after a second failure in a row.  A kernel buffer, as in
- * sendfile(2), is always present: the file has failed.
+ * during the copy, or that a write could not mend, looks the same, and each
+ * attempt may be a machine check: so check the file after a second failure in a
+ * row.  A kernel buffer, as in sendfile(2), is always present: the file has
+ * failed.
  */
 static int famfs_after_fault(struct kiocb *iocb, struct iov_iter *iter,
 			     int tries)
 {
 	if (!user_backed_iter(iter))
 		return -EIO;
-	if (tries && iov_iter_rw(iter) == READ && !famfs_readable(iocb))
+	if (tries && !famfs_readable(iocb))
 		return -EIO;
 	if (tries == FAMFS_FAULT_TRIES || !famfs_fault_in(iter))
 		return -EFAULT;
@@ -212,28 +192,6 @@ static __always_inline ssize_t famfs_rw_iter(struct famfs_rw *rw)
 	return famfs_rw_slow(rw, ret);
 }
 
-/* Get what is needed, with no locks held. */
-static noinline int famfs_rw_provide(struct famfs_rw *rw)
-{
-	struct kiocb *iocb = rw->iocb;
-
-	if (iocb->ki_flags & IOCB_NOWAIT)
-		return -EAGAIN;
-	switch (rw->need) {
-	case FAMFS_RW_MAP:
-		return famfs_fetch_locked(file_inode(iocb->ki_filp));
-	case FAMFS_RW_ZEROS:
-		return famfs_zero_gap(iocb);
-	case FAMFS_RW_MEMORY:
-		rw->alloc_err = famfs_alloc(iocb->ki_filp, iocb->ki_pos +
-					    iov_iter_count(rw->iter));
-		return 0;
-	case FAMFS_RW_NOTHING:
-		break;
-	}
-	return 0;
-}
-
 static ssize_t famfs_read_locked(struct famfs_rw *rw)
 {
 	struct inode *inode = file_inode(rw->iocb->ki_filp);
@@ -262,21 +220,21 @@ static noinline ssize_t famfs_read_again(struct famfs_rw *rw, loff_t start)
 	return rw->iocb->ki_pos - start ?: ret;
 }
 
-/**
- * famfs_read_iter() - read from an fmap file
- * @iocb: the read
- * @to: the buffer
+/*
+ * Read from an fmap file.
  *
  * The server maintains access times, as for any FUSE file (S_NOATIME).
  *
- * Return: bytes read, 0 at and beyond EOF, or an error.
+ * Returns bytes read, 0 at and beyond EOF, or an error.
  */
-ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
+static ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct famfs_rw rw = { .iocb = iocb, .iter = to };
 	loff_t start = iocb->ki_pos;
 	ssize_t ret;
 
+	if (unlikely(fuse_is_bad(file_inode(iocb->ki_filp))))
+		return -EIO;
 	ret = famfs_read_locked(&rw);
 	if (likely(!rw.need))
 		return ret;
@@ -321,24 +279,24 @@ static ssize_t famfs_write_locked(struct famfs_rw *rw, ssize_t *done)
 	return ret;
 }
 
-/**
- * famfs_write_iter() - write to an fmap file
- * @iocb: the write
- * @from: the buffer
+/*
+ * Write to an fmap file.
  *
  * The request for memory is sent with no locks held.  A truncate may take the
  * memory away before i_rwsem is retaken; then ask again.  If the server has
  * none, write what fits.
  *
- * Return: bytes written, fewer at the end of the file or of the memory, -EFBIG
+ * Returns bytes written, fewer at the end of the file or of the memory, -EFBIG
  * at and beyond EOF of a file that may not grow, or another error.
  */
-ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
+static ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct famfs_rw rw = { .iocb = iocb, .iter = from };
 	ssize_t ret, done = 0;
 	int err = 0;
 
+	if (unlikely(fuse_is_bad(file_inode(iocb->ki_filp))))
+		return -EIO;
 	do {
 		ret = famfs_write_locked(&rw, &done);
 		if (likely(!rw.need))
@@ -412,26 +370,17 @@ static int famfs_mmap_readonly(struct vm_area_struct *vma)
 	return 0;
 }
 
-/**
- * famfs_mmap() - mmap() an fmap file
- * @file: the file
- * @vma: the new mapping
- *
- * Return: 0, -EACCES for a shared writable mapping of read-only memory, an
- * error of famfs_map_lock().
- */
-int famfs_mmap(struct file *file, struct vm_area_struct *vma)
+static int famfs_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct inode *inode = file_inode(file);
 	const struct famfs_map *map;
-	int err = 0;
+	int err;
 
 	/* mmap_lock is held, so FUSE_I_FMAP_LOCK cannot be taken. */
 	map = famfs_map_lock(inode);
 	if (IS_ERR(map))
 		return PTR_ERR(map);
-	if (map->readonly)
-		err = famfs_mmap_readonly(vma);
+	err = map->readonly ? famfs_mmap_readonly(vma) : 0;
 	famfs_map_unlock(inode);
 	if (err)
 		return err;
@@ -439,4 +388,63 @@ int famfs_mmap(struct file *file, struct vm_area_struct *vma)
 	((struct fuse_file *)file->private_data)->famfs_mmapped = true;
 	vma->vm_ops = &famfs_vm_ops;
 	return 0;
+}
+
+static int famfs_release(struct inode *inode, struct file *file)
+{
+	famfs_file_release(inode, file->private_data);
+	fuse_release_common(file, false);
+	return 0;
+}
+
+/*
+ * There are no holes, and i_size is authoritative.  Without ->poll nobody asks
+ * the server whether the file is ready, as for other regular files.
+ */
+static const struct file_operations famfs_file_operations = {
+	.llseek		= generic_file_llseek,
+	.read_iter	= famfs_read_iter,
+	.write_iter	= famfs_write_iter,
+	.mmap		= famfs_mmap,
+	.flush		= famfs_flush,
+	.release	= famfs_release,
+	.fsync		= famfs_fsync,
+	.lock		= fuse_file_lock,
+	.get_unmapped_area = thp_get_unmapped_area,
+	.flock		= fuse_file_flock,
+	.splice_read	= filemap_splice_read,
+	.splice_write	= iter_file_splice_write,
+	.unlocked_ioctl	= fuse_file_ioctl,
+	.compat_ioctl	= fuse_file_compat_ioctl,
+	.fallocate	= famfs_fallocate,
+	.copy_file_range = fuse_copy_file_range,
+	.setlease	= generic_setlease,
+	.fop_flags	= FOP_BUFFER_WASYNC,
+};
+
+/**
+ * famfs_file_io_open() - prepare an open file of an fmap inode for I/O
+ * @inode: an fmap inode
+ * @file: a file that the server has opened
+ *
+ * An open file keeps the operations that it is given here: an fmap inode stays
+ * one, and one with cached opens does not become one, see famfs_cached_open().
+ * FOPEN_* flags about caching do not apply: there is no page cache.
+ *
+ * Return: 0, -EIO for FOPEN_PASSTHROUGH, -EINTR.
+ */
+int famfs_file_io_open(struct inode *inode, struct file *file)
+{
+	struct fuse_file *ff = file->private_data;
+
+	if (ff->open_flags & FOPEN_PASSTHROUGH) {
+		pr_debug("node %llu has a map and cannot be passed through\n",
+			 ff->nodeid);
+		return -EIO;
+	}
+	ff->open_flags &= ~(FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES);
+	ff->open_flags |= FOPEN_KEEP_CACHE;
+	file->f_op = &famfs_file_operations;
+	file->f_mode |= FMODE_NOWAIT;
+	return famfs_refresh_nosec(inode, file);
 }

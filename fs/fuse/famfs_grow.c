@@ -286,14 +286,8 @@ static int famfs_extend(struct inode *inode, loff_t size)
 	return ret;
 }
 
-/**
- * famfs_zero_gap() - move EOF to the start of a write
- * @iocb: the write
- *
- * Context: No locks held.
- * Return: 0 also if more memory is needed, -EINTR, or an error of zeroing.
- */
-int famfs_zero_gap(struct kiocb *iocb)
+/* Move EOF to the start of a write. */
+static int famfs_zero_gap(struct kiocb *iocb)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	int ret;
@@ -302,6 +296,35 @@ int famfs_zero_gap(struct kiocb *iocb)
 	ret = famfs_extend(inode, iocb->ki_pos);
 	inode_unlock(inode);
 	return min(ret, 0);
+}
+
+/**
+ * famfs_rw_provide() - get what a read or write needs to go on
+ * @rw: the call
+ *
+ * Context: No locks held.
+ * Return: 0 also if more memory is needed, -EAGAIN with IOCB_NOWAIT, -EINTR, an
+ * error of famfs_fetch_locked() or of zeroing.
+ */
+int famfs_rw_provide(struct famfs_rw *rw)
+{
+	struct kiocb *iocb = rw->iocb;
+
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	switch (rw->need) {
+	case FAMFS_RW_MAP:
+		return famfs_fetch_locked(file_inode(iocb->ki_filp));
+	case FAMFS_RW_ZEROS:
+		return famfs_zero_gap(iocb);
+	case FAMFS_RW_MEMORY:
+		rw->alloc_err = famfs_alloc(iocb->ki_filp, iocb->ki_pos +
+					    iov_iter_count(rw->iter));
+		return 0;
+	case FAMFS_RW_NOTHING:
+		break;
+	}
+	return 0;
 }
 
 /* Returns 1 if memory is missing, as famfs_extend() does. */

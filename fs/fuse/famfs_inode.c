@@ -25,21 +25,28 @@
 #include <linux/xattr.h>
 
 /**
- * famfs_size_write() - set the size of a file
+ * famfs_size_write_locked() - set the size of a file
  * @inode: an fmap inode
  * @size: the new size
  *
  * Attributes that the server sent earlier do not undo this.
  *
- * Context: Takes fuse_inode.lock.
+ * Context: fuse_inode.lock is held.
  */
-void famfs_size_write(struct inode *inode, loff_t size)
+void famfs_size_write_locked(struct inode *inode, loff_t size)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
-	guard(spinlock)(&fi->lock);
+	lockdep_assert_held(&fi->lock);
 	fi->attr_version = atomic64_inc_return(&get_fuse_conn(inode)->attr_version);
 	i_size_write(inode, size);
+}
+
+/* As famfs_size_write_locked(), which needs fuse_inode.lock. */
+void famfs_size_write(struct inode *inode, loff_t size)
+{
+	guard(spinlock)(&get_fuse_inode(inode)->lock);
+	famfs_size_write_locked(inode, size);
 }
 
 /**
@@ -86,7 +93,7 @@ static void famfs_server_size_update(struct inode *inode, u64 size, u32 seq)
 	if (seq != fi->famfs_seq || size <= fi->famfs_server_size)
 		return;
 	WRITE_ONCE(fi->famfs_server_size, size);
-	if (!fi->famfs_meta)
+	if (!famfs_inode_map(inode))
 		fi->famfs_seq++;
 }
 
@@ -231,32 +238,6 @@ static int famfs_query_privs(struct inode *inode, struct file *file)
 	return ret > 0 ? 1 : ret;
 }
 
-/*
- * The request is sent without i_rwsem, since others write in the meantime.  So
- * the answer is valid only if no privileges were set after the request was
- * sent: famfs_privs_set() clears the bit.
- */
-static int famfs_fetch_privs(struct inode *inode, struct file *file)
-{
-	struct fuse_inode *fi = get_fuse_inode(inode);
-	int privs;
-
-	set_bit(FUSE_I_NOSEC_VALID, &fi->state);
-	privs = famfs_query_privs(inode, file);
-	if (privs > 0)
-		famfs_set_nosec(inode, false);
-	if (privs || IS_NOSEC(inode))
-		return 0;
-
-	if (inode_lock_killable(inode))
-		return -EINTR;
-	if (test_bit(FUSE_I_NOSEC_VALID, &fi->state) &&
-	    !is_sxid(inode->i_mode))
-		famfs_set_nosec(inode, true);
-	inode_unlock(inode);
-	return 0;
-}
-
 /**
  * famfs_refresh_nosec() - find out whether a file has privileges to remove
  * @inode: an fmap inode
@@ -267,21 +248,33 @@ static int famfs_fetch_privs(struct inode *inode, struct file *file)
  * across attribute updates, and the VFS clears S_NOSEC when privileges are set
  * locally.
  *
+ * The request is sent without i_rwsem, since others write in the meantime.  So
+ * the answer is valid only if no privileges were set after the request was
+ * sent, see famfs_privs_set().
+ *
  * Context: No locks held.  May wait for the server.
  * Return: 0 or -EINTR.
  */
 int famfs_refresh_nosec(struct inode *inode, struct file *file)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
-	int err;
+	unsigned int seq = READ_ONCE(fi->famfs_privs_seq);
+	int privs;
 
 	if (!(file->f_mode & FMODE_WRITE))
 		return 0;
-	if (wait_on_bit_lock(&fi->state, FUSE_I_NOSEC_LOCK, TASK_KILLABLE))
+	privs = famfs_query_privs(inode, file);
+	if (privs > 0)
+		famfs_set_nosec(inode, false);
+	if (privs || IS_NOSEC(inode))
+		return 0;
+
+	if (inode_lock_killable(inode))
 		return -EINTR;
-	err = famfs_fetch_privs(inode, file);
-	clear_and_wake_up_bit(FUSE_I_NOSEC_LOCK, &fi->state);
-	return err;
+	if (fi->famfs_privs_seq == seq && !is_sxid(inode->i_mode))
+		famfs_set_nosec(inode, true);
+	inode_unlock(inode);
+	return 0;
 }
 
 /**
@@ -293,8 +286,10 @@ int famfs_refresh_nosec(struct inode *inode, struct file *file)
  */
 void famfs_privs_set(struct inode *inode)
 {
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
 	if (fuse_is_famfs(inode))
-		clear_bit(FUSE_I_NOSEC_VALID, &get_fuse_inode(inode)->state);
+		WRITE_ONCE(fi->famfs_privs_seq, fi->famfs_privs_seq + 1);
 }
 
 /* Remove privileges, and find out whether any are left. */

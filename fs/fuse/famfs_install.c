@@ -29,6 +29,19 @@ void famfs_seq_inc(struct inode *inode)
 	fi->famfs_seq++;
 }
 
+/**
+ * famfs_snap_stale() - check whether a reply has been overtaken by a change
+ * @inode: the file
+ * @snap: from before the request, or NULL for a push
+ *
+ * Return: true if the reply is void, whether right or wrong.
+ */
+bool famfs_snap_stale(struct inode *inode,
+		      const struct famfs_fmap_snap *snap)
+{
+	return snap && snap->seq != READ_ONCE(get_fuse_inode(inode)->famfs_seq);
+}
+
 /*
  * The size that a file gets with an fmap.  A dirty size, or one that was
  * flushed after the request, takes precedence over the server's, as long as the
@@ -100,8 +113,7 @@ static void famfs_publish(struct inode *inode, struct famfs_map *map,
 		__filemap_set_wb_err(inode->i_mapping, -EIO);
 	/* No request sends one of these without the others, no answer does. */
 	scoped_guard(spinlock, &fi->lock) {
-		fi->attr_version = atomic64_inc_return(&conn->fc->attr_version);
-		i_size_write(inode, size);
+		famfs_size_write_locked(inode, size);
 		WRITE_ONCE(fi->famfs_server_size, map->file_size);
 		fi->famfs_seq++;
 	}
@@ -109,7 +121,7 @@ static void famfs_publish(struct inode *inode, struct famfs_map *map,
 	atomic_long_inc(&conn->nr_maps);
 	atomic_long_add(map->nr_extents + map->nr_strips, &conn->nr_extents);
 
-	/* Pairs with famfs_has_fmap(). */
+	/* Pairs with famfs_fmap_known(). */
 	smp_store_release(&fi->famfs_meta, map);
 }
 
@@ -193,16 +205,15 @@ static int famfs_install_new(struct inode *inode, struct famfs_map *map,
 static int famfs_install_locked(struct inode *inode, struct famfs_map *map,
 				const struct famfs_fmap_snap *snap)
 {
-	struct fuse_inode *fi = get_fuse_inode(inode);
 	struct famfs_map *old;
 	loff_t size;
 	int err;
 
 	if (!famfs_invalidate_trylock(inode))
 		return FAMFS_CONTENDED;
-	old = fi->famfs_meta;
+	old = famfs_inode_map(inode);
 	size = famfs_map_size(inode, map, old, snap);
-	if (snap && snap->seq != fi->famfs_seq)
+	if (famfs_snap_stale(inode, snap))
 		err = FAMFS_STALE;
 	else if (fuse_is_famfs(inode))
 		err = famfs_replace(inode, map, old, size);
@@ -232,8 +243,8 @@ static int famfs_convert_and_install(struct inode *inode, struct famfs_map *map,
 	int err = 0;
 
 	if (READ_ONCE(fi->famfs_nr_cached))
-		return snap && snap->seq != READ_ONCE(fi->famfs_seq) ?
-			FAMFS_STALE : FAMFS_IN_USE;
+		return famfs_snap_stale(inode, snap) ? FAMFS_STALE :
+						       FAMFS_IN_USE;
 	if (snap) {
 		if (!snap->locked && inode_lock_killable(inode))
 			return -EINTR;
@@ -309,19 +320,6 @@ static struct famfs_map *famfs_map_parse_logged(struct inode *inode,
 	return map;
 }
 
-/**
- * famfs_snap_stale() - check whether a reply has been overtaken by a change
- * @inode: the file
- * @snap: from before the request, or NULL for a push
- *
- * Return: true if the reply is void, whether right or wrong.
- */
-bool famfs_snap_stale(struct inode *inode,
-		      const struct famfs_fmap_snap *snap)
-{
-	return snap && snap->seq != READ_ONCE(get_fuse_inode(inode)->famfs_seq);
-}
-
 /*
  * An inode that has had an fmap cannot fall back to FUSE_READ and FUSE_WRITE.
  */
@@ -336,7 +334,7 @@ static int famfs_install_none(struct inode *inode, u32 seq)
 	else if (fuse_is_famfs(inode))
 		err = -EIO;
 	else
-		set_bit(FUSE_I_NO_FMAP, &fi->state);
+		WRITE_ONCE(fi->famfs_meta, FAMFS_NO_FMAP);
 	filemap_invalidate_unlock_shared(inode->i_mapping);
 	return err;
 }
@@ -394,15 +392,13 @@ int famfs_revoke(struct inode *inode)
 
 	if (!famfs_invalidate_trylock(inode))
 		return -EBUSY;
-	old = fi->famfs_meta;
+	old = famfs_inode_map(inode);
 	if (old)
 		err = famfs_unmap_or_busy(inode, old, 0);
-	if (old && !err) {
-		WRITE_ONCE(fi->famfs_meta, NULL);
-		famfs_unclaim_map(get_fuse_conn(inode)->famfs, old);
-	}
 	if (!err) {
-		clear_bit(FUSE_I_NO_FMAP, &fi->state);
+		WRITE_ONCE(fi->famfs_meta, NULL);
+		if (old)
+			famfs_unclaim_map(get_fuse_conn(inode)->famfs, old);
 		famfs_seq_inc(inode);
 	}
 	/* Once the lock is free, another change may free @old. */
@@ -424,8 +420,7 @@ int famfs_revoke(struct inode *inode)
 void famfs_evict(struct inode *inode)
 {
 	struct address_space *mapping = inode->i_mapping;
-	struct fuse_inode *fi = get_fuse_inode(inode);
-	struct famfs_map *map = fi->famfs_meta;
+	struct famfs_map *map = famfs_inode_map(inode);
 
 	if (!fuse_is_famfs(inode))
 		return;
@@ -436,7 +431,7 @@ void famfs_evict(struct inode *inode)
 		dax_delete_mapping_range(mapping, 0, LLONG_MAX);
 	if (!map)
 		return;
-	WRITE_ONCE(fi->famfs_meta, NULL);
+	WRITE_ONCE(get_fuse_inode(inode)->famfs_meta, NULL);
 	famfs_unclaim_map(get_fuse_conn(inode)->famfs, map);
 	famfs_unpublish(inode, map);
 }

@@ -16,33 +16,9 @@
 #include <linux/fiemap.h>
 #include <linux/iomap.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 #include <linux/writeback.h>
-
-/*
- * Shorten @range to the good memory around @pos, or return -EHWPOISON.
- */
-static int famfs_trim_poison(struct famfs_daxdev *dev, u64 pos,
-			     struct famfs_range *range)
-{
-	u64 skip = round_down(pos - range->offset, PAGE_SIZE);
-	unsigned long first = (range->addr + skip) >> PAGE_SHIFT;
-	unsigned long last = (range->addr + range->len - 1) >> PAGE_SHIFT;
-	MA_STATE(mas, &dev->poison, first, first);
-	unsigned long good = last + 1;
-
-	rcu_read_lock();
-	if (mas_find(&mas, last))
-		good = max(mas.index, first);
-	rcu_read_unlock();
-	if (good == first)
-		return -EHWPOISON;
-
-	range->offset += skip;
-	range->addr += skip;
-	range->len = min(range->len - skip, (u64)(good - first) << PAGE_SHIFT);
-	return 0;
-}
 
 static void famfs_iomap_set(struct iomap *iomap, const struct famfs_daxdev *dev,
 			    u64 offset, u64 len, u64 addr)
@@ -57,21 +33,15 @@ static void famfs_iomap_set(struct iomap *iomap, const struct famfs_daxdev *dev,
 
 static noinline int famfs_iomap_slow(const struct famfs_map *map,
 				     struct inode *inode, loff_t pos,
-				     unsigned int flags, struct iomap *iomap)
+				     struct iomap *iomap)
 {
 	struct famfs_daxdev *dev;
 	struct famfs_range range;
-	int err;
 
 	famfs_map_resolve(map, pos, &range);
 	dev = map->devs[range.dev];
 	if (unlikely(READ_ONCE(dev->dead)))
 		return -EIO;
-	if (unlikely(!mtree_empty(&dev->poison))) {
-		err = famfs_trim_poison(dev, pos, &range);
-		if (err)
-			return flags & IOMAP_FAULT ? err : -EIO;
-	}
 	famfs_iomap_set(iomap, dev, range.offset, range.len, range.addr);
 	trace_famfs_resolve(inode, pos, &range);
 	return 0;
@@ -94,11 +64,11 @@ static __always_inline int famfs_iomap_find(struct inode *inode, loff_t pos,
 	if (unlikely(map->readonly && (flags & (IOMAP_WRITE | IOMAP_ZERO))))
 		return -EROFS;
 	if (map->nr_extents != 1 || trace_famfs_resolve_enabled())
-		return famfs_iomap_slow(map, inode, pos, flags, iomap);
+		return famfs_iomap_slow(map, inode, pos, iomap);
 
 	dev = map->devs[map->extents[0].dev];
-	if (unlikely(READ_ONCE(dev->dead) || !mtree_empty(&dev->poison)))
-		return famfs_iomap_slow(map, inode, pos, flags, iomap);
+	if (unlikely(READ_ONCE(dev->dead)))
+		return -EIO;
 	famfs_iomap_set(iomap, dev, 0, map->mapped, map->extents[0].addr);
 	return 0;
 }
@@ -310,6 +280,8 @@ int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 	loff_t size = i_size_read(inode);
 	int err, wb_err;
 
+	if (fuse_is_bad(inode))
+		return -EIO;
 	err = file_write_and_wait_range(file, start, end);
 	if (!err)
 		err = sync_inode_metadata(inode, 1);
@@ -330,21 +302,36 @@ out:
 }
 
 /**
- * famfs_file_flush() - make sure that a file's size is flushed, for close()
- * @file: a file of any kind
+ * famfs_flush() - a descriptor of an fmap file is closed
+ * @file: the file
+ * @id: owner of the POSIX locks that the server drops
+ *
+ * The server drops locks for FUSE_FLUSH, so an error does not keep it from being
+ * sent.  A task that was killed does not wait for the server any more.
  *
  * Context: As famfs_size_flush().
- * Return: as famfs_size_flush(), or an error of lost or refused bytes that
- * fsync() of @file has not returned.
+ * Return: 0, or the first error, also one of lost or refused bytes that fsync()
+ * of @file has not returned.
  */
-int famfs_file_flush(struct file *file)
+int famfs_flush(struct file *file, fl_owner_t id)
 {
 	struct inode *inode = file_inode(file);
-	int err = famfs_size_flush(inode, i_size_read(inode));
+	struct fuse_file *ff = file->private_data;
+	bool noflush = ff->open_flags & FOPEN_NOFLUSH &&
+		       !get_fuse_conn(inode)->writeback_cache;
+	int err = 0, flush_err = 0;
 
-	if (err || !fuse_is_famfs(inode))
-		return err;
-	return filemap_check_wb_err(inode->i_mapping, file->f_wb_err);
+	if (fuse_is_bad(inode))
+		return -EIO;
+	if (!noflush)
+		err = write_inode_now(inode, 1);
+	if (!err)
+		err = famfs_size_flush(inode, i_size_read(inode));
+	if (!err)
+		err = filemap_check_wb_err(inode->i_mapping, file->f_wb_err);
+	if (!noflush && !(err && fatal_signal_pending(current)))
+		flush_err = fuse_send_flush(file, id);
+	return err ?: flush_err;
 }
 
 static bool famfs_inode_is_dirty(struct inode *inode)

@@ -119,6 +119,12 @@ struct famfs_map {
 	struct famfs_extent extents[];
 };
 
+/*
+ * fuse_inode.famfs_meta of a file for which the server has no fmap; NULL if this
+ * is unknown, or the fmap was revoked.  famfs_inode_map() returns NULL for both.
+ */
+#define FAMFS_NO_FMAP	((struct famfs_map *)1)
+
 /**
  * struct famfs_range - a range of a file that is contiguous on a device
  * @offset: file offset of the first byte

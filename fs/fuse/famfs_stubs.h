@@ -30,28 +30,6 @@ static inline void famfs_conn_free(struct fuse_conn *fc)
 {
 }
 
-static inline ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
-{
-	return -EIO;
-}
-
-static inline ssize_t famfs_write_iter(struct kiocb *iocb,
-				       struct iov_iter *from)
-{
-	return -EIO;
-}
-
-static inline int famfs_mmap(struct file *file, struct vm_area_struct *vma)
-{
-	return -ENODEV;
-}
-
-static inline int famfs_fsync(struct file *file, loff_t start, loff_t end,
-			      int datasync)
-{
-	return -EIO;
-}
-
 static inline struct famfs_conn *famfs_conn_of(const struct fuse_conn *fc)
 {
 	return NULL;
@@ -165,21 +143,6 @@ static inline int famfs_setattr_end(struct inode *inode,
 				    struct famfs_truncate *trunc, int err)
 {
 	return err;
-}
-
-static inline long famfs_fallocate(struct file *file, int mode, loff_t offset,
-				   loff_t length)
-{
-	return -EOPNOTSUPP;
-}
-
-static inline int famfs_file_flush(struct file *file)
-{
-	return 0;
-}
-
-static inline void famfs_file_release(struct inode *inode, struct fuse_file *ff)
-{
 }
 
 static inline int famfs_write_inode(struct inode *inode,

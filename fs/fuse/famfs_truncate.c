@@ -139,7 +139,7 @@ static void famfs_truncate_map(struct inode *inode, loff_t size)
 
 	lockdep_assert_held_write(&inode->i_rwsem);
 	filemap_invalidate_lock(inode->i_mapping);
-	map = get_fuse_inode(inode)->famfs_meta;
+	map = famfs_inode_map(inode);
 	if (map && end < map->mapped) {
 		busy = famfs_try_unmap(inode, map, end);
 		atomic_long_sub(famfs_map_shrink(map, end), &conn->nr_extents);

@@ -232,7 +232,7 @@ static bool famfs_file_unlink_last(struct fuse_inode *fi, struct fuse_file *ff)
 
 /**
  * famfs_file_release() - release a file of an fmap inode
- * @inode: an inode of any kind
+ * @inode: an fmap inode
  * @ff: the file
  *
  * Flushes attributes that close() did not flush, and keeps the inode if it
@@ -245,8 +245,6 @@ void famfs_file_release(struct inode *inode, struct fuse_file *ff)
 {
 	bool last;
 
-	if (!fuse_is_famfs(inode))
-		return;
 	filemap_write_and_wait(inode->i_mapping);
 	/* Lazy times as well: nothing else would flush them. */
 	if (famfs_size_dirty(inode) ||

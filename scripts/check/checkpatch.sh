@@ -24,8 +24,8 @@ EXEMPT=(
 	'ENOSYS|/fuse/|ENOSYS'
 	'TYPO_SPELLING||[^a-z]iput\('
 	'TYPO_SPELLING|drivers/dax/device\.c|perhaps .flip.'
-	'TYPO_SPELLING|famfs_age_test\.c|may be misspelled - perhaps .DAEMON'
-	'TYPO_SPELLING|famfs_age_test\.c|may be misspelled - perhaps .daemon'
+	'TYPO_SPELLING|famfs_mm_walk_test\.c|may be misspelled - perhaps .DAEMON'
+	'TYPO_SPELLING|famfs_mm_walk_test\.c|may be misspelled - perhaps .daemon'
 )
 
 # one PATCH DICTIONARY
@@ -72,7 +72,7 @@ print(os.path.join(os.path.dirname(codespell_lib.__file__), "data", "dictionary.
 [ -e "$dictionary" ] || skip "codespell's dictionary is not to be found"
 
 # What else is wrong with the series, the gate of that name tells.
-"$TOP/scripts/series.sh" linux >/dev/null 2>&1 || true
+"$TOP/scripts/series/make.sh" linux >/dev/null 2>&1 || true
 [ -d "$PATCH_DIR" ] || { echo "no patches could be made: see the gate series"; exit 1; }
 
 find "$PATCH_DIR" -name '*.patch' ! -name '0000-*' -print0 | sort -z |

@@ -48,7 +48,7 @@ repo_files()
 # need_series: the tree in the cache as the series has it, and nothing else.
 need_series()
 {
-	"$TOP/scripts/apply.sh" linux --clean
+	"$TOP/scripts/series/apply.sh" linux --clean
 }
 
 # touched [LETTER]: the files of the kernel that the series adds (A) or edits (M).

@@ -8,6 +8,8 @@
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/build.sh"
 
+switches FULL
+
 # one DIR TOGGLE...
 one()
 {
@@ -31,7 +33,7 @@ for fuse in y m; do
 		done
 	done
 done
-if [ -n "${FULL:-}" ]; then
+if [ -n "$FULL" ]; then
 	one no-fs-dax FUSE_FS=y FS_DAX=n FUSE_FAMFS_DAX=n || bad=1
 	one no-passthrough "${MAIN[@]}" FUSE_PASSTHROUGH=n FUSE_IO_URING=n || bad=1
 	one no-tracing "${MAIN[@]}" FTRACE=n || bad=1

@@ -9,8 +9,8 @@
 . "$(dirname "$0")/common.sh"
 
 need abidiff abigail-tools
-"$TOP/scripts/apply.sh" libfuse --clean
-"$TOP/scripts/libfuse.sh" base plain
+"$TOP/scripts/series/apply.sh" libfuse --clean
+"$TOP/scripts/tools/libfuse.sh" base plain
 
 library()
 {

@@ -18,7 +18,7 @@ EXEMPT=(
 	'SPDX_LICENSE_TAG|ChangeLog\.rst|'
 )
 
-"$TOP/scripts/series.sh" libfuse >/dev/null
+"$TOP/scripts/series/make.sh" libfuse >/dev/null
 bad=0
 for patch in "$BUILD"/series/libfuse/00*.patch; do
 	case $patch in

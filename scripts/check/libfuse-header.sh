@@ -5,6 +5,5 @@
 
 . "$(dirname "$0")/common.sh"
 
-need_series
-"$TOP/scripts/apply.sh" libfuse --clean
-diff -u "$LINUX/include/uapi/linux/fuse.h" "$LIBFUSE/include/fuse_kernel.h"
+"$TOP/scripts/series/apply.sh" libfuse --clean
+diff -u "$UAPI/linux/fuse.h" "$LIBFUSE/include/fuse_kernel.h"

@@ -51,7 +51,7 @@ one()
 
 need meson meson
 need ninja ninja-build
-"$TOP/scripts/apply.sh" libfuse --clean
+"$TOP/scripts/series/apply.sh" libfuse --clean
 if command -v ccache >/dev/null; then
 	export CCACHE_DIR=${CCACHE_DIR:-$FAMFS_CACHE/ccache}
 fi

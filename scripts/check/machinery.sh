@@ -14,7 +14,7 @@ bad=0
 for awk in "${AWKS[@]}"; do
 	need "$awk" "$awk"
 	ln -sf "$(command -v "$awk")" "$bin/awk"
-	for test in check/selftest series-selftest; do
+	for test in check/test series/test; do
 		said=$(PATH=$bin:$PATH "$TOP/scripts/$test.sh" 2>&1) || {
 			echo "== scripts/$test.sh with $awk"
 			grep -v '^ok ' <<< "$said"

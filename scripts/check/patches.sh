@@ -9,8 +9,10 @@
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/build.sh"
 
+switches FULL
+
 configs=("${MAIN[*]}")
-if [ -n "${FULL:-}" ]; then
+if [ -n "$FULL" ]; then
 	configs=(FUSE_FS={y,m}\ FUSE_FAMFS_DAX={y,n}\ FUSE_DAX={y,n})
 fi
 

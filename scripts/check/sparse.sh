@@ -7,8 +7,8 @@
 . "$(dirname "$0")/build.sh"
 
 # With a sparse that the tree does not accept make warns, and checks nothing.
-[ -x "$SPARSE" ] || "$TOP/scripts/tools.sh" >/dev/null ||
-	skip "sparse is missing: scripts/tools.sh builds it"
+[ -x "$SPARSE" ] || "$TOP/scripts/env/build-sparse.sh" >/dev/null ||
+	skip "sparse is missing: scripts/env/build-sparse.sh builds it"
 [ "$(sh "$LINUX/scripts/checker-valid.sh" "$SPARSE")" = 1 ] ||
 	skip "the kernel does not accept $SPARSE"
 

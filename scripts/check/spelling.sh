@@ -10,6 +10,6 @@ need codespell codespell
 WORDS=iput,damon
 
 cd "$TOP"
-# A hook's context is not ours; what it adds, checkpatch reads.
-repo_files . | grep -v '/hook\.diff$' | tr '\n' '\0' |
+# The context of a change is not ours; what it adds, checkpatch reads.
+repo_files . | grep -v '/changes\.diff$' | tr '\n' '\0' |
 	xargs -0 -r codespell --quiet-level=2 -L "$WORDS"

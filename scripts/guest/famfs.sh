@@ -3,18 +3,18 @@
 #
 # Runs the tests of the commands and the server in the guest, on a dax device.
 #
-# Usage: famfs.sh OUT BINARY TEST...
+# Usage: famfs.sh OUT BINARY SECONDS TEST...
 #
-# BINARY is installed under its names first. Each test, a script in
-# tools/famfs/test/guest, prints TAP, which goes to OUT/famfs-NAME.tap. Prints a
-# line each, as tests.sh does:
+# BINARY is installed under its names first. Each test is a script in
+# tools/famfs/test/guest, has SECONDS at most, and prints TAP, which goes to
+# OUT/famfs-NAME.tap. Prints a line each, as tests.sh does:
 #
 #   result NAME PASSED FAILED SKIPPED SECONDS
 
 set -uo pipefail
 
-out=$1 binary=$2
-shift 2
+out=$1 binary=$2 limit=$3
+shift 3
 here=$(dirname "$0")
 tests=$(cd "$here/../../tools/famfs/test/guest" && pwd)
 
@@ -27,7 +27,7 @@ export UBSAN_OPTIONS=print_stacktrace=1:log_path=$out/sanitizer
 
 for name; do
 	start=$SECONDS
-	timeout -k 5 "${FAMFS_LIMIT:-900}" bash "$tests/$name.sh" \
+	timeout -k 5 "$limit" bash "$tests/$name.sh" \
 		> "$out/famfs-$name.tap" 2> "$out/famfs-$name.err"
 	"$here/tally.sh" "famfs-$name" "$out/famfs-$name.tap" \
 		$((SECONDS - start))

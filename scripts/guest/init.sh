@@ -6,7 +6,7 @@
 
 bb=/guest/busybox
 mode=
-# shellcheck disable=SC1091 # written by guest.sh
+# shellcheck disable=SC1091 # written by boot.sh
 . /guest/settings
 
 $bb mkdir -p /proc /sys /dev /root /tmp /run /bin /etc /mnt

@@ -6,7 +6,7 @@
 #
 # Usage: libfuse.sh OUT SOURCE BUILDS
 #
-# SOURCE is libfuse with the series, BUILDS the folder where scripts/libfuse.sh
+# SOURCE is libfuse with the series, BUILDS the folder where scripts/tools/libfuse.sh
 # leaves what it builds. Prints a line each, as tests.sh does:
 #
 #   result NAME PASSED FAILED SKIPPED SECONDS

@@ -9,7 +9,7 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # The host's /root may be closed to whoever started QEMU.
 export HOME=/tmp LC_ALL=C TERM="${TERM:-vt100}"
 backend='' limit='' interactive=''
-# shellcheck disable=SC1091 # written by guest.sh
+# shellcheck disable=SC1091 # written by boot.sh
 . $guest/settings
 
 bb=$guest/busybox

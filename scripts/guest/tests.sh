@@ -3,12 +3,12 @@
 #
 # Runs tests in the guest and says how they went.
 #
-# Usage: tests.sh OUT [-k] PROGRAM[@TRANSPORT|@MANNER]...
+# Usage: tests.sh OUT [-k] PROGRAM[@TRANSPORT|@OPEN_MODE]...
 #
 # Each program prints TAP; what it prints goes to OUT/NAME.tap. With -k the
 # KUnit suites of fs/fuse are run as well. TRANSPORT says how requests reach the
-# server of a program that has its own: fuse (default), clone or uring; MANNER
-# how that server gives maps: old (default), onetrip or noopen.
+# server of a program that has its own: fuse (default), clone or uring;
+# OPEN_MODE how that server gives maps: getfmap (default), openfmap or noopen.
 # Prints one line a program, which tally.sh makes:
 #
 #   result NAME[@...] PASSED FAILED SKIPPED SECONDS
@@ -20,16 +20,16 @@ out=$1
 shift
 kunit=/sys/kernel/debug/kunit
 
-# limit PROGRAM: seconds it may take, as the settings file beside it says. Maps
-# of sixteen million extents take longer, and so do thousands of histories.
+# limit PROGRAM: seconds it may take where the processor is emulated. Maps of
+# sixteen million extents take longer, and so do thousands of histories.
 limit()
 {
 	if [ "${FAMFS_BACKEND:-}" = hmem-large ] ||
 	   [ "${FAMFS_FULL:-}/${1##*/}" = 1/famfs_crash_test ]; then
 		echo 1500
-		return
+	else
+		echo 300
 	fi
-	sed -n 's/^timeout=//p' "${1%/*}/settings" 2>/dev/null | grep . || echo 45
 }
 
 if [ "${1:-}" = -k ]; then
@@ -54,11 +54,11 @@ offer_uring()
 
 for program; do
 	name=$(basename "$program")
-	export FAMFS_TRANSPORT=fuse FAMFS_MANNER=old
+	export FAMFS_TRANSPORT=fuse FAMFS_OPEN_MODE=getfmap
 	case $name in *@*)
 		how=${name#*@} program=${program%@*}
 		case $how in
-		onetrip|noopen) FAMFS_MANNER=$how ;;
+		openfmap|noopen) FAMFS_OPEN_MODE=$how ;;
 		*) FAMFS_TRANSPORT=$how ;;
 		esac ;;
 	esac

@@ -50,41 +50,41 @@
 #define ONES		MILLION
 #define THOUSANDS	(MILLION + 1000)
 
-static struct famfs_env env;
+static struct tfs_env env;
 static int next_file;
 
-static void scattered(struct famfs_msg *m, unsigned long page, unsigned long n)
+static void scattered(struct tfs_msg *m, unsigned long page, unsigned long n)
 {
 	unsigned long i;
 
-	famfs_msg_init(m, n * PAGE, FUSE_FMAP_EXT_SIMPLE);
+	tfs_msg_init(m, n * PAGE, FUSE_FMAP_EXT_SIMPLE);
 	for (i = 0; i < n; i++)
-		famfs_msg_extent(m, 0, (page + i * STRIDE % n) * PAGE, PAGE);
+		tfs_msg_extent(m, 0, (page + i * STRIDE % n) * PAGE, PAGE);
 }
 
-static void joined(struct famfs_msg *m, unsigned long page, unsigned long n)
+static void joined(struct tfs_msg *m, unsigned long page, unsigned long n)
 {
 	unsigned long i;
 
-	famfs_msg_init(m, n * PAGE, FUSE_FMAP_EXT_SIMPLE);
+	tfs_msg_init(m, n * PAGE, FUSE_FMAP_EXT_SIMPLE);
 	for (i = 0; i < n; i++)
-		famfs_msg_extent(m, 0, (page + i) * PAGE, PAGE);
+		tfs_msg_extent(m, 0, (page + i) * PAGE, PAGE);
 }
 
 /* A file whose inode is known, and no more.  The server may have its map. */
-static int add_file(const struct famfs_msg *m, bool mapped, char *name)
+static int add_file(const struct tfs_msg *m, bool mapped, char *name)
 {
 	__u64 size;
 	int file;
 
-	snprintf(name, FAMFS_NAME_LEN, "f%02d", next_file++);
+	snprintf(name, TFS_NAME_LEN, "f%02d", next_file++);
 	if (mapped)
-		file = famfs_add_mapped(&env, name, m);
+		file = tfs_add_mapped(&env, name, m);
 	else
-		file = famfs_add_file(&env.srv, name, PAGE);
+		file = tfs_add_file(&env.srv, name, PAGE);
 	/* To be opened with nothing to drop, as if it were mapped. */
 	env.srv.st->files[file].open_flags = FOPEN_KEEP_CACHE;
-	errno = -famfs_stat_size(&env, name, &size);
+	errno = -tfs_stat_size(&env, name, &size);
 	if (errno)
 		die("cannot find", name);
 	return file;
@@ -92,7 +92,7 @@ static int add_file(const struct famfs_msg *m, bool mapped, char *name)
 
 static void must_have(long maps, const char *name)
 {
-	if (famfs_maps(&env) == maps)
+	if (tfs_maps(&env) == maps)
 		return;
 	errno = EPROTO;
 	die("the kernel has other maps with", name);
@@ -100,7 +100,7 @@ static void must_have(long maps, const char *name)
 
 static void drop(int file, const char *name)
 {
-	errno = -famfs_revoke(env.srv.fd, file);
+	errno = -tfs_revoke(env.srv.fd, file);
 	if (errno)
 		die("cannot revoke", name);
 }
@@ -109,7 +109,7 @@ static unsigned long open_count(const char *name, int *fd)
 {
 	unsigned long start = count();
 
-	*fd = famfs_open(&env, name, O_RDONLY);
+	*fd = tfs_open(&env, name, O_RDONLY);
 	start = count() - start;
 	errno = -*fd;
 	if (*fd < 0)
@@ -118,10 +118,10 @@ static unsigned long open_count(const char *name, int *fd)
 }
 
 /* What the first open of a file takes more than the second. */
-static long open_first(const struct famfs_msg *m)
+static long open_first(const struct tfs_msg *m)
 {
-	long maps = famfs_maps(&env), more;
-	char name[FAMFS_NAME_LEN];
+	long maps = tfs_maps(&env), more;
+	char name[TFS_NAME_LEN];
 	int file, fd[2];
 
 	file = add_file(m, m, name);
@@ -136,31 +136,31 @@ static long open_first(const struct famfs_msg *m)
 	return more;
 }
 
-static int send_parts(int file, const struct famfs_msg *m)
+static int send_parts(int file, const struct tfs_msg *m)
 {
 	size_t at, n;
 	int err = 0;
 
 	for (at = 0; at < m->len && !err; at += n) {
 		n = m->len - at < MiB ? m->len - at : MiB;
-		err = famfs_push_to(env.srv.fd, FAMFS_INO(file),
-				    FUSE_NOTIFY_FMAP_PART, m->len, at,
-				    m->buf + at, n);
+		err = tfs_push_to(env.srv.fd, TFS_INO(file),
+				  FUSE_NOTIFY_FMAP_PART, m->len, at,
+				  m->buf + at, n);
 	}
 	return err;
 }
 
-static int send_whole(int file, const struct famfs_msg *m)
+static int send_whole(int file, const struct tfs_msg *m)
 {
-	return famfs_push_map(env.srv.fd, file, m);
+	return tfs_push_map(env.srv.fd, file, m);
 }
 
 /* A push to a file that nobody has opened. */
-static unsigned long push_once(const struct famfs_msg *m,
-			       int (*send)(int file, const struct famfs_msg *m))
+static unsigned long push_once(const struct tfs_msg *m,
+			       int (*send)(int file, const struct tfs_msg *m))
 {
-	long maps = famfs_maps(&env);
-	char name[FAMFS_NAME_LEN];
+	long maps = tfs_maps(&env);
+	char name[TFS_NAME_LEN];
 	unsigned long start;
 	int file, err;
 
@@ -191,7 +191,7 @@ static void measure_small(unsigned long page, unsigned long n, int times,
 			  double plain)
 {
 	long replies = 0, pushes = 0;
-	struct famfs_msg m;
+	struct tfs_msg m;
 	char op[32];
 	int i;
 
@@ -199,7 +199,7 @@ static void measure_small(unsigned long page, unsigned long n, int times,
 		scattered(&m, page + i * n, n);
 		pushes += push_once(&m, send_whole);
 		replies += open_first(&m);
-		famfs_msg_exit(&m);
+		tfs_msg_exit(&m);
 	}
 	snprintf(op, sizeof(op), "reply-%lu", n);
 	result(op, (double)replies / times - plain);
@@ -207,7 +207,7 @@ static void measure_small(unsigned long page, unsigned long n, int times,
 	result(op, (double)pushes / times);
 }
 
-static void measure_million(const char *suffix, struct famfs_msg *m,
+static void measure_million(const char *suffix, struct tfs_msg *m,
 			    double plain)
 {
 	char op[32];
@@ -218,12 +218,12 @@ static void measure_million(const char *suffix, struct famfs_msg *m,
 	result(op, push_once(m, send_whole));
 	snprintf(op, sizeof(op), "parts%s-%lu", suffix, MILLION);
 	result(op, push_once(m, send_parts));
-	famfs_msg_exit(m);
+	tfs_msg_exit(m);
 }
 
 int main(int argc, char **argv)
 {
-	struct famfs_msg m;
+	struct tfs_msg m;
 	double plain;
 
 	errno = EINVAL;
@@ -241,7 +241,7 @@ int main(int argc, char **argv)
 	/* The first file brings the device. */
 	scattered(&m, ONES, 1);
 	open_first(&m);
-	famfs_msg_exit(&m);
+	tfs_msg_exit(&m);
 	plain = open_plain();
 
 	measure_small(ONES + 1, 1, TIMES / 2, plain);
@@ -251,7 +251,7 @@ int main(int argc, char **argv)
 	joined(&m, 0, MILLION);
 	measure_million("-joined", &m, plain);
 
-	errno = -famfs_umount(&env);
+	errno = -tfs_umount(&env);
 	if (errno)
 		die("cannot unmount", argv[1]);
 	return 0;

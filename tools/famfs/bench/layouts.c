@@ -28,34 +28,34 @@
 #define MILLION		(1UL << 20)
 #define HUGE_EXTENTS	32
 
-static struct famfs_env env;
+static struct tfs_env env;
 
 /* Extents of one length from a place on the device, neighbours swapped. */
-static void extents(struct famfs_msg *m, __u64 at, __u64 len, unsigned long n)
+static void extents(struct tfs_msg *m, __u64 at, __u64 len, unsigned long n)
 {
 	unsigned long i;
 
 	for (i = 0; i < n; i++)
-		famfs_msg_extent(m, 0, at + (i ^ 1) * len, len);
+		tfs_msg_extent(m, 0, at + (i ^ 1) * len, len);
 }
 
-static int add(const char *name, struct famfs_msg *m)
+static int add(const char *name, struct tfs_msg *m)
 {
-	int file = famfs_add_mapped(&env, name, m);
+	int file = tfs_add_mapped(&env, name, m);
 
-	famfs_msg_exit(m);
+	tfs_msg_exit(m);
 	return file < 0 ? file : 0;
 }
 
 static int add_one(void)
 {
-	struct famfs_msg m;
+	struct tfs_msg m;
 	char name[16];
 	int err = 0, i;
 
 	for (i = 0; i < FILES && !err; i++) {
 		snprintf(name, sizeof(name), "f%d", i);
-		famfs_msg_simple(&m, FILE_SIZE, 0, i * FILE_SIZE, FILE_SIZE);
+		tfs_msg_simple(&m, FILE_SIZE, 0, i * FILE_SIZE, FILE_SIZE);
 		err = add(name, &m);
 	}
 	return err;
@@ -63,18 +63,18 @@ static int add_one(void)
 
 static int add_stripe(void)
 {
-	struct famfs_msg m;
+	struct tfs_msg m;
 	char name[16];
 	int err = 0, i, j;
 
 	for (i = 0; i < FILES && !err; i++) {
 		snprintf(name, sizeof(name), "f%d", i);
-		famfs_msg_init(&m, FILE_SIZE, FUSE_FMAP_EXT_STRIPED);
-		famfs_msg_stripe(&m, FILE_SIZE, PMD, 4);
+		tfs_msg_init(&m, FILE_SIZE, FUSE_FMAP_EXT_STRIPED);
+		tfs_msg_stripe(&m, FILE_SIZE, PMD, 4);
 		for (j = 0; j < 4; j++)
-			famfs_msg_strip(&m, 0,
-					(i * 4 + j) * (FILE_SIZE / 4),
-					FILE_SIZE / 4);
+			tfs_msg_strip(&m, 0,
+				      (i * 4 + j) * (FILE_SIZE / 4),
+				      FILE_SIZE / 4);
 		err = add(name, &m);
 	}
 	return err;
@@ -83,17 +83,17 @@ static int add_stripe(void)
 static int add_one_big(void)
 {
 	__u64 size = MILLION * PAGE + HUGE_EXTENTS * PMD;
-	struct famfs_msg m;
+	struct tfs_msg m;
 
-	famfs_msg_simple(&m, size, 0, 0, size);
+	tfs_msg_simple(&m, size, 0, 0, size);
 	return add("f0", &m);
 }
 
 static int add_uniform(void)
 {
-	struct famfs_msg m;
+	struct tfs_msg m;
 
-	famfs_msg_init(&m, MILLION * PAGE, FUSE_FMAP_EXT_SIMPLE);
+	tfs_msg_init(&m, MILLION * PAGE, FUSE_FMAP_EXT_SIMPLE);
 	extents(&m, 0, PAGE, MILLION);
 	return add("f0", &m);
 }
@@ -101,9 +101,9 @@ static int add_uniform(void)
 static int add_mixed(void)
 {
 	__u64 half = MILLION / 2 * PAGE;
-	struct famfs_msg m;
+	struct tfs_msg m;
 
-	famfs_msg_init(&m, 2 * half + HUGE_EXTENTS * PMD, FUSE_FMAP_EXT_SIMPLE);
+	tfs_msg_init(&m, 2 * half + HUGE_EXTENTS * PMD, FUSE_FMAP_EXT_SIMPLE);
 	extents(&m, 0, PAGE, MILLION / 2);
 	extents(&m, half, PMD, HUGE_EXTENTS);
 	extents(&m, half + HUGE_EXTENTS * PMD, PAGE, MILLION / 2);
@@ -158,6 +158,6 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	while (getchar() != EOF)
 		;
-	err = famfs_umount(&env);
+	err = tfs_umount(&env);
 	return err ? fail("cannot unmount", env.dir, -err) : 0;
 }

@@ -8,9 +8,9 @@
 #include "serve.h"
 
 /* Files can be added then. */
-int serve_init(struct famfs_env *env, const char *dir, const char *dev)
+int serve_init(struct tfs_env *env, const char *dir, const char *dev)
 {
-	int err = famfs_server_init(&env->srv);
+	int err = tfs_server_init(&env->srv);
 
 	if (err)
 		return err;
@@ -20,9 +20,9 @@ int serve_init(struct famfs_env *env, const char *dir, const char *dev)
 }
 
 /* In a thread of this process.  Fails where the kernel has no maps. */
-int serve_mount(struct famfs_env *env)
+int serve_mount(struct tfs_env *env)
 {
-	int err = famfs_mount_thread(env);
+	int err = tfs_mount_thread(env);
 
 	if (err)
 		return err;

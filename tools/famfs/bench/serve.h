@@ -5,9 +5,9 @@
 #ifndef FAMFS_BENCH_SERVE_H
 #define FAMFS_BENCH_SERVE_H
 
-#include "famfs_env.h"
+#include "tfs_env.h"
 
-int serve_init(struct famfs_env *env, const char *dir, const char *dev);
-int serve_mount(struct famfs_env *env);
+int serve_init(struct tfs_env *env, const char *dir, const char *dev);
+int serve_mount(struct tfs_env *env);
 
 #endif /* FAMFS_BENCH_SERVE_H */

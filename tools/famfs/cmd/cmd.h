@@ -44,6 +44,9 @@ const char *text_safe(const char *text, char *to, size_t room);
 /* The same backwards, in place. */
 void text_plain(char *text);
 
+/* Likewise of what the kernel writes into tables: \040 for a space. */
+void text_plain_table(char *text);
+
 /* In one of a few buffers, for messages. */
 const char *cmd_text(const char *text);
 

@@ -108,23 +108,6 @@ static void second_note(void *context, const struct answer *answer)
 			 ask_value(answer, "source"));
 }
 
-/* As the kernel writes them into tables: \040 for a space. */
-static void second_unescape(char *text)
-{
-	char *to = text;
-	unsigned int c;
-
-	while (*text) {
-		if (*text == '\\' && sscanf(text + 1, "%3o", &c) == 1) {
-			*to++ = (char)c;
-			text += 4;
-		} else {
-			*to++ = *text++;
-		}
-	}
-	*to = '\0';
-}
-
 /* Where is it mounted as a whole, in this namespace? */
 static bool second_find(const char *source, char *where)
 {
@@ -139,8 +122,8 @@ static bool second_find(const char *source, char *where)
 		    sscanf(rest, " - fuse.famfs %4095s", from) != 1 ||
 		    sscanf(line, "%*s %*s %*s %4095s %4095s", root, at) != 2)
 			continue;
-		second_unescape(from);
-		second_unescape(at);
+		text_plain_table(from);
+		text_plain_table(at);
 		found = !strcmp(from, source) && !strcmp(root, "/");
 	}
 	if (table)

@@ -33,20 +33,34 @@ const char *text_safe(const char *text, char *to, size_t room)
 	return text_escape(text, to, room, UCHAR_MAX);
 }
 
-void text_plain(char *text)
+static void text_unescape(char *text, bool octal)
 {
 	char *to = text;
 	unsigned int c;
+	int bytes;
 
 	while (*text) {
-		if (*text == '\\' && sscanf(text, "\\x%2x", &c) == 1) {
+		/* What was cut off may end in the middle of an escape. */
+		if (*text == '\\' &&
+		    (octal ? sscanf(text, "\\%3o%n", &c, &bytes) :
+			     sscanf(text, "\\x%2x%n", &c, &bytes)) == 1) {
 			*to++ = (char)c;
-			text += 4;
+			text += bytes;
 		} else {
 			*to++ = *text++;
 		}
 	}
 	*to = '\0';
+}
+
+void text_plain(char *text)
+{
+	text_unescape(text, false);
+}
+
+void text_plain_table(char *text)
+{
+	text_unescape(text, true);
 }
 
 static char *text_buffer(void)

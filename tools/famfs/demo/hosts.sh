@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What one of the guests of scripts/demo-hosts.sh does. They agree by files in a
+# What one of the guests of scripts/demo/hosts.sh does. They agree by files in a
 # folder that all of them write to.
 #
 # Usage: hosts.sh NUMBER MEMBERS FOLDER    (in the guest; NUMBER 0 is the owner)

@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 
 operations=7000
-[ -z "${FULL:-}" ] || operations=250000
+[ -z "${FULL:-}" ] || operations=334000
 plan 8
 
 small=${FAMFS_DAXDEVS##* }

@@ -12,12 +12,9 @@
 #include <sys/uio.h>
 #include <linux/mempolicy.h>
 
-#include "famfs_task.h"
-#include "famfs_test.h"
+#include "tfs_jobs.h"
+#include "tfs_two_sizes.h"
 
-#define PAGE	4096UL
-/* A huge page, and small ones. */
-#define SIZE	(PMD + 8 * PAGE)
 #define PRESENT	0x8000000000000000ULL
 
 #ifndef MADV_GUARD_INSTALL
@@ -31,55 +28,19 @@
 #define PR_SET_MEMORY_MERGE	67
 #endif
 
-FIXTURE(famfs_advice)
+FIXTURE(advice)
 {
-	struct famfs_env env;
-	struct famfs_msg m;
-	int fd;				/* of "f" */
-	char *map;			/* of it, with pages of both sizes */
-	char *small;			/* the same by small pages */
+	TWO_SIZES_FIELDS;
 };
 
-FIXTURE_SETUP(famfs_advice)
+FIXTURE_SETUP(advice)
 {
-	const char *why = famfs_env_init(&self->env, 1);
-
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, famfs_fill(&self->env, 4 * MiB));
-	famfs_msg_simple(&self->m, SIZE, 0, 0, SIZE);
-	famfs_add_mapped(&self->env, "f", &self->m);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	self->fd = famfs_open(&self->env, "f", O_RDWR);
-	ASSERT_GE(self->fd, 0);
-	self->map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-			 self->fd, 0);
-	ASSERT_NE(MAP_FAILED, self->map);
-	self->small = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-			   self->fd, 0);
-	ASSERT_NE(MAP_FAILED, self->small);
-	ASSERT_EQ(0, madvise(self->small, SIZE, MADV_NOHUGEPAGE));
-	/* Dirty and clean ones, of both sizes. */
-	famfs_dirty(self->map + 5);
-	famfs_dirty(self->small + 3 * PAGE);
-	ASSERT_EQ(8, famfs_mismatch(&self->m, PMD, self->small + PMD, 8));
-	famfs_dirty(self->map + PMD + PAGE);
-	famfs_counts_reset(&self->env.srv);
+	TWO_SIZES_SETUP();
 }
 
-/* Whatever was asked, the file is as it was, and the server knows nothing. */
-FIXTURE_TEARDOWN(famfs_advice)
+FIXTURE_TEARDOWN(advice)
 {
-	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->m));
-	EXPECT_EQ(0, famfs_check_all(self->fd, self->small, &self->m));
-	EXPECT_EQ(0, famfs_count(&self->env.srv, FUSE_READ));
-	EXPECT_EQ(0, famfs_count(&self->env.srv, FUSE_WRITE));
-	EXPECT_EQ(0, famfs_fetches(&self->env.srv));
-	munmap(self->map, SIZE);
-	munmap(self->small, SIZE);
-	close(self->fd);
-	famfs_msg_exit(&self->m);
-	FAMFS_TEARDOWN();
+	TWO_SIZES_TEARDOWN();
 }
 
 /* The line of /proc/self/smaps of this name, of the mapping at an address. */
@@ -124,14 +85,14 @@ static __u64 entry_of(const char *p)
 	return entry;
 }
 
-TEST_F(famfs_advice, I5_smaps_count_pages_of_both_sizes)
+TEST_F(advice, I5_smaps_count_pages_of_both_sizes)
 {
 	EXPECT_EQ((PMD + PAGE) / 1024, smaps_kib(self->map, "Rss:"));
 	EXPECT_EQ(2 * PAGE / 1024, smaps_kib(self->small, "Rss:"));
 	EXPECT_EQ(0, smaps_kib(self->small, "Anonymous:"));
 }
 
-TEST_F(famfs_advice, I5_mincore_tells_what_is_mapped)
+TEST_F(advice, I5_mincore_tells_what_is_mapped)
 {
 	unsigned char vec[SIZE / PAGE];
 	int i, n = 0;
@@ -162,7 +123,7 @@ static bool mergeable(const char *map)
 	       strstr(line, " mg");
 }
 
-TEST_F(famfs_advice, I5_ksm_keeps_away)
+TEST_F(advice, I5_ksm_keeps_away)
 {
 	char *private = mmap(NULL, PMD, PROT_READ | PROT_WRITE, MAP_PRIVATE,
 			     self->fd, 0);
@@ -193,7 +154,7 @@ static int mbind(const struct iovec *at, int mode, int flags)
 		       flags) ? -errno : 0;
 }
 
-TEST_F(famfs_advice, I5_policies_of_memory_move_nothing)
+TEST_F(advice, I5_policies_of_memory_move_nothing)
 {
 	unsigned long nodes = 1;
 	__u64 before = entry_of(self->map);
@@ -213,7 +174,7 @@ TEST_F(famfs_advice, I5_policies_of_memory_move_nothing)
 	EXPECT_EQ(before, entry_of(self->map));
 }
 
-TEST_F(famfs_advice, I5_pages_are_not_moved)
+TEST_F(advice, I5_pages_are_not_moved)
 {
 	void *pages[] = { self->map, self->map + PMD + PAGE,
 			  self->small + 3 * PAGE, self->small };
@@ -232,7 +193,7 @@ TEST_F(famfs_advice, I5_pages_are_not_moved)
 
 /* ---- other processes --------------------------------------------------- */
 
-TEST_F(famfs_advice, I8_advice_from_another_process)
+TEST_F(advice, I8_advice_from_another_process)
 {
 	static const int advice[] = {
 		MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED, MADV_COLLAPSE,
@@ -270,7 +231,7 @@ static int touch(char *p)
 	pid_t pid = fork();
 
 	if (!pid) {
-		famfs_dirty(p);
+		tfs_dirty(p);
 		_exit(0);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
@@ -278,7 +239,7 @@ static int touch(char *p)
 	return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-TEST_F(famfs_advice, I5_guards)
+TEST_F(advice, I5_guards)
 {
 	struct iovec both[] = { { self->map, SIZE }, { self->small, SIZE } };
 	int i;
@@ -304,7 +265,7 @@ TEST_F(famfs_advice, I5_guards)
 }
 
 /* Memory of one process, read and written by another. */
-TEST_F(famfs_advice, I4_access_to_the_memory_of_a_process)
+TEST_F(advice, I4_access_to_the_memory_of_a_process)
 {
 	char word[8], *at = self->small + 5 * PAGE;
 	struct iovec here = { word, 8 }, there = { at, 8 };
@@ -316,7 +277,7 @@ TEST_F(famfs_advice, I4_access_to_the_memory_of_a_process)
 		_exit(0);
 	}
 	EXPECT_EQ(8, process_vm_readv(pid, &here, 1, &there, 1, 0));
-	EXPECT_EQ(8, famfs_mismatch(&self->m, 5 * PAGE, word, 8));
+	EXPECT_EQ(8, tfs_mismatch(&self->m, 5 * PAGE, word, 8));
 	EXPECT_EQ(8, process_vm_writev(pid, &here, 1, &there, 1, 0));
 	EXPECT_EQ(0, kill(pid, SIGKILL));
 	EXPECT_EQ(pid, waitpid(pid, NULL, 0));

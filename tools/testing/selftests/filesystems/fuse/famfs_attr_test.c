@@ -13,33 +13,33 @@
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 
-#include "famfs_test.h"
+#include "tfs_test.h"
 
 #define PAGE	4096UL
 /* Ends in a page, beyond a huge page. */
 #define SIZE	(2 * MiB + PAGE + 100)
 
-FIXTURE(famfs_attr)
+FIXTURE(attr)
 {
-	struct famfs_env env;
-	struct famfs_file *file;
+	struct tfs_env env;
+	struct tfs_file *file;
 };
 
-FIXTURE_SETUP(famfs_attr)
+FIXTURE_SETUP(attr)
 {
-	const char *why = famfs_env_init(&self->env, 1);
+	const char *why = tfs_env_init(&self->env, 1);
 	int i;
 
 	if (why)
 		SKIP(return, "%s", why);
-	i = famfs_add_simple(&self->env, "f", SIZE, 0, 0);
+	i = tfs_add_simple(&self->env, "f", SIZE, 0, 0);
 	self->file = &self->env.srv.st->files[i];
-	famfs_add_data(&self->env.srv, "plain", "server", 6);
+	tfs_add_data(&self->env.srv, "plain", "server", 6);
 }
 
-FIXTURE_TEARDOWN(famfs_attr)
+FIXTURE_TEARDOWN(attr)
 {
-	FAMFS_TEARDOWN();
+	TFS_TEARDOWN();
 }
 
 static bool later(const struct timespec *a, const struct timespec *b)
@@ -50,15 +50,15 @@ static bool later(const struct timespec *a, const struct timespec *b)
 
 /* Writes once, by a mapping or not; the server must learn of it by sync. */
 static void check_times(struct __test_metadata *const _metadata,
-			struct famfs_env *env, bool mapping, bool sync)
+			struct tfs_env *env, bool mapping, bool sync)
 {
-	struct famfs_file *f = &env->srv.st->files[0];
+	struct tfs_file *f = &env->srv.st->files[0];
 	struct stat before, after;
 	char *map;
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(env));
-	fd = famfs_open(env, "f", O_RDWR);
+	ASSERT_EQ(0, tfs_mount_fork(env));
+	fd = tfs_open(env, "f", O_RDWR);
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(0, fstat(fd, &before));
 	if (mapping) {
@@ -73,7 +73,7 @@ static void check_times(struct __test_metadata *const _metadata,
 	ASSERT_EQ(0, fstat(fd, &after));
 	EXPECT_TRUE(later(&after.st_mtim, &before.st_mtim));
 	EXPECT_TRUE(later(&after.st_ctim, &before.st_ctim));
-	EXPECT_EQ(0, famfs_count(&env->srv, FUSE_SETATTR));
+	EXPECT_EQ(0, tfs_count(&env->srv, FUSE_SETATTR));
 	EXPECT_EQ(0, sync ? fsync(fd) : close(fd));
 	EXPECT_EQ(FATTR_MTIME, env->srv.st->setattr_valid & FATTR_MTIME);
 	EXPECT_EQ(after.st_mtim.tv_sec, f->mtime.tv_sec);
@@ -82,33 +82,33 @@ static void check_times(struct __test_metadata *const _metadata,
 		close(fd);
 }
 
-TEST_F(famfs_attr, I2_write_moves_times_that_fsync_sends)
+TEST_F(attr, I2_write_moves_times_that_fsync_sends)
 {
 	check_times(_metadata, &self->env, false, true);
 }
 
-TEST_F(famfs_attr, I2_write_moves_times_that_close_sends)
+TEST_F(attr, I2_write_moves_times_that_close_sends)
 {
 	check_times(_metadata, &self->env, false, false);
 }
 
-TEST_F(famfs_attr, I5_shared_write_fault_moves_times_that_fsync_sends)
+TEST_F(attr, I5_shared_write_fault_moves_times_that_fsync_sends)
 {
 	check_times(_metadata, &self->env, true, true);
 }
 
-TEST_F(famfs_attr, I5_shared_write_fault_moves_times_that_close_sends)
+TEST_F(attr, I5_shared_write_fault_moves_times_that_close_sends)
 {
 	check_times(_metadata, &self->env, true, false);
 }
 
-TEST_F(famfs_attr, I5_reading_and_private_mappings_leave_mtime_alone)
+TEST_F(attr, I5_reading_and_private_mappings_leave_mtime_alone)
 {
 	struct stat before, after;
 	char c, *map;
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	ASSERT_EQ(0, fstat(fd, &before));
 	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
@@ -124,13 +124,13 @@ TEST_F(famfs_attr, I5_reading_and_private_mappings_leave_mtime_alone)
 }
 
 /* A user without CAP_FSETID takes setuid and setgid away by writing. */
-TEST_F(famfs_attr, I2_write_strips_privileges)
+TEST_F(attr, I2_write_strips_privileges)
 {
 	struct stat st;
 	int fd;
 
 	self->file->mode = S_IFREG | 06777;
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	EXPECT_CHILD(setgid(65534) || setuid(65534) ||
 		     pwrite(fd, "x", 1, 0) != 1);
@@ -141,7 +141,7 @@ TEST_F(famfs_attr, I2_write_strips_privileges)
 }
 
 struct worker {
-	struct famfs_env *env;
+	struct tfs_env *env;
 	int fd;
 	long result;
 };
@@ -150,7 +150,7 @@ static void *open_file(void *arg)
 {
 	struct worker *w = arg;
 
-	w->result = famfs_open(w->env, "f", O_WRONLY);
+	w->result = tfs_open(w->env, "f", O_WRONLY);
 	return NULL;
 }
 
@@ -163,32 +163,32 @@ static void *write_file(void *arg)
 }
 
 /* What an open has not been told yet must not be taken for "none". */
-TEST_F(famfs_attr, I2_write_strips_privileges_while_an_open_asks_for_them)
+TEST_F(attr, I2_write_strips_privileges_while_an_open_asks_for_them)
 {
-	struct famfs_server *srv = &self->env.srv;
+	struct tfs_server *srv = &self->env.srv;
 	struct fuse_getxattr_out caps = { .size = 20 };
 	struct worker open = { .env = &self->env }, write = {};
 	pthread_t opener, writer;
 
 	srv->st->xattrs = true;
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	ASSERT_EQ(0, famfs_raw(srv, FUSE_GETXATTR, FAMFS_ANY, &caps,
-			       sizeof(caps), 1));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
+	ASSERT_EQ(0, rule_raw(srv, FUSE_GETXATTR, TFS_ANY, &caps,
+			      sizeof(caps), 1));
 	write.fd = ASSERT_OPEN("f", O_RDWR);
 	EXPECT_COUNT(1, FUSE_GETXATTR);
 
-	famfs_hold(srv, FUSE_GETXATTR, FAMFS_ANY);
-	famfs_raw(srv, FUSE_GETXATTR, FAMFS_ANY, &caps, sizeof(caps), -1);
-	famfs_raw(srv, FUSE_REMOVEXATTR, FAMFS_ANY, NULL, 0, -1);
+	rule_hold(srv, FUSE_GETXATTR, TFS_ANY);
+	rule_raw(srv, FUSE_GETXATTR, TFS_ANY, &caps, sizeof(caps), -1);
+	rule_raw(srv, FUSE_REMOVEXATTR, TFS_ANY, NULL, 0, -1);
 	ASSERT_EQ(0, pthread_create(&opener, NULL, open_file, &open));
-	ASSERT_EQ(0, famfs_wait_held(srv, 1));
+	ASSERT_EQ(0, tfs_wait_held(srv, 1));
 	ASSERT_EQ(0, pthread_create(&writer, NULL, write_file, &write));
 	usleep(200000);
-	famfs_release(srv);
+	rules_release(srv);
 	pthread_join(opener, NULL);
 	pthread_join(writer, NULL);
 	EXPECT_EQ(1, write.result);
-	EXPECT_LE(1, famfs_count(srv, FUSE_REMOVEXATTR));
+	EXPECT_LE(1, tfs_count(srv, FUSE_REMOVEXATTR));
 	ASSERT_LE(0, open.result);
 	close(open.result);
 	close(write.fd);
@@ -215,13 +215,13 @@ static int use_file(int fd)
 	return 0;
 }
 
-TEST_F(famfs_attr, I3_size_is_fixed)
+TEST_F(attr, I3_size_is_fixed)
 {
 	struct stat st;
 	char path[128];
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	EXPECT_ERRNO(EPERM, ftruncate(fd, 0));
 	EXPECT_ERRNO(EPERM, ftruncate(fd, SIZE - 1));
@@ -238,35 +238,35 @@ TEST_F(famfs_attr, I3_size_is_fixed)
 }
 
 /* The VFS then truncates by itself after the open. */
-TEST_F(famfs_attr, I3_size_is_fixed_without_atomic_o_trunc)
+TEST_F(attr, I3_size_is_fixed_without_atomic_o_trunc)
 {
 	self->env.srv.st->want &= ~FUSE_ATOMIC_O_TRUNC;
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	EXPECT_OPEN_FAILS(EPERM, "f", O_WRONLY | O_TRUNC);
 	EXPECT_EQ(SIZE, self->file->size);
 	close(ASSERT_OPEN("f", O_RDWR));
 }
 
 /* Nothing is cut off; with these flags FUSE holds the inode lock meanwhile. */
-TEST_F(famfs_attr, I3_truncating_open_of_an_empty_file)
+TEST_F(attr, I3_truncating_open_of_an_empty_file)
 {
-	struct famfs_msg m;
+	struct tfs_msg m;
 
 	self->env.srv.st->want |= FUSE_WRITEBACK_CACHE;
-	famfs_msg_simple(&m, 0, 0, 2 * PMD, PMD);
-	famfs_add_mapped(&self->env, "empty", &m);
-	famfs_msg_exit(&m);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	tfs_msg_simple(&m, 0, 0, 2 * PMD, PMD);
+	tfs_add_mapped(&self->env, "empty", &m);
+	tfs_msg_exit(&m);
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	close(ASSERT_OPEN("empty", O_RDWR | O_TRUNC));
 	close(ASSERT_OPEN("empty", O_RDWR | O_TRUNC | O_CREAT));
 	EXPECT_FETCHES(1);
 }
 
-TEST_F(famfs_attr, I3_fallocate_is_refused)
+TEST_F(attr, I3_fallocate_is_refused)
 {
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	EXPECT_ERRNO(EOPNOTSUPP, fallocate(fd, 0, 0, PAGE));
 	EXPECT_ERRNO(EOPNOTSUPP, fallocate(fd, 0, SIZE, PAGE));
@@ -278,7 +278,7 @@ TEST_F(famfs_attr, I3_fallocate_is_refused)
 	close(fd);
 }
 
-TEST_F(famfs_attr, I3_size_is_the_maps_whatever_the_server_reports)
+TEST_F(attr, I3_size_is_the_maps_whatever_the_server_reports)
 {
 	static const __u64 sizes[] = { 0, PAGE, SIZE - 1, SIZE + 1, 1 << 30 };
 	struct stat st;
@@ -287,7 +287,7 @@ TEST_F(famfs_attr, I3_size_is_the_maps_whatever_the_server_reports)
 
 	self->env.srv.st->valid = 0;
 	self->file->size = 17;
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		self->file->size = sizes[i];
@@ -300,7 +300,7 @@ TEST_F(famfs_attr, I3_size_is_the_maps_whatever_the_server_reports)
 		EXPECT_EQ(SIZE, lseek(fd, 0, SEEK_END));
 		EXPECT_EQ(0, use_file(fd));
 	}
-	EXPECT_LT(0, famfs_count(&self->env.srv, FUSE_GETATTR));
+	EXPECT_LT(0, tfs_count(&self->env.srv, FUSE_GETATTR));
 	close(fd);
 }
 
@@ -312,11 +312,11 @@ static bool has_dax(int fd, struct __test_metadata *const _metadata)
 	return stx.stx_attributes & stx.stx_attributes_mask & STATX_ATTR_DAX;
 }
 
-TEST_F(famfs_attr, I7_statx_tells_dax_of_mapped_files)
+TEST_F(attr, I7_statx_tells_dax_of_mapped_files)
 {
 	int mapped, plain;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	mapped = ASSERT_OPEN("f", O_RDONLY);
 	plain = ASSERT_OPEN("plain", O_RDONLY);
 	EXPECT_TRUE(has_dax(mapped, _metadata));
@@ -341,20 +341,20 @@ static int fiemap(int fd, struct extents *x, __u64 start, __u64 len, int room)
 	return ioctl(fd, FS_IOC_FIEMAP, x);
 }
 
-TEST_F(famfs_attr, I7_fiemap_tells_the_map)
+TEST_F(attr, I7_fiemap_tells_the_map)
 {
-	struct famfs_msg m;
+	struct tfs_msg m;
 	struct extents x;
 	__u64 pos = 0;
 	__u32 i;
 	int fd;
 
-	famfs_msg_init(&m, 30 * PAGE, FUSE_FMAP_EXT_STRIPED);
-	famfs_msg_stripe(&m, 30 * PAGE, 2 * PAGE, 3);
+	tfs_msg_init(&m, 30 * PAGE, FUSE_FMAP_EXT_STRIPED);
+	tfs_msg_stripe(&m, 30 * PAGE, 2 * PAGE, 3);
 	for (i = 0; i < 3; i++)
-		famfs_msg_strip(&m, 0, (8 - 2 * i) * PMD, 10 * PAGE);
-	famfs_add_mapped(&self->env, "striped", &m);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+		tfs_msg_strip(&m, 0, (8 - 2 * i) * PMD, 10 * PAGE);
+	tfs_add_mapped(&self->env, "striped", &m);
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("striped", O_RDONLY);
 	ASSERT_EQ(0, fiemap(fd, &x, 0, FIEMAP_MAX_OFFSET, EXTENTS));
 	EXPECT_EQ(15, x.h.fm_mapped_extents);
@@ -364,7 +364,7 @@ TEST_F(famfs_attr, I7_fiemap_tells_the_map)
 
 		EXPECT_EQ(pos, x.e[i].fe_logical);
 		EXPECT_EQ(2 * PAGE, x.e[i].fe_length);
-		EXPECT_TRUE(famfs_resolve(&m, pos, &dev, &off));
+		EXPECT_TRUE(tfs_resolve(&m, pos, &dev, &off));
 		EXPECT_EQ(off, x.e[i].fe_physical);
 		EXPECT_EQ(i == 14, !!(x.e[i].fe_flags & FIEMAP_EXTENT_LAST));
 		pos += x.e[i].fe_length;
@@ -376,7 +376,7 @@ TEST_F(famfs_attr, I7_fiemap_tells_the_map)
 	ASSERT_EQ(0, fiemap(fd, &x, 0, FIEMAP_MAX_OFFSET, 2));
 	EXPECT_EQ(2, x.h.fm_mapped_extents);
 	close(fd);
-	famfs_msg_exit(&m);
+	tfs_msg_exit(&m);
 }
 
 TEST_HARNESS_MAIN

@@ -14,12 +14,10 @@
 #include <sys/statvfs.h>
 #include <sys/un.h>
 
-#include "famfs_task.h"
-#include "famfs_test.h"
+#include "tfs_growing.h"
+#include "tfs_jobs.h"
 
 #define PAGE	4096UL
-#define UNIT	(64 * 1024UL)
-#define BASE	(4 * MiB)
 #define UNITS	96
 #define LEN	(3 * UNIT)
 
@@ -45,7 +43,7 @@ static int open_inbox(void)
 	return bind(inbox, (void *)&name, sizeof(name));
 }
 
-static bool watch(const struct famfs_req *req)
+static bool watch(const struct tfs_req *req)
 {
 	char c;
 
@@ -55,7 +53,7 @@ static bool watch(const struct famfs_req *req)
 	if (!ctl->stops || req->ih->opcode != FUSE_UNLINK)
 		return false;
 	ctl->stops = false;
-	famfs_handle(req);
+	tfs_handle(req);
 	raise(SIGSTOP);
 	return true;
 }
@@ -83,18 +81,18 @@ static int send_files(int sock, struct sockaddr_un *name, const int *fds,
 	return sendmsg(sock, &msg, 0) == 1 ? 0 : -errno;
 }
 
-FIXTURE(famfs_close)
+FIXTURE(close)
 {
-	struct famfs_env env;
-	struct famfs_file *file;
+	struct tfs_env env;
+	struct tfs_file *file;
 	char *map;
 	int fd;
 };
 
-FIXTURE_SETUP(famfs_close)
+FIXTURE_SETUP(close)
 {
-	const char *why = famfs_env_init(&self->env, 1);
-	struct famfs_server *srv = &self->env.srv;
+	const char *why = tfs_env_init(&self->env, 1);
+	struct tfs_server *srv = &self->env.srv;
 
 	if (why)
 		SKIP(return, "%s", why);
@@ -103,35 +101,34 @@ FIXTURE_SETUP(famfs_close)
 	ASSERT_NE(MAP_FAILED, (void *)ctl);
 	srv->watch = watch;
 	srv->prepare = open_inbox;
-	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
-	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	GROWING_INIT(UNITS);
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	self->fd = ASSERT_OPEN("f", O_RDWR);
 	ASSERT_EQ(1, pwrite(self->fd, "x", 1, LEN - 1));
 	ASSERT_EQ(0, fsync(self->fd));
 	self->map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
 			 self->fd, 0);
 	ASSERT_NE(MAP_FAILED, self->map);
-	famfs_counts_reset(srv);
+	tfs_counts_reset(srv);
 }
 
-FIXTURE_TEARDOWN(famfs_close)
+FIXTURE_TEARDOWN(close)
 {
 	close(self->fd);
 	/* The device is busy for as long as an inode is kept. */
-	EXPECT_EQ(0, famfs_evict(&self->env, 0));
-	EXPECT_EQ(0, famfs_umount(&self->env));
-	FAMFS_TEARDOWN();
+	EXPECT_EQ(0, tfs_evict(&self->env, 0));
+	EXPECT_EQ(0, tfs_umount(&self->env));
+	TFS_TEARDOWN();
 }
 
 /* From now on the file is open only where it has been sent to, and dirty. */
-static void leave_dirty(FIXTURE_DATA(famfs_close) * self)
+static void leave_dirty(FIXTURE_DATA(close) * self)
 {
 	close(self->fd);
 	self->fd = -1;
 	/* The times of the write are later than those that are told. */
 	usleep(20000);
-	famfs_dirty(self->map);
+	tfs_dirty(self->map);
 	munmap(self->map, PAGE);
 }
 
@@ -169,55 +166,55 @@ static bool discards(void)
 	return closed;
 }
 
-TEST_F(famfs_close, X5_stopped_server_keeps_no_kernel_thread_from_closing)
+TEST_F(close, X5_stopped_server_keeps_no_kernel_thread_from_closing)
 {
-	struct famfs_server *srv = &self->env.srv;
+	struct tfs_server *srv = &self->env.srv;
 	int sv[2];
 
 	ASSERT_EQ(0, discard(self->fd, sv));
 	leave_dirty(self);
 	ASSERT_TRUE(discards());
-	famfs_counts_reset(srv);
-	ASSERT_EQ(0, famfs_server_signal(srv, SIGSTOP));
+	tfs_counts_reset(srv);
+	ASSERT_EQ(0, tfs_server_signal(srv, SIGSTOP));
 	discard_now(sv);
 	usleep(500000);
 	EXPECT_TRUE(discards());
-	ASSERT_EQ(0, famfs_server_signal(srv, SIGCONT));
-	EXPECT_EQ(0, famfs_evict(&self->env, 0));
+	ASSERT_EQ(0, tfs_server_signal(srv, SIGCONT));
+	EXPECT_EQ(0, tfs_evict(&self->env, 0));
 	/* The times have been told before. */
 	EXPECT_COUNT(1, FUSE_SETATTR);
 	EXPECT_TRUE(discards());
 }
 
-static long do_statfs(struct famfs_job *job)
+static long do_statfs(struct tfs_job *job)
 {
 	struct statvfs st;
 
 	return statvfs(job->env->dir, &st) ? -errno : 0;
 }
 
-TEST_F(famfs_close, X5_server_drops_the_last_reference)
+TEST_F(close, X5_server_drops_the_last_reference)
 {
-	struct famfs_job job = { .run = do_statfs, .env = &self->env };
+	struct tfs_job job = { .run = do_statfs, .env = &self->env };
 	struct sockaddr_un name = inbox_name();
 	int sock = socket(AF_UNIX, SOCK_DGRAM, 0);
 
 	ASSERT_EQ(0, send_files(sock, &name, &self->fd, 1));
 	close(sock);
 	leave_dirty(self);
-	famfs_counts_reset(&self->env.srv);
+	tfs_counts_reset(&self->env.srv);
 	ctl->reads_inbox = true;
-	ASSERT_EQ(0, famfs_job_start(&job));
-	EXPECT_TRUE(famfs_job_done(&job, 5000)) {
-		famfs_server_signal(&self->env.srv, SIGKILL);
-		famfs_job_result(&job);
+	ASSERT_EQ(0, tfs_job_start(&job));
+	EXPECT_TRUE(tfs_job_done(&job, 5000)) {
+		tfs_server_signal(&self->env.srv, SIGKILL);
+		tfs_job_result(&job);
 	}
 	EXPECT_EQ(0, job.result);
-	EXPECT_EQ(0, famfs_evict(&self->env, 0));
+	EXPECT_EQ(0, tfs_evict(&self->env, 0));
 	EXPECT_COUNT(1, FUSE_SETATTR);
 }
 
-static void unlink_and_exit(struct famfs_env *env)
+static void unlink_and_exit(struct tfs_env *env)
 {
 	char path[96];
 
@@ -226,17 +223,17 @@ static void unlink_and_exit(struct famfs_env *env)
 }
 
 /* Nobody has the file open, and the task that changed its times is gone. */
-TEST_F(famfs_close, G3_times_of_a_closed_file_are_told_after_a_kill)
+TEST_F(close, G3_times_of_a_closed_file_are_told_after_a_kill)
 {
-	struct famfs_server *srv = &self->env.srv;
+	struct tfs_server *srv = &self->env.srv;
 	int status;
 	pid_t pid;
 
 	munmap(self->map, PAGE);
 	close(self->fd);
 	self->fd = -1;
-	EXPECT_EQ(0, famfs_wait_handles(srv, 0));
-	famfs_counts_reset(srv);
+	EXPECT_EQ(0, tfs_wait_handles(srv, 0));
+	tfs_counts_reset(srv);
 	ctl->stops = true;
 	pid = fork();
 	if (!pid)
@@ -246,27 +243,48 @@ TEST_F(famfs_close, G3_times_of_a_closed_file_are_told_after_a_kill)
 	EXPECT_COUNT(0, FUSE_SETATTR);
 	kill(pid, SIGKILL);
 	usleep(500000);
-	famfs_drop_caches();
+	tfs_drop_caches();
 	/* The answer is for the inode. */
-	EXPECT_EQ(1, famfs_maps(&self->env));
-	ASSERT_EQ(0, famfs_server_signal(srv, SIGCONT));
+	EXPECT_EQ(1, tfs_maps(&self->env));
+	ASSERT_EQ(0, tfs_server_signal(srv, SIGCONT));
 	/* Over io_uring the server had the request, and it was waited for. */
 	EXPECT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
-	EXPECT_EQ(0, famfs_evict(&self->env, 0));
+	EXPECT_EQ(0, tfs_evict(&self->env, 0));
 	EXPECT_COUNT(1, FUSE_SETATTR);
 }
 
 /* Lazy times are told by whoever evicts an inode, and FUSE has no such. */
-TEST_F(famfs_close, I2_lazy_times_are_told)
+TEST_F(close, I2_lazy_times_are_told)
 {
-	struct famfs_server *srv = &self->env.srv;
+	struct tfs_server *srv = &self->env.srv;
 
 	ASSERT_EQ(0, mount(NULL, self->env.dir, NULL,
 			   MS_REMOUNT | MS_LAZYTIME, NULL));
 	leave_dirty(self);
-	EXPECT_EQ(0, famfs_evict(&self->env, 0));
+	EXPECT_EQ(0, tfs_evict(&self->env, 0));
 	EXPECT_EQ(FATTR_MTIME, srv->st->setattr_valid & FATTR_MTIME);
+}
+
+/* The request of a close tells the server to drop locks; it has no other. */
+TEST_F(close, I4_error_does_not_keep_locks)
+{
+	struct tfs_server *srv = &self->env.srv;
+	int i;
+
+	munmap(self->map, PAGE);
+	rule_fail(srv, FUSE_SETATTR, TFS_ANY, -ENOSPC, 1);
+	ASSERT_EQ(1, pwrite(self->fd, "x", 1, LEN));
+	tfs_counts_reset(srv);
+	for (i = 1; i <= 3; i++) {
+		EXPECT_EQ(-1, close(dup(self->fd)));
+		EXPECT_EQ(ENOSPC, errno);
+		EXPECT_EQ(i, tfs_count(srv, FUSE_FLUSH));
+	}
+	EXPECT_EQ(-1, fsync(self->fd));
+	EXPECT_EQ(0, close(dup(self->fd)));
+	EXPECT_EQ(4, tfs_count(srv, FUSE_FLUSH));
+	rules_clear(srv);
 }
 
 TEST_HARNESS_MAIN

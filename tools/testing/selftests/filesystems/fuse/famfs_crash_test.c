@@ -17,8 +17,8 @@
  */
 #include <time.h>
 
-#include "famfs_crash_history.h"
-#include "famfs_test.h"
+#include "tfs_crash_history.h"
+#include "tfs_test.h"
 
 /* Failures after which a test ends, and those of one script in it. */
 #define TOLD		40
@@ -26,16 +26,16 @@
 
 static struct crash crash;
 
-FIXTURE(famfs_crash)
+FIXTURE(crash)
 {
-	struct famfs_env env;
+	struct tfs_env env;
 	struct timespec begun;
 	int failed;
 };
 
-FIXTURE_SETUP(famfs_crash)
+FIXTURE_SETUP(crash)
 {
-	const char *why = famfs_env_init(&self->env, 1);
+	const char *why = tfs_env_init(&self->env, 1);
 
 	if (why)
 		SKIP(return, "%s", why);
@@ -47,10 +47,10 @@ FIXTURE_SETUP(famfs_crash)
 	clock_gettime(CLOCK_MONOTONIC, &self->begun);
 }
 
-FIXTURE_TEARDOWN(famfs_crash)
+FIXTURE_TEARDOWN(crash)
 {
 	crash_exit(&crash);
-	FAMFS_TEARDOWN();
+	TFS_TEARDOWN();
 }
 
 static long number(const char *name, long otherwise)
@@ -65,7 +65,7 @@ static bool is_full(void)
 	return getenv("FAMFS_FULL");
 }
 
-static bool time_left(FIXTURE_DATA(famfs_crash) * self, long seconds)
+static bool time_left(FIXTURE_DATA(crash) * self, long seconds)
 {
 	struct timespec now;
 
@@ -75,11 +75,11 @@ static bool time_left(FIXTURE_DATA(famfs_crash) * self, long seconds)
 							seconds);
 }
 
-/* Each backend, transport and manner has histories of its own. */
+/* Each backend, transport and mode has histories of its own. */
 static __u64 first_seed(void)
 {
 	static const char *const names[] = { "FAMFS_BACKEND", "FAMFS_TRANSPORT",
-					     "FAMFS_MANNER" };
+					     "FAMFS_OPEN_MODE" };
 	__u64 seed = 0;
 	const char *p;
 	int i;
@@ -108,7 +108,7 @@ static void tell_history(struct __test_metadata *const _metadata,
 	crash.log = getenv("FAMFS_LOG") ? stdout : NULL;
 }
 
-TEST_F_TIMEOUT(famfs_crash, G2_histories_with_crashes, 700)
+TEST_F_TIMEOUT(crash, G2_histories_with_crashes, 700)
 {
 	long n = number("FAMFS_HISTORIES", is_full() ? 4000 : 100), i;
 	__u64 seed = number("FAMFS_SEED", first_seed());
@@ -129,7 +129,7 @@ TEST_F_TIMEOUT(famfs_crash, G2_histories_with_crashes, 700)
 
 /* One script, one way to go wrong. */
 static __u32 try_script(struct __test_metadata *const _metadata,
-			FIXTURE_DATA(famfs_crash) * self,
+			FIXTURE_DATA(crash) * self,
 			const struct script *s, const struct crash_op *plan)
 {
 	struct crash_op op = s->op;
@@ -178,7 +178,7 @@ static bool script_wanted(const struct script *s)
 
 /* Each plan at each request that the script's operation takes, or some. */
 static __u64 crash_at_each(struct __test_metadata *const _metadata,
-			   FIXTURE_DATA(famfs_crash) * self,
+			   FIXTURE_DATA(crash) * self,
 			   const struct script *s, __u64 n, __u64 every)
 {
 	struct crash_op plan = { .how = HOW_WELL };
@@ -196,7 +196,7 @@ static __u64 crash_at_each(struct __test_metadata *const _metadata,
 	return n;
 }
 
-TEST_F_TIMEOUT(famfs_crash, G2_crash_at_each_request, 700)
+TEST_F_TIMEOUT(crash, G2_crash_at_each_request, 700)
 {
 	__u64 n = number("FAMFS_SEED", 0), every = is_full() ? 1 : 7;
 	const struct script *s;
@@ -209,7 +209,7 @@ TEST_F_TIMEOUT(famfs_crash, G2_crash_at_each_request, 700)
 	EXPECT_EQ(0, self->failed);
 }
 
-TEST_F_TIMEOUT(famfs_crash, G2_task_is_killed_at_each_step_of_zeroing, 700)
+TEST_F_TIMEOUT(crash, G2_task_is_killed_at_each_step_of_zeroing, 700)
 {
 	const struct script *s;
 	struct crash_op plan = { .how = HOW_STEP };

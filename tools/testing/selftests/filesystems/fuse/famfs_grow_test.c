@@ -12,12 +12,10 @@
  */
 #include <sys/uio.h>
 
-#include "famfs_task.h"
-#include "famfs_test.h"
+#include "tfs_growing.h"
+#include "tfs_jobs.h"
 
 #define PAGE	4096UL
-#define UNIT	(64 * 1024UL)
-#define BASE	(4 * MiB)
 #define UNITS	160			/* 10 MiB */
 #define LONG	(3 * MiB + 777)
 
@@ -25,66 +23,58 @@
 #define RWF_NOWAIT 0x00000008
 #endif
 
-FIXTURE(famfs_grow)
+FIXTURE(grow)
 {
-	struct famfs_env env;
-	struct famfs_file *file;
+	struct tfs_env env;
+	struct tfs_file *file;
 	int dev;			/* for notifications past the server */
 	int fd;				/* of "f", which is empty */
 	char *data;
 };
 
 /* What the server does when it is asked for more. */
-FIXTURE_VARIANT(famfs_grow)
+FIXTURE_VARIANT(grow)
 {
 	bool pushes;
 	__u32 ahead;
 };
 
-FIXTURE_VARIANT_ADD(famfs_grow, fetch) {};
-FIXTURE_VARIANT_ADD(famfs_grow, push) { .pushes = true };
-FIXTURE_VARIANT_ADD(famfs_grow, push_ahead) { .pushes = true, .ahead = 15 };
+FIXTURE_VARIANT_ADD(grow, fetch) {};
+FIXTURE_VARIANT_ADD(grow, push) { .pushes = true };
+FIXTURE_VARIANT_ADD(grow, push_ahead) { .pushes = true, .ahead = 15 };
 
-FIXTURE_SETUP(famfs_grow)
+FIXTURE_SETUP(grow)
 {
-	const char *why = famfs_env_init(&self->env, 1);
-	struct famfs_server *srv = &self->env.srv;
+	const char *why = tfs_env_init(&self->env, 1);
+	struct tfs_server *srv = &self->env.srv;
 
 	if (why)
 		SKIP(return, "%s", why);
-	ASSERT_EQ(0, famfs_fill(&self->env, BASE + UNITS * UNIT));
-	famfs_pool_init(srv, 0, BASE, UNIT, UNITS);
-	self->file = &srv->st->files[famfs_add_growing(srv, "f", 1)];
+	ASSERT_EQ(0, tfs_fill(&self->env, BASE + UNITS * UNIT));
+	GROWING_INIT(UNITS);
 	self->file->pushes = variant->pushes;
 	self->file->ahead = variant->ahead;
 	srv->st->new_grow = true;
 	srv->st->new_push = variant->pushes;
-	self->dev = dup(srv->fd);
-	ASSERT_LE(0, self->dev);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	self->fd = famfs_open(&self->env, "f", O_RDWR);
-	ASSERT_LE(0, self->fd);
+	GROWING_MOUNT();
 	self->data = malloc(LONG + 8);
 	ASSERT_NE(NULL, self->data);
-	famfs_pattern(7, 0, self->data, (LONG + 7) & ~7UL);
-	famfs_counts_reset(srv);
+	pattern_fill(7, 0, self->data, (LONG + 7) & ~7UL);
+	tfs_counts_reset(srv);
 }
 
-FIXTURE_TEARDOWN(famfs_grow)
+FIXTURE_TEARDOWN(grow)
 {
-	EXPECT_EQ(0, famfs_count(&self->env.srv, FUSE_WRITE));
-	EXPECT_EQ(0, famfs_count(&self->env.srv, FUSE_READ));
+	EXPECT_EQ(0, tfs_count(&self->env.srv, FUSE_WRITE));
+	EXPECT_EQ(0, tfs_count(&self->env.srv, FUSE_READ));
 	free(self->data);
-	close(self->fd);
-	EXPECT_EQ(0, famfs_umount(&self->env));
-	close(self->dev);
-	FAMFS_TEARDOWN();
+	GROWING_TEARDOWN();
 }
 
 #define EXPECT_DATA(len)						\
-	EXPECT_EQ(0, famfs_check_data(self->fd, self->data, len))
+	EXPECT_EQ(0, tfs_check_data(self->fd, self->data, len))
 
-TEST_F(famfs_grow, G1_append)
+TEST_F(grow, G1_append)
 {
 	int fd = ASSERT_OPEN("f", O_WRONLY | O_APPEND);
 	size_t len, done = 0;
@@ -92,7 +82,7 @@ TEST_F(famfs_grow, G1_append)
 	for (len = 1; done + len < LONG; len = len * 7 / 4 + 1) {
 		ASSERT_EQ(len, write(fd, self->data + done, len));
 		done += len;
-		ASSERT_EQ(done, famfs_size_of(fd));
+		ASSERT_EQ(done, tfs_size_of(fd));
 	}
 	EXPECT_EQ(LONG - done, write(fd, self->data + done, LONG - done));
 	EXPECT_DATA(LONG);
@@ -102,7 +92,7 @@ TEST_F(famfs_grow, G1_append)
 }
 
 /* The server is asked when what is mapped is full, and not before. */
-TEST_F(famfs_grow, G1_server_is_asked_at_the_mapped_end_alone)
+TEST_F(grow, G1_server_is_asked_at_the_mapped_end_alone)
 {
 	__u64 asked = 0;
 	size_t done;
@@ -111,16 +101,16 @@ TEST_F(famfs_grow, G1_server_is_asked_at_the_mapped_end_alone)
 		if (done / UNIT >= self->file->units)
 			asked++;
 		ASSERT_EQ(PAGE, pwrite(self->fd, self->data, PAGE, done));
-		ASSERT_EQ(asked, famfs_count(&self->env.srv, FUSE_FALLOCATE));
+		ASSERT_EQ(asked, tfs_count(&self->env.srv, FUSE_FALLOCATE));
 	}
 	EXPECT_EQ((39 + variant->ahead) / (1 + variant->ahead), asked);
 	EXPECT_COUNT(variant->pushes ? 0 : asked, FUSE_GET_FMAP);
-	EXPECT_EQ(0, self->env.srv.st->pushed_errno);
+	EXPECT_EQ(0, self->env.srv.st->notify_errno);
 	EXPECT_COUNT(0, FUSE_SETATTR);
 }
 
 /* As users do it; where a tool is missing, its exit status tells. */
-TEST_F(famfs_grow, G1_tools)
+TEST_F(grow, G1_tools)
 {
 	static const char *const lines[] = {
 		"cp /bin/sh new && cmp /bin/sh new",
@@ -153,13 +143,13 @@ TEST_F(famfs_grow, G1_tools)
 	}
 }
 
-TEST_F(famfs_grow, G1_fallocate)
+TEST_F(grow, G1_fallocate)
 {
 	int modes[] = { 2, 3, 8, 0x10, 0x20, 0x40 };
 	size_t i;
 
 	EXPECT_EQ(0, fallocate(self->fd, FALLOC_FL_KEEP_SIZE, 0, 10 * UNIT));
-	EXPECT_EQ(0, famfs_size_of(self->fd));
+	EXPECT_EQ(0, tfs_size_of(self->fd));
 	EXPECT_LE(10, self->file->units);
 	EXPECT_COUNT(1, FUSE_FALLOCATE);
 	EXPECT_EQ(LONG / 8, pwrite(self->fd, self->data, LONG / 8, 0));
@@ -167,30 +157,30 @@ TEST_F(famfs_grow, G1_fallocate)
 	EXPECT_DATA(LONG / 8);
 	/* What is there stays, what comes is zero. */
 	EXPECT_EQ(0, fallocate(self->fd, 0, 100, 20 * UNIT));
-	EXPECT_EQ(100 + 20 * UNIT, famfs_size_of(self->fd));
-	EXPECT_TRUE(famfs_zeros(self->fd, LONG / 8, 100 + 20 * UNIT));
+	EXPECT_EQ(100 + 20 * UNIT, tfs_size_of(self->fd));
+	EXPECT_TRUE(tfs_zeros(self->fd, LONG / 8, 100 + 20 * UNIT));
 	EXPECT_EQ(0, fallocate(self->fd, 0, 0, PAGE));
-	EXPECT_EQ(100 + 20 * UNIT, famfs_size_of(self->fd));
+	EXPECT_EQ(100 + 20 * UNIT, tfs_size_of(self->fd));
 	EXPECT_EQ(0, fsync(self->fd));
 	EXPECT_EQ(100 + 20 * UNIT, self->file->size);
 	for (i = 0; i < ARRAY_SIZE(modes); i++)
 		EXPECT_ERRNO(EOPNOTSUPP, fallocate(self->fd, modes[i], 0,
 						   PAGE));
 	EXPECT_ERRNO(ENOSPC, fallocate(self->fd, 0, 0, 2 * UNITS * UNIT));
-	EXPECT_EQ(100 + 20 * UNIT, famfs_size_of(self->fd));
+	EXPECT_EQ(100 + 20 * UNIT, tfs_size_of(self->fd));
 }
 
-TEST_F(famfs_grow, G1_truncating_open)
+TEST_F(grow, G1_truncating_open)
 {
 	ASSERT_EQ(LONG, pwrite(self->fd, self->data, LONG, 0));
 	close(ASSERT_OPEN("f", O_WRONLY | O_TRUNC));
-	EXPECT_EQ(0, famfs_size_of(self->fd));
+	EXPECT_EQ(0, tfs_size_of(self->fd));
 	EXPECT_EQ(0, self->file->size);
 	EXPECT_EQ(1, self->file->units);
 	ASSERT_EQ(100, pwrite(self->fd, self->data, 100, 0));
 	EXPECT_DATA(100);
 	close(ASSERT_OPEN("f", O_WRONLY | O_TRUNC | O_CREAT));
-	EXPECT_EQ(0, famfs_size_of(self->fd));
+	EXPECT_EQ(0, tfs_size_of(self->fd));
 	ASSERT_EQ(LONG, pwrite(self->fd, self->data, LONG, 0));
 	EXPECT_DATA(LONG);
 }
@@ -204,7 +194,7 @@ struct record {
 	char fill[RECORD - 8];
 };
 
-static long append_records(struct famfs_job *job)
+static long append_records(struct tfs_job *job)
 {
 	struct record r = { .writer = job->flags };
 
@@ -232,23 +222,23 @@ static int check_records(int fd, int writers)
 			if (r.fill[i] != (char)('a' + r.writer))
 				return 3;
 	}
-	return famfs_size_of(fd) == pos ? 0 : 4;
+	return tfs_size_of(fd) == pos ? 0 : 4;
 }
 
-TEST_F(famfs_grow, G1_eight_writers_append_to_one_file)
+TEST_F(grow, G1_eight_writers_append_to_one_file)
 {
-	struct famfs_job job[WRITERS];
+	struct tfs_job job[WRITERS];
 	int i;
 
 	for (i = 0; i < WRITERS; i++) {
-		job[i] = (struct famfs_job){
+		job[i] = (struct tfs_job){
 			.run = append_records, .flags = i,
 			.fd = ASSERT_OPEN("f", O_WRONLY | O_APPEND),
 		};
-		ASSERT_EQ(0, famfs_job_start(&job[i]));
+		ASSERT_EQ(0, tfs_job_start(&job[i]));
 	}
 	for (i = 0; i < WRITERS; i++) {
-		ASSERT_TRUE(famfs_job_done(&job[i], FAMFS_SOON));
+		ASSERT_TRUE(tfs_job_done(&job[i], TFS_SOON));
 		EXPECT_EQ(0, job[i].result);
 		close(job[i].fd);
 	}
@@ -256,21 +246,21 @@ TEST_F(famfs_grow, G1_eight_writers_append_to_one_file)
 	EXPECT_EQ(WRITERS * RECORDS * RECORD, self->file->size);
 }
 
-TEST_F(famfs_grow, G1_eight_writers_append_to_eight_files)
+TEST_F(grow, G1_eight_writers_append_to_eight_files)
 {
-	struct famfs_job job[WRITERS];
+	struct tfs_job job[WRITERS];
 	char name[] = "w0";
 	int i, fd;
 
 	for (i = 0; i < WRITERS; i++, name[1]++) {
-		job[i] = (struct famfs_job){
+		job[i] = (struct tfs_job){
 			.run = append_records, .flags = i,
 			.fd = ASSERT_OPEN(name, O_WRONLY | O_APPEND | O_CREAT),
 		};
-		ASSERT_EQ(0, famfs_job_start(&job[i]));
+		ASSERT_EQ(0, tfs_job_start(&job[i]));
 	}
 	for (i = 0, name[1] = '0'; i < WRITERS; i++, name[1]++) {
-		ASSERT_TRUE(famfs_job_done(&job[i], FAMFS_SOON));
+		ASSERT_TRUE(tfs_job_done(&job[i], TFS_SOON));
 		EXPECT_EQ(0, job[i].result);
 		close(job[i].fd);
 		fd = ASSERT_OPEN(name, O_RDONLY);
@@ -279,9 +269,9 @@ TEST_F(famfs_grow, G1_eight_writers_append_to_eight_files)
 	}
 }
 
-TEST_F(famfs_grow, G1_what_fits_is_written_before_enospc)
+TEST_F(grow, G1_what_fits_is_written_before_enospc)
 {
-	int hog = famfs_leave_units(&self->env.srv, 3);
+	int hog = tfs_leave_units(&self->env.srv, 3);
 	size_t room = 4 * UNIT, done = 0;
 	ssize_t n;
 
@@ -306,7 +296,7 @@ TEST_F(famfs_grow, G1_what_fits_is_written_before_enospc)
 	EXPECT_ERRNO(ENOSPC, ftruncate(self->fd, room + 1));
 	EXPECT_DATA(room);
 	/* When there is more again, it goes on. */
-	famfs_shrink(&self->env.srv, &self->env.srv.st->files[hog], 0);
+	tfs_shrink(&self->env.srv, &self->env.srv.st->files[hog], 0);
 	for (done = room; done < LONG; done += n) {
 		n = pwrite(self->fd, self->data + done, LONG - done, done);
 		ASSERT_LT(0, n);
@@ -315,33 +305,33 @@ TEST_F(famfs_grow, G1_what_fits_is_written_before_enospc)
 }
 
 /* Also errors by which the kernel could mean something of its own. */
-TEST_F(famfs_grow, G1_servers_error_reaches_the_writer)
+TEST_F(grow, G1_servers_error_reaches_the_writer)
 {
 	static const int errors[] = { EIO, EDQUOT, ESTALE, EXFULL, EAGAIN };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
-		famfs_fail(&self->env.srv, FUSE_FALLOCATE, FAMFS_ANY,
-			   -errors[i], -1);
+		rule_fail(&self->env.srv, FUSE_FALLOCATE, TFS_ANY,
+			  -errors[i], -1);
 		EXPECT_ERRNO(errors[i], pwrite(self->fd, "x", 1, UNIT));
 		EXPECT_ERRNO(errors[i], fallocate(self->fd, 0, UNIT, UNIT));
-		EXPECT_EQ(0, famfs_size_of(self->fd));
-		famfs_rules_clear(&self->env.srv);
+		EXPECT_EQ(0, tfs_size_of(self->fd));
+		rules_clear(&self->env.srv);
 	}
 	EXPECT_EQ(1, pwrite(self->fd, "x", 1, UNIT));
 }
 
-TEST_F(famfs_grow, G1_others_go_on_while_a_writer_waits_for_the_server)
+TEST_F(grow, G1_others_go_on_while_a_writer_waits_for_the_server)
 {
 	struct iovec iov = { self->data, 4 * UNIT };
-	struct famfs_job write = { .run = famfs_job_write, .fd = self->fd,
-				   .iov = &iov, .iovs = 1 };
+	struct tfs_job write = { .run = tfs_job_write, .fd = self->fd,
+				 .iov = &iov, .iovs = 1 };
 	char *map, c;
 
 	ASSERT_EQ(PAGE, pwrite(self->fd, self->data, PAGE, 0));
-	famfs_hold(&self->env.srv, FUSE_FALLOCATE, FAMFS_ANY);
-	ASSERT_EQ(0, famfs_job_start(&write));
-	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
+	rule_hold(&self->env.srv, FUSE_FALLOCATE, TFS_ANY);
+	ASSERT_EQ(0, tfs_job_start(&write));
+	ASSERT_EQ(0, tfs_wait_held(&self->env.srv, 1));
 	EXPECT_EQ(1, pwrite(self->fd, self->data, 1, 0));
 	EXPECT_EQ(1, pread(self->fd, &c, 1, PAGE - 1));
 	EXPECT_EQ(PAGE, pwrite(self->fd, self->data + PAGE, PAGE, PAGE));
@@ -350,67 +340,67 @@ TEST_F(famfs_grow, G1_others_go_on_while_a_writer_waits_for_the_server)
 	map = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
 		   self->fd, 0);
 	ASSERT_NE(MAP_FAILED, map);
-	EXPECT_EQ(0, famfs_poke(map + PAGE, self->data[PAGE]));
+	EXPECT_EQ(0, store_byte(map + PAGE, self->data[PAGE]));
 	munmap(map, 2 * PAGE);
-	EXPECT_FALSE(famfs_job_done(&write, 50));
-	famfs_release(&self->env.srv);
-	ASSERT_TRUE(famfs_job_done(&write, FAMFS_SOON));
+	EXPECT_FALSE(tfs_job_done(&write, 50));
+	rules_release(&self->env.srv);
+	ASSERT_TRUE(tfs_job_done(&write, TFS_SOON));
 	EXPECT_EQ(4 * UNIT, write.result);
 	EXPECT_DATA(4 * UNIT);
 }
 
 /* Whoever has more memory by then does not mind what the server says. */
-TEST_F(famfs_grow, G4_push_while_a_writer_waits_for_the_server)
+TEST_F(grow, G4_push_while_a_writer_waits_for_the_server)
 {
 	struct iovec iov = { self->data, 4 * UNIT };
-	struct famfs_job write = { .run = famfs_job_write, .fd = self->fd,
-				   .iov = &iov, .iovs = 1 };
+	struct tfs_job write = { .run = tfs_job_write, .fd = self->fd,
+				 .iov = &iov, .iovs = 1 };
 	const void *map;
 	size_t len;
 
-	famfs_fail(&self->env.srv, FUSE_FALLOCATE, FAMFS_ANY, -ENOSPC, -1);
+	rule_fail(&self->env.srv, FUSE_FALLOCATE, TFS_ANY, -ENOSPC, -1);
 	EXPECT_EQ(UNIT, pwrite(self->fd, self->data, 4 * UNIT, 0));
-	famfs_rules_clear(&self->env.srv);
-	famfs_hold(&self->env.srv, FUSE_FALLOCATE, FAMFS_ANY);
-	famfs_fail(&self->env.srv, FUSE_FALLOCATE, FAMFS_ANY, -ENOSPC, -1);
-	ASSERT_EQ(0, famfs_job_start(&write));
-	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
-	ASSERT_EQ(0, famfs_grow(&self->env.srv, self->file, 4 * UNIT));
-	map = famfs_map_of(&self->env.srv, self->file, &len);
-	EXPECT_EQ(0, famfs_push_to(self->dev, FAMFS_INO(0), 0, 0, 0, map,
-				   len));
-	EXPECT_EQ(UNIT, famfs_size_of(self->fd));
-	famfs_release(&self->env.srv);
-	ASSERT_TRUE(famfs_job_done(&write, FAMFS_SOON));
+	rules_clear(&self->env.srv);
+	rule_hold(&self->env.srv, FUSE_FALLOCATE, TFS_ANY);
+	rule_fail(&self->env.srv, FUSE_FALLOCATE, TFS_ANY, -ENOSPC, -1);
+	ASSERT_EQ(0, tfs_job_start(&write));
+	ASSERT_EQ(0, tfs_wait_held(&self->env.srv, 1));
+	ASSERT_EQ(0, tfs_grow(&self->env.srv, self->file, 4 * UNIT));
+	map = tfs_map_of(&self->env.srv, self->file, &len);
+	EXPECT_EQ(0, tfs_push_to(self->dev, TFS_INO(0), 0, 0, 0, map,
+				 len));
+	EXPECT_EQ(UNIT, tfs_size_of(self->fd));
+	rules_release(&self->env.srv);
+	ASSERT_TRUE(tfs_job_done(&write, TFS_SOON));
 	EXPECT_EQ(4 * UNIT, write.result);
 	EXPECT_DATA(4 * UNIT);
 }
 
-TEST_F(famfs_grow, X3_server_is_killed_while_a_writer_waits)
+TEST_F(grow, X3_server_is_killed_while_a_writer_waits)
 {
 	struct iovec iov = { self->data, 4 * UNIT };
-	struct famfs_job write = { .run = famfs_job_write, .fd = self->fd,
-				   .iov = &iov, .iovs = 1, .pos = UNIT };
+	struct tfs_job write = { .run = tfs_job_write, .fd = self->fd,
+				 .iov = &iov, .iovs = 1, .pos = UNIT };
 	char c;
 
 	ASSERT_EQ(UNIT, pwrite(self->fd, self->data, UNIT, 0));
 	close(self->dev);
 	self->dev = -1;
-	famfs_hold(&self->env.srv, FUSE_FALLOCATE, FAMFS_ANY);
-	ASSERT_EQ(0, famfs_job_start(&write));
-	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
-	ASSERT_EQ(0, famfs_server_signal(&self->env.srv, SIGKILL));
-	ASSERT_TRUE(famfs_job_done(&write, FAMFS_SOON));
+	rule_hold(&self->env.srv, FUSE_FALLOCATE, TFS_ANY);
+	ASSERT_EQ(0, tfs_job_start(&write));
+	ASSERT_EQ(0, tfs_wait_held(&self->env.srv, 1));
+	ASSERT_EQ(0, tfs_server_signal(&self->env.srv, SIGKILL));
+	ASSERT_TRUE(tfs_job_done(&write, TFS_SOON));
 	EXPECT_EQ(-ECONNABORTED, write.result);
 	/* What is mapped needs no server. */
 	EXPECT_EQ(1, pwrite(self->fd, "x", 1, UNIT - 1));
 	EXPECT_EQ(1, pread(self->fd, &c, 1, UNIT - 1));
 	EXPECT_EQ('x', c);
 	EXPECT_ERRNO(ENOTCONN, pwrite(self->fd, "x", 1, UNIT));
-	EXPECT_EQ(UNIT, famfs_size_of(self->fd));
+	EXPECT_EQ(UNIT, tfs_size_of(self->fd));
 }
 
-TEST_F(famfs_grow, I2_nowait_does_not_ask_for_memory)
+TEST_F(grow, I2_nowait_does_not_ask_for_memory)
 {
 	struct iovec iov = { self->data, 2 * UNIT };
 	int fd = ASSERT_OPEN("f", O_RDWR | O_DIRECT);
@@ -423,7 +413,7 @@ TEST_F(famfs_grow, I2_nowait_does_not_ask_for_memory)
 }
 
 /* It has its place already, and keeps it. */
-TEST_F(famfs_grow, G4_file_grows_with_a_pinned_page)
+TEST_F(grow, G4_file_grows_with_a_pinned_page)
 {
 	char *map, buf[PAGE];
 	int pipes[2];
@@ -431,12 +421,12 @@ TEST_F(famfs_grow, G4_file_grows_with_a_pinned_page)
 	ASSERT_EQ(PAGE, pwrite(self->fd, self->data, PAGE, 0));
 	map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->fd, 0);
 	ASSERT_NE(MAP_FAILED, map);
-	ASSERT_EQ(0, famfs_pin(pipes, map));
+	ASSERT_EQ(0, tfs_pin(pipes, map));
 	EXPECT_EQ(LONG, pwrite(self->fd, self->data, LONG, 0));
 	EXPECT_DATA(LONG);
 	EXPECT_EQ(PAGE, read(pipes[0], buf, PAGE));
 	EXPECT_EQ(0, memcmp(buf, self->data, PAGE));
-	famfs_unpin(pipes);
+	tfs_unpin(pipes);
 	munmap(map, PAGE);
 }
 

@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <sys/time.h>
 
-#include "famfs_test.h"
+#include "tfs_test.h"
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE	25
@@ -25,42 +25,42 @@
 /* Never touched before the path is run. */
 #define COLD	(PMD + 4 * PAGE)
 
-FIXTURE(famfs_inval)
+FIXTURE(inval)
 {
-	struct famfs_env env;
-	struct famfs_msg m;
-	struct famfs_file *file;
+	struct tfs_env env;
+	struct tfs_msg m;
+	struct tfs_file *file;
 	int fd;
 	char *map;
 	char *small;		/* the same by small pages */
 };
 
-FIXTURE_VARIANT(famfs_inval)
+FIXTURE_VARIANT(inval)
 {
 	__u64 flags;
 	__u64 valid;
 };
 
-FIXTURE_VARIANT_ADD(famfs_inval, plain) { .valid = 3600 };
-FIXTURE_VARIANT_ADD(famfs_inval, auto_inval) { .flags = FUSE_AUTO_INVAL_DATA };
-FIXTURE_VARIANT_ADD(famfs_inval, writeback) { .flags = FUSE_WRITEBACK_CACHE };
+FIXTURE_VARIANT_ADD(inval, plain) { .valid = 3600 };
+FIXTURE_VARIANT_ADD(inval, auto_inval) { .flags = FUSE_AUTO_INVAL_DATA };
+FIXTURE_VARIANT_ADD(inval, writeback) { .flags = FUSE_WRITEBACK_CACHE };
 
-FIXTURE_SETUP(famfs_inval)
+FIXTURE_SETUP(inval)
 {
-	const char *why = famfs_env_init(&self->env, 1);
+	const char *why = tfs_env_init(&self->env, 1);
 	int i;
 
 	if (why)
 		SKIP(return, "%s", why);
-	ASSERT_EQ(0, famfs_fill(&self->env, 3 * MiB));
-	famfs_msg_simple(&self->m, SIZE, 0, 0, PMD + 9 * PAGE);
-	i = famfs_add_mapped(&self->env, "f", &self->m);
+	ASSERT_EQ(0, tfs_fill(&self->env, 3 * MiB));
+	tfs_msg_simple(&self->m, SIZE, 0, 0, PMD + 9 * PAGE);
+	i = tfs_add_mapped(&self->env, "f", &self->m);
 	self->file = &self->env.srv.st->files[i];
-	famfs_add_data(&self->env.srv, "plain", NULL, 0);
+	tfs_add_data(&self->env.srv, "plain", NULL, 0);
 	self->env.srv.st->want |= variant->flags;
 	self->env.srv.st->valid = variant->valid;
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	self->fd = famfs_open(&self->env, "f", O_RDWR);
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
+	self->fd = tfs_open(&self->env, "f", O_RDWR);
 	ASSERT_GE(self->fd, 0);
 
 	self->map = mmap(NULL, MAPLEN, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -71,42 +71,42 @@ FIXTURE_SETUP(famfs_inval)
 	ASSERT_NE(MAP_FAILED, self->small);
 	ASSERT_EQ(0, madvise(self->small, MAPLEN, MADV_NOHUGEPAGE));
 	/* Dirty and clean entries, of both sizes. */
-	famfs_dirty(self->map + 5);
-	famfs_dirty(self->small + 3 * PAGE);
-	ASSERT_EQ(8, famfs_mismatch(&self->m, PMD, self->small + PMD, 8));
-	famfs_dirty(self->map + PMD + PAGE);
+	tfs_dirty(self->map + 5);
+	tfs_dirty(self->small + 3 * PAGE);
+	ASSERT_EQ(8, tfs_mismatch(&self->m, PMD, self->small + PMD, 8));
+	tfs_dirty(self->map + PMD + PAGE);
 }
 
-FIXTURE_TEARDOWN(famfs_inval)
+FIXTURE_TEARDOWN(inval)
 {
 	munmap(self->map, MAPLEN);
 	munmap(self->small, MAPLEN);
 	close(self->fd);
-	EXPECT_EQ(0, famfs_count(&self->env.srv, FUSE_READ));
-	EXPECT_EQ(0, famfs_count(&self->env.srv, FUSE_WRITE));
-	EXPECT_EQ(0, famfs_umount(&self->env));
-	famfs_msg_exit(&self->m);
-	FAMFS_TEARDOWN();
+	EXPECT_EQ(0, tfs_count(&self->env.srv, FUSE_READ));
+	EXPECT_EQ(0, tfs_count(&self->env.srv, FUSE_WRITE));
+	EXPECT_EQ(0, tfs_umount(&self->env));
+	tfs_msg_exit(&self->m);
+	TFS_TEARDOWN();
 }
 
 /* Data, both mappings, writing through each of them, and the size. */
-static int check(struct famfs_env *env, struct famfs_msg *m, char *map,
+static int check(struct tfs_env *env, struct tfs_msg *m, char *map,
 		 char *small, int fd)
 {
 	struct stat st;
 	char c = 0;
 	__u64 pos;
 
-	if (famfs_warned(env))
+	if (tfs_warned(env))
 		return 1;
 	if (fstat(fd, &st) || st.st_size != (off_t)SIZE)
 		return 2;
-	if (famfs_check(fd, m) != SIZE)
+	if (tfs_check(fd, m) != SIZE)
 		return 3;
 	for (pos = 0; pos < SIZE; pos += PAGE) {
-		if (famfs_mismatch(m, pos, map + pos, 16) != 16)
+		if (tfs_mismatch(m, pos, map + pos, 16) != 16)
 			return 4;
-		if (famfs_mismatch(m, pos, small + pos, 16) != 16)
+		if (tfs_mismatch(m, pos, small + pos, 16) != 16)
 			return 5;
 	}
 	map[9] ^= 1;
@@ -121,13 +121,13 @@ static int check(struct famfs_env *env, struct famfs_msg *m, char *map,
 	small[COLD] ^= 1;
 	if (lseek(fd, 0, SEEK_END) != (off_t)SIZE)
 		return 9;
-	return famfs_warned(env);
+	return tfs_warned(env);
 }
 
 #define CHECK() EXPECT_EQ(0, check(&self->env, &self->m, self->map,	\
 				   self->small, self->fd))
 
-TEST_F(famfs_inval, I8_open_with_and_without_keep_cache)
+TEST_F(inval, I8_open_with_and_without_keep_cache)
 {
 	static const __u32 flags[] = {
 		0, FOPEN_KEEP_CACHE, FOPEN_DIRECT_IO,
@@ -152,40 +152,40 @@ TEST_F(famfs_inval, I8_open_with_and_without_keep_cache)
 	}
 }
 
-TEST_F(famfs_inval, I8_create_of_the_existing_file)
+TEST_F(inval, I8_create_of_the_existing_file)
 {
 	/* Unknown to the kernel, the server has it already. */
 	struct fuse_notify_inval_entry_out out = {
 		.parent = FUSE_ROOT_ID, .namelen = 1 };
 
-	famfs_notify(&self->env.srv, FUSE_NOTIFY_INVAL_ENTRY, &out,
-		     sizeof(out), "f", 2);
+	tfs_notify(&self->env.srv, FUSE_NOTIFY_INVAL_ENTRY, &out,
+		   sizeof(out), "f", 2);
 	self->file->exists = false;
 	close(ASSERT_OPEN("f", O_CREAT | O_RDWR));
 	EXPECT_COUNT(1, FUSE_CREATE);
 	CHECK();
 }
 
-TEST_F(famfs_inval, I8_notify_inval_inode)
+TEST_F(inval, I8_notify_inval_inode)
 {
 	struct fuse_notify_inval_inode_out out[] = {
-		{ FAMFS_INO(0), 0, 0 }, { FAMFS_INO(0), 0, PAGE },
-		{ FAMFS_INO(0), 3 * PAGE + 1, 2 * PAGE },
-		{ FAMFS_INO(0), PMD, PMD }, { FAMFS_INO(0), -1, 0 },
-		{ FAMFS_INO(0), SIZE + PMD, 0 },
+		{ TFS_INO(0), 0, 0 }, { TFS_INO(0), 0, PAGE },
+		{ TFS_INO(0), 3 * PAGE + 1, 2 * PAGE },
+		{ TFS_INO(0), PMD, PMD }, { TFS_INO(0), -1, 0 },
+		{ TFS_INO(0), SIZE + PMD, 0 },
 	};
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(out); i++) {
-		famfs_notify(&self->env.srv, FUSE_NOTIFY_INVAL_INODE, &out[i],
-			     sizeof(out[i]), NULL, 0);
+		tfs_notify(&self->env.srv, FUSE_NOTIFY_INVAL_INODE, &out[i],
+			   sizeof(out[i]), NULL, 0);
 		CHECK();
 	}
 }
 
-TEST_F(famfs_inval, I8_notify_store)
+TEST_F(inval, I8_notify_store)
 {
-	struct fuse_notify_store_out out = { .nodeid = FAMFS_INO(0) };
+	struct fuse_notify_store_out out = { .nodeid = TFS_INO(0) };
 	static const __u64 at[] = { 0, 100, 3 * PAGE, COLD, SIZE - 50, SIZE,
 				    SIZE + PMD };
 	char data[2 * PAGE];
@@ -196,49 +196,49 @@ TEST_F(famfs_inval, I8_notify_store)
 		out.offset = at[i];
 		out.size = sizeof(data);
 		/* Refused or ignored; the device's memory is not its to fill. */
-		famfs_notify(&self->env.srv, FUSE_NOTIFY_STORE, &out,
-			     sizeof(out), data, sizeof(data));
+		tfs_notify(&self->env.srv, FUSE_NOTIFY_STORE, &out,
+			   sizeof(out), data, sizeof(data));
 		CHECK();
 	}
 }
 
-TEST_F(famfs_inval, I8_notify_retrieve)
+TEST_F(inval, I8_notify_retrieve)
 {
 	/* Over io_uring the kernel warns of a request without an ID. */
 	struct fuse_notify_retrieve_out out = {
 		.notify_unique = 1ULL << 62,
-		.nodeid = FAMFS_INO(0), .size = 4 * PAGE };
+		.nodeid = TFS_INO(0), .size = 4 * PAGE };
 
-	famfs_notify(&self->env.srv, FUSE_NOTIFY_RETRIEVE, &out, sizeof(out),
-		     NULL, 0);
+	tfs_notify(&self->env.srv, FUSE_NOTIFY_RETRIEVE, &out, sizeof(out),
+		   NULL, 0);
 	out.offset = COLD;
-	famfs_notify(&self->env.srv, FUSE_NOTIFY_RETRIEVE, &out, sizeof(out),
-		     NULL, 0);
+	tfs_notify(&self->env.srv, FUSE_NOTIFY_RETRIEVE, &out, sizeof(out),
+		   NULL, 0);
 	CHECK();
 }
 
-TEST_F(famfs_inval, I8_notify_inval_entry_delete_and_prune)
+TEST_F(inval, I8_notify_inval_entry_delete_and_prune)
 {
 	struct fuse_notify_inval_entry_out inval = {
 		.parent = FUSE_ROOT_ID, .namelen = 1 };
 	struct fuse_notify_delete_out gone = {
-		.parent = FUSE_ROOT_ID, .child = FAMFS_INO(0), .namelen = 1 };
+		.parent = FUSE_ROOT_ID, .child = TFS_INO(0), .namelen = 1 };
 	struct fuse_notify_prune_out prune = { .count = 1 };
-	__u64 ino = FAMFS_INO(0);
+	__u64 ino = TFS_INO(0);
 
-	famfs_notify(&self->env.srv, FUSE_NOTIFY_PRUNE, &prune, sizeof(prune),
-		     &ino, sizeof(ino));
+	tfs_notify(&self->env.srv, FUSE_NOTIFY_PRUNE, &prune, sizeof(prune),
+		   &ino, sizeof(ino));
 	CHECK();
-	famfs_notify(&self->env.srv, FUSE_NOTIFY_INVAL_ENTRY, &inval,
-		     sizeof(inval), "f", 2);
+	tfs_notify(&self->env.srv, FUSE_NOTIFY_INVAL_ENTRY, &inval,
+		   sizeof(inval), "f", 2);
 	CHECK();
 	close(ASSERT_OPEN("f", O_RDWR));
-	famfs_notify(&self->env.srv, FUSE_NOTIFY_DELETE, &gone, sizeof(gone),
-		     "f", 2);
+	tfs_notify(&self->env.srv, FUSE_NOTIFY_DELETE, &gone, sizeof(gone),
+		   "f", 2);
 	CHECK();
 }
 
-TEST_F(famfs_inval, I8_changed_mtime)
+TEST_F(inval, I8_changed_mtime)
 {
 	struct stat st;
 
@@ -250,7 +250,7 @@ TEST_F(famfs_inval, I8_changed_mtime)
 	CHECK();
 }
 
-TEST_F(famfs_inval, I8_changed_size)
+TEST_F(inval, I8_changed_size)
 {
 	static const __u64 sizes[] = { 0, 1, PMD, SIZE - 1, SIZE + 1, 1 << 30 };
 	__u64 size;
@@ -259,7 +259,7 @@ TEST_F(famfs_inval, I8_changed_size)
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		self->file->size = sizes[i];
 		self->file->mtime.tv_sec += 1000;
-		EXPECT_EQ(0, famfs_stat_size(&self->env, "f", &size));
+		EXPECT_EQ(0, tfs_stat_size(&self->env, "f", &size));
 		EXPECT_EQ(SIZE, size);
 		CHECK();
 		close(ASSERT_OPEN("f", O_RDWR));
@@ -267,7 +267,7 @@ TEST_F(famfs_inval, I8_changed_size)
 	}
 }
 
-TEST_F(famfs_inval, I8_setattr_whose_reply_has_another_size)
+TEST_F(inval, I8_setattr_whose_reply_has_another_size)
 {
 	struct timeval tv[2] = { { .tv_sec = 1 }, { .tv_sec = 2 } };
 
@@ -280,10 +280,10 @@ TEST_F(famfs_inval, I8_setattr_whose_reply_has_another_size)
 	self->file->size = 0;
 	EXPECT_EQ(0, futimes(self->fd, tv));
 	CHECK();
-	EXPECT_LE(3, famfs_count(&self->env.srv, FUSE_SETATTR));
+	EXPECT_LE(3, tfs_count(&self->env.srv, FUSE_SETATTR));
 }
 
-TEST_F(famfs_inval, I8_truncate_and_fallocate)
+TEST_F(inval, I8_truncate_and_fallocate)
 {
 	EXPECT_ERRNO(EPERM, ftruncate(self->fd, 0));
 	CHECK();
@@ -296,19 +296,19 @@ TEST_F(famfs_inval, I8_truncate_and_fallocate)
 	CHECK();
 }
 
-TEST_F(famfs_inval, I8_drop_caches)
+TEST_F(inval, I8_drop_caches)
 {
 	int i;
 
 	for (i = 0; i < 3; i++) {
-		EXPECT_EQ(0, famfs_drop_caches());
+		EXPECT_EQ(0, tfs_drop_caches());
 		CHECK();
 	}
 	EXPECT_FETCHES(1);
 }
 
 /* Copies the file onto itself, so that it stays as it is. */
-TEST_F(famfs_inval, I8_copy_file_range_into_it)
+TEST_F(inval, I8_copy_file_range_into_it)
 {
 	loff_t in = 0, out = 0;
 	char buf[2 * PAGE];
@@ -325,7 +325,7 @@ TEST_F(famfs_inval, I8_copy_file_range_into_it)
 	out = PMD;
 	EXPECT_EQ(2 * PAGE, copy_file_range(self->fd, &in, self->fd, &out,
 					    2 * PAGE, 0));
-	famfs_pattern(0, PMD, buf, 2 * PAGE);
+	pattern_fill(0, PMD, buf, 2 * PAGE);
 	EXPECT_EQ(2 * PAGE, pwrite(self->fd, buf, 2 * PAGE, PMD));
 	CHECK();
 	close(tmp);
@@ -333,7 +333,7 @@ TEST_F(famfs_inval, I8_copy_file_range_into_it)
 	EXPECT_COUNT(0, FUSE_COPY_FILE_RANGE_64);
 }
 
-TEST_F(famfs_inval, I8_advice)
+TEST_F(inval, I8_advice)
 {
 	static const int advice[] = {
 		MADV_WILLNEED, MADV_SEQUENTIAL, MADV_RANDOM, MADV_NORMAL,
@@ -357,38 +357,38 @@ TEST_F(famfs_inval, I8_advice)
 }
 
 struct racer {
-	struct famfs_env *env;
+	struct tfs_env *env;
 	bool stop;
 };
 
 /* Looks, from many sides, at a file that becomes mapped meanwhile. */
 static void *stat_and_notify(void *arg)
 {
-	struct fuse_notify_inval_inode_out inval = { .ino = FAMFS_INO(2) };
+	struct fuse_notify_inval_inode_out inval = { .ino = TFS_INO(2) };
 	struct fuse_notify_store_out store = {
-		.nodeid = FAMFS_INO(2), .size = PAGE };
+		.nodeid = TFS_INO(2), .size = PAGE };
 	struct racer *r = arg;
 	char data[PAGE] = "";
 	__u64 size;
 
 	while (!__atomic_load_n(&r->stop, __ATOMIC_SEQ_CST)) {
-		famfs_stat_size(r->env, "race", &size);
-		famfs_notify(&r->env->srv, FUSE_NOTIFY_STORE, &store,
-			     sizeof(store), data, sizeof(data));
-		famfs_notify(&r->env->srv, FUSE_NOTIFY_INVAL_INODE, &inval,
-			     sizeof(inval), NULL, 0);
+		tfs_stat_size(r->env, "race", &size);
+		tfs_notify(&r->env->srv, FUSE_NOTIFY_STORE, &store,
+			   sizeof(store), data, sizeof(data));
+		tfs_notify(&r->env->srv, FUSE_NOTIFY_INVAL_INODE, &inval,
+			   sizeof(inval), NULL, 0);
 	}
 	return NULL;
 }
 
-TEST_F(famfs_inval, I8_first_opens_against_all_of_it)
+TEST_F(inval, I8_first_opens_against_all_of_it)
 {
 	struct racer r = { .env = &self->env };
 	pthread_t thread;
 	char *map;
 	int fd, i;
 
-	i = famfs_add_simple(&self->env, "race", PMD, 0, 2 * PMD);
+	i = tfs_add_simple(&self->env, "race", PMD, 0, 2 * PMD);
 	ASSERT_EQ(2, i);
 	/* Until the map is there, the server's word counts. */
 	self->env.srv.st->files[i].size = PAGE;
@@ -405,21 +405,21 @@ TEST_F(famfs_inval, I8_first_opens_against_all_of_it)
 		EXPECT_EQ('a' + i, map[2 * PAGE - 1]);
 		munmap(map, PMD);
 		close(fd);
-		famfs_drop_caches();
+		tfs_drop_caches();
 	}
 	__atomic_store_n(&r.stop, true, __ATOMIC_SEQ_CST);
 	pthread_join(thread, NULL);
 	CHECK();
 }
 
-TEST_F(famfs_inval, I8_unlink_and_the_last_close)
+TEST_F(inval, I8_unlink_and_the_last_close)
 {
 	char path[128];
 
 	snprintf(path, sizeof(path), "%s/f", self->env.dir);
 	EXPECT_EQ(0, unlink(path));
 	CHECK();
-	EXPECT_EQ(0, famfs_drop_caches());
+	EXPECT_EQ(0, tfs_drop_caches());
 	CHECK();
 }
 

@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <sys/uio.h>
 
-#include "famfs_test.h"
+#include "tfs_test.h"
 
 #define PAGE	4096UL
 /* Ends in a page, beyond a huge page. */
@@ -20,23 +20,23 @@
 #define RWF_NOWAIT 0x00000008
 #endif
 
-FIXTURE(famfs_io)
+FIXTURE(io)
 {
-	struct famfs_env env;
+	struct tfs_env env;
 };
 
-FIXTURE_SETUP(famfs_io)
+FIXTURE_SETUP(io)
 {
-	const char *why = famfs_env_init(&self->env, 1);
+	const char *why = tfs_env_init(&self->env, 1);
 
 	if (why)
 		SKIP(return, "%s", why);
-	famfs_add_simple(&self->env, "f", SIZE, 0, 0);
+	tfs_add_simple(&self->env, "f", SIZE, 0, 0);
 }
 
-FIXTURE_TEARDOWN(famfs_io)
+FIXTURE_TEARDOWN(io)
 {
-	FAMFS_TEARDOWN();
+	TFS_TEARDOWN();
 }
 
 /* One of everything that must not need the server; 0, or what failed. */
@@ -78,51 +78,51 @@ static int use_file(int fd)
 }
 
 /* Each way in which FUSE may want to tell a server about a write. */
-FIXTURE(famfs_quiet)
+FIXTURE(quiet)
 {
-	struct famfs_env env;
+	struct tfs_env env;
 };
 
-FIXTURE_VARIANT(famfs_quiet)
+FIXTURE_VARIANT(quiet)
 {
 	__u64 flags;
 	bool xattrs;
 };
 
-FIXTURE_VARIANT_ADD(famfs_quiet, no_xattrs) {};
-FIXTURE_VARIANT_ADD(famfs_quiet, xattrs) { .xattrs = true };
-FIXTURE_VARIANT_ADD(famfs_quiet, killpriv_v2) {
+FIXTURE_VARIANT_ADD(quiet, no_xattrs) {};
+FIXTURE_VARIANT_ADD(quiet, xattrs) { .xattrs = true };
+FIXTURE_VARIANT_ADD(quiet, killpriv_v2) {
 	.flags = FUSE_HANDLE_KILLPRIV_V2, .xattrs = true };
-FIXTURE_VARIANT_ADD(famfs_quiet, writeback_cache) {
+FIXTURE_VARIANT_ADD(quiet, writeback_cache) {
 	.flags = FUSE_WRITEBACK_CACHE };
-FIXTURE_VARIANT_ADD(famfs_quiet, auto_inval_data) {
+FIXTURE_VARIANT_ADD(quiet, auto_inval_data) {
 	.flags = FUSE_AUTO_INVAL_DATA };
 
-FIXTURE_SETUP(famfs_quiet)
+FIXTURE_SETUP(quiet)
 {
-	const char *why = famfs_env_init(&self->env, 1);
+	const char *why = tfs_env_init(&self->env, 1);
 
 	if (why)
 		SKIP(return, "%s", why);
-	famfs_add_simple(&self->env, "f", SIZE, 0, 0);
+	tfs_add_simple(&self->env, "f", SIZE, 0, 0);
 	self->env.srv.st->want |= variant->flags;
 	self->env.srv.st->xattrs = variant->xattrs;
 }
 
-FIXTURE_TEARDOWN(famfs_quiet)
+FIXTURE_TEARDOWN(quiet)
 {
-	FAMFS_TEARDOWN();
+	TFS_TEARDOWN();
 }
 
-TEST_F(famfs_quiet, I1_no_request_after_open)
+TEST_F(quiet, I1_no_request_after_open)
 {
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
-	famfs_counts_reset(&self->env.srv);
+	tfs_counts_reset(&self->env.srv);
 	EXPECT_EQ(0, use_file(fd));
-	EXPECT_EQ(0, famfs_total(&self->env.srv));
+	EXPECT_EQ(0, tfs_total(&self->env.srv));
 	EXPECT_COUNT(0, FUSE_GETXATTR);
 	EXPECT_COUNT(0, FUSE_READ);
 	EXPECT_COUNT(0, FUSE_WRITE);
@@ -130,27 +130,27 @@ TEST_F(famfs_quiet, I1_no_request_after_open)
 }
 
 /* Privileges go once; the next writes have nothing to ask for. */
-TEST_F(famfs_quiet, I1_no_request_after_privileges_were_stripped)
+TEST_F(quiet, I1_no_request_after_privileges_were_stripped)
 {
 	char path[128];
 	int fd;
 
 	self->env.srv.st->files[0].mode = S_IFREG | 06777;
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	EXPECT_CHILD(setgid(65534) || setuid(65534) ||
 		     pwrite(fd, "x", 1, 0) != 1);
 	EXPECT_EQ(1, pwrite(fd, "y", 1, 0));
-	famfs_counts_reset(&self->env.srv);
+	tfs_counts_reset(&self->env.srv);
 	EXPECT_EQ(0, use_file(fd));
 	EXPECT_COUNT(0, FUSE_GETXATTR);
-	EXPECT_EQ(0, famfs_total(&self->env.srv));
+	EXPECT_EQ(0, tfs_total(&self->env.srv));
 	/* The same after they came and went by chmod. */
 	snprintf(path, sizeof(path), "%s/f", self->env.dir);
 	EXPECT_EQ(0, chmod(path, 04755));
 	EXPECT_EQ(0, chmod(path, 0755));
 	EXPECT_EQ(1, pwrite(fd, "z", 1, 0));
-	famfs_counts_reset(&self->env.srv);
+	tfs_counts_reset(&self->env.srv);
 	EXPECT_EQ(0, use_file(fd));
 	EXPECT_COUNT(0, FUSE_GETXATTR);
 	close(fd);
@@ -164,8 +164,8 @@ static void *sync_file(void *arg)
 
 static void *open_file(void *arg)
 {
-	struct famfs_env *env = arg;
-	int fd = famfs_open(env, "f", O_RDWR);
+	struct tfs_env *env = arg;
+	int fd = tfs_open(env, "f", O_RDWR);
 
 	if (fd >= 0)
 		close(fd);
@@ -173,86 +173,86 @@ static void *open_file(void *arg)
 }
 
 /* Somebody else waits for the server; whoever reads and writes does not. */
-TEST_F(famfs_io, I1_io_goes_on_while_an_fsync_waits_for_the_server)
+TEST_F(io, I1_io_goes_on_while_an_fsync_waits_for_the_server)
 {
 	pthread_t thread;
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	EXPECT_EQ(1, pwrite(fd, "x", 1, 0));
-	famfs_hold(&self->env.srv, FUSE_SETATTR, FAMFS_ANY);
-	famfs_hold(&self->env.srv, FUSE_FSYNC, FAMFS_ANY);
+	rule_hold(&self->env.srv, FUSE_SETATTR, TFS_ANY);
+	rule_hold(&self->env.srv, FUSE_FSYNC, TFS_ANY);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, sync_file, &fd));
-	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
+	ASSERT_EQ(0, tfs_wait_held(&self->env.srv, 1));
 	EXPECT_EQ(0, use_file(fd));
-	famfs_release(&self->env.srv);
+	rules_release(&self->env.srv);
 	pthread_join(thread, NULL);
 	close(fd);
 }
 
-TEST_F(famfs_io, I1_io_goes_on_while_an_open_waits_for_the_server)
+TEST_F(io, I1_io_goes_on_while_an_open_waits_for_the_server)
 {
 	pthread_t thread;
 	int fd;
 
 	self->env.srv.st->xattrs = true;
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	/* Which of them the kernel sends first is its business. */
-	famfs_hold(&self->env.srv, FUSE_GETXATTR, FAMFS_ANY);
-	famfs_hold(&self->env.srv, FUSE_FLUSH, FAMFS_ANY);
+	rule_hold(&self->env.srv, FUSE_GETXATTR, TFS_ANY);
+	rule_hold(&self->env.srv, FUSE_FLUSH, TFS_ANY);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, open_file, &self->env));
-	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
+	ASSERT_EQ(0, tfs_wait_held(&self->env.srv, 1));
 	EXPECT_EQ(0, use_file(fd));
-	famfs_release(&self->env.srv);
+	rules_release(&self->env.srv);
 	pthread_join(thread, NULL);
 	close(fd);
 }
 
-TEST_F(famfs_io, I1_open_files_go_on_while_the_server_is_stopped)
+TEST_F(io, I1_open_files_go_on_while_the_server_is_stopped)
 {
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
-	ASSERT_EQ(0, famfs_server_signal(&self->env.srv, SIGSTOP));
+	ASSERT_EQ(0, tfs_server_signal(&self->env.srv, SIGSTOP));
 	EXPECT_EQ(0, use_file(fd));
-	ASSERT_EQ(0, famfs_server_signal(&self->env.srv, SIGCONT));
+	ASSERT_EQ(0, tfs_server_signal(&self->env.srv, SIGCONT));
 	close(fd);
-	EXPECT_EQ(0, famfs_umount(&self->env));
+	EXPECT_EQ(0, tfs_umount(&self->env));
 }
 
-TEST_F(famfs_io, I1_open_files_go_on_after_the_server_was_killed)
+TEST_F(io, I1_open_files_go_on_after_the_server_was_killed)
 {
 	int fd, err;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
-	ASSERT_EQ(0, famfs_server_signal(&self->env.srv, SIGKILL));
+	ASSERT_EQ(0, tfs_server_signal(&self->env.srv, SIGKILL));
 	EXPECT_EQ(0, use_file(fd));
 	/* Of what needs no server nobody sees that it is gone. */
-	err = famfs_open(&self->env, "f", O_RDWR);
-	if (self->env.srv.st->manner == FAMFS_NOOPEN) {
+	err = tfs_open(&self->env, "f", O_RDWR);
+	if (self->env.srv.st->open_mode == TFS_NOOPEN) {
 		EXPECT_LE(0, err);
 		close(err);
 	} else {
 		/* A ring gives the device up later than its process ends. */
 		EXPECT_TRUE(err == -ENOTCONN ||
 			    (err == -ECONNABORTED &&
-			     self->env.srv.transport == FAMFS_URING));
+			     self->env.srv.transport == TFS_URING));
 	}
 	EXPECT_EQ(0, use_file(fd));
 	close(fd);
-	EXPECT_EQ(0, famfs_umount(&self->env));
+	EXPECT_EQ(0, tfs_umount(&self->env));
 }
 
-TEST_F(famfs_io, I2_read_ends_at_eof)
+TEST_F(io, I2_read_ends_at_eof)
 {
 	static char buf[2 * PAGE];
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDONLY);
 	EXPECT_EQ(100, pread(fd, buf, sizeof(buf), SIZE - 100));
 	EXPECT_EQ(1, pread(fd, buf, sizeof(buf), SIZE - 1));
@@ -264,12 +264,12 @@ TEST_F(famfs_io, I2_read_ends_at_eof)
 	close(fd);
 }
 
-TEST_F(famfs_io, I2_write_ends_at_eof_and_never_returns_0)
+TEST_F(io, I2_write_ends_at_eof_and_never_returns_0)
 {
 	static char buf[2 * PAGE];
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	EXPECT_EQ(100, pwrite(fd, buf, sizeof(buf), SIZE - 100));
 	EXPECT_EQ(1, pwrite(fd, buf, 2, SIZE - 1));
@@ -282,7 +282,7 @@ TEST_F(famfs_io, I2_write_ends_at_eof_and_never_returns_0)
 }
 
 /* What has been copied counts more than that there is no more to copy. */
-TEST_F(famfs_io, I2_buffer_ends_before_the_copy)
+TEST_F(io, I2_buffer_ends_before_the_copy)
 {
 	char *buf = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -290,7 +290,7 @@ TEST_F(famfs_io, I2_buffer_ends_before_the_copy)
 
 	ASSERT_NE(MAP_FAILED, buf);
 	ASSERT_EQ(0, munmap(buf + PAGE, PAGE));
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	EXPECT_EQ(PAGE, pwrite(fd, buf, 2 * PAGE, 0));
 	EXPECT_EQ(PAGE, pread(fd, buf, 2 * PAGE, 0));
@@ -300,25 +300,25 @@ TEST_F(famfs_io, I2_buffer_ends_before_the_copy)
 	close(fd);
 }
 
-TEST_F(famfs_io, I2_append_is_refused)
+TEST_F(io, I2_append_is_refused)
 {
 	char c = 'x';
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR | O_APPEND);
 	EXPECT_ERRNO(EFBIG, write(fd, &c, 1));
 	EXPECT_EQ(1, pread(fd, &c, 1, SIZE - 1));
 	close(fd);
 }
 
-TEST_F(famfs_io, I2_file_size_limit_is_kept)
+TEST_F(io, I2_file_size_limit_is_kept)
 {
 	const struct rlimit limit = { PAGE, PAGE };
 	static char buf[2 * PAGE];
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	signal(SIGXFSZ, SIG_IGN);
 	ASSERT_EQ(0, setrlimit(RLIMIT_FSIZE, &limit));
@@ -327,14 +327,14 @@ TEST_F(famfs_io, I2_file_size_limit_is_kept)
 	close(fd);
 }
 
-TEST_F(famfs_io, I2_nowait_is_honoured)
+TEST_F(io, I2_nowait_is_honoured)
 {
 	char buf[100] = "nowait";
 	struct iovec iov = { buf, sizeof(buf) };
 	ssize_t n = -1;
 	int fd, i;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	for (i = 0; i < 100 && n < 0; i++) {
 		/* Moving the times may wait; when they have just moved ... */
@@ -352,12 +352,12 @@ TEST_F(famfs_io, I2_nowait_is_honoured)
 	close(fd);
 }
 
-TEST_F(famfs_io, I2_read_only_descriptors_do_not_write)
+TEST_F(io, I2_read_only_descriptors_do_not_write)
 {
 	char c = 0;
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDONLY);
 	EXPECT_ERRNO(EBADF, pwrite(fd, &c, 1, 0));
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_WRITE, MAP_SHARED, fd, 0));
@@ -392,13 +392,13 @@ static void *write_blocks(void *arg)
 	return NULL;
 }
 
-TEST_F(famfs_io, I2_reads_and_writes_hold_the_inode_lock)
+TEST_F(io, I2_reads_and_writes_hold_the_inode_lock)
 {
 	struct writer w[WRITERS] = {};
 	pthread_t threads[WRITERS];
 	int fd, i;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	/* Readers see only what was written as a whole. */
 	write_blocks(&w[0]);
@@ -414,12 +414,12 @@ TEST_F(famfs_io, I2_reads_and_writes_hold_the_inode_lock)
 	close(fd);
 }
 
-TEST_F(famfs_io, I6_fsync_and_msync_succeed)
+TEST_F(io, I6_fsync_and_msync_succeed)
 {
 	char *map;
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	EXPECT_EQ(4, pwrite(fd, "data", 4, 0));
 	EXPECT_EQ(0, fsync(fd));

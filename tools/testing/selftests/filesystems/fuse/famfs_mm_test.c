@@ -14,8 +14,8 @@
 #include <linux/mman.h>
 #include <linux/userfaultfd.h>
 
-#include "famfs_task.h"
-#include "famfs_test.h"
+#include "tfs_jobs.h"
+#include "tfs_test.h"
 
 #define PAGE	4096UL
 #define SIZE	(2 * PMD)
@@ -24,42 +24,42 @@
 #define __NR_cachestat 451
 #endif
 
-FIXTURE(famfs_mm)
+FIXTURE(mm)
 {
-	struct famfs_env env;
-	struct famfs_msg m;
+	struct tfs_env env;
+	struct tfs_msg m;
 	int dev;			/* /dev/fuse of the connection */
 	int fd;
 	int uffd;			/* or -1 where there is none */
 	char *map;
 };
 
-FIXTURE_VARIANT(famfs_mm)
+FIXTURE_VARIANT(mm)
 {
 	bool huge;
 	bool private;
 };
 
-FIXTURE_VARIANT_ADD(famfs_mm, small_pages) {};
-FIXTURE_VARIANT_ADD(famfs_mm, huge_pages) { .huge = true };
-FIXTURE_VARIANT_ADD(famfs_mm, private_small_pages) { .private = true };
-FIXTURE_VARIANT_ADD(famfs_mm, private_huge_pages) {
+FIXTURE_VARIANT_ADD(mm, small_pages) {};
+FIXTURE_VARIANT_ADD(mm, huge_pages) { .huge = true };
+FIXTURE_VARIANT_ADD(mm, private_small_pages) { .private = true };
+FIXTURE_VARIANT_ADD(mm, private_huge_pages) {
 	.huge = true, .private = true,
 };
 
-FIXTURE_SETUP(famfs_mm)
+FIXTURE_SETUP(mm)
 {
-	const char *why = famfs_env_init(&self->env, 1);
+	const char *why = tfs_env_init(&self->env, 1);
 
 	if (why)
 		SKIP(return, "%s", why);
-	ASSERT_EQ(0, famfs_fill(&self->env, SIZE));
-	famfs_msg_simple(&self->m, SIZE, 0, 0, SIZE);
-	famfs_add_mapped(&self->env, "f", &self->m);
+	ASSERT_EQ(0, tfs_fill(&self->env, SIZE));
+	tfs_msg_simple(&self->m, SIZE, 0, 0, SIZE);
+	tfs_add_mapped(&self->env, "f", &self->m);
 	self->dev = dup(self->env.srv.fd);
 	ASSERT_LE(0, self->dev);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	self->fd = famfs_open(&self->env, "f", O_RDWR);
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
+	self->fd = tfs_open(&self->env, "f", O_RDWR);
 	ASSERT_LE(0, self->fd);
 	self->map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE,
 			 variant->private ? MAP_PRIVATE : MAP_SHARED, self->fd,
@@ -70,26 +70,26 @@ FIXTURE_SETUP(famfs_mm)
 						 MADV_NOHUGEPAGE);
 }
 
-FIXTURE_TEARDOWN(famfs_mm)
+FIXTURE_TEARDOWN(mm)
 {
 	close(self->uffd);
 	munmap(self->map, SIZE);
 	close(self->fd);
 	close(self->dev);
-	famfs_msg_exit(&self->m);
-	FAMFS_TEARDOWN();
+	tfs_msg_exit(&self->m);
+	TFS_TEARDOWN();
 }
 
 /* Of a file with entries of DAX, clean and dirty, nothing is in the cache. */
-TEST_F(famfs_mm, I4_cachestat)
+TEST_F(mm, I4_cachestat)
 {
 	struct cachestat_range range = {};
 	struct cachestat cs;
 	int i;
 
 	for (i = 0; i < 8; i++)
-		EXPECT_EQ(0, famfs_probe(self->map + i * PAGE));
-	famfs_dirty(self->map + PMD);
+		EXPECT_EQ(0, load_byte(self->map + i * PAGE));
+	tfs_dirty(self->map + PMD);
 	memset(&cs, 0xff, sizeof(cs));
 	if (syscall(__NR_cachestat, self->fd, &range, &cs, 0)) {
 		if (errno == ENOSYS)
@@ -175,16 +175,16 @@ static bool written(char *page)
 static int use_marked(char *map)
 {
 	alarm(10);
-	if (famfs_probe(map) || famfs_probe(map + PMD + PAGE))
+	if (load_byte(map) || load_byte(map + PMD + PAGE))
 		return 1;
 	if (written(map) || written(map + PMD + PAGE))
 		return 2;
-	if (famfs_poke(map + PAGE, 'w') || famfs_poke(map + PMD, 'x'))
+	if (store_byte(map + PAGE, 'w') || store_byte(map + PMD, 'x'))
 		return 3;
 	if (!written(map + PAGE) || !written(map + PMD))
 		return 4;
 	/* One that was read may be written to, and reverse. */
-	if (famfs_poke(map, 'r') || !written(map))
+	if (store_byte(map, 'r') || !written(map))
 		return 5;
 	alarm(0);
 	return map[PAGE] != 'w' || map[PMD] != 'x' || map[0] != 'r' ? 6 : 0;
@@ -197,13 +197,13 @@ static void touch(char *map, bool write)
 
 	for (i = 0; i < SIZE; i += PAGE) {
 		if (write)
-			famfs_dirty(map + i);
+			tfs_dirty(map + i);
 		else
-			famfs_probe(map + i);
+			load_byte(map + i);
 	}
 }
 
-TEST_F(famfs_mm, I5_marked_pages_that_were_never_mapped)
+TEST_F(mm, I5_marked_pages_that_were_never_mapped)
 {
 	if (self->uffd < 0)
 		SKIP(return, "need CONFIG_USERFAULTFD");
@@ -211,7 +211,7 @@ TEST_F(famfs_mm, I5_marked_pages_that_were_never_mapped)
 	EXPECT_EQ(0, use_marked(self->map));
 }
 
-TEST_F(famfs_mm, I5_marked_pages_that_the_user_drops)
+TEST_F(mm, I5_marked_pages_that_the_user_drops)
 {
 	if (self->uffd < 0)
 		SKIP(return, "need CONFIG_USERFAULTFD");
@@ -221,21 +221,21 @@ TEST_F(famfs_mm, I5_marked_pages_that_the_user_drops)
 	EXPECT_EQ(0, use_marked(self->map));
 }
 
-TEST_F(famfs_mm, I5_marked_pages_of_a_file_that_gets_another_map)
+TEST_F(mm, I5_marked_pages_of_a_file_that_gets_another_map)
 {
-	struct famfs_msg other;
+	struct tfs_msg other;
 
 	if (self->uffd < 0)
 		SKIP(return, "need CONFIG_USERFAULTFD");
-	famfs_msg_simple(&other, SIZE, 0, 4 * PMD, SIZE);
+	tfs_msg_simple(&other, SIZE, 0, 4 * PMD, SIZE);
 	touch(self->map, !variant->private);
 	ASSERT_EQ(0, mark(self->uffd, self->map));
-	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &other));
+	EXPECT_EQ(0, tfs_push_map(self->dev, 0, &other));
 	EXPECT_EQ(0, use_marked(self->map));
-	famfs_msg_exit(&other);
+	tfs_msg_exit(&other);
 }
 
-TEST_F(famfs_mm, I5_marked_pages_of_a_file_that_loses_its_map)
+TEST_F(mm, I5_marked_pages_of_a_file_that_loses_its_map)
 {
 	char c;
 
@@ -243,16 +243,16 @@ TEST_F(famfs_mm, I5_marked_pages_of_a_file_that_loses_its_map)
 		SKIP(return, "need CONFIG_USERFAULTFD");
 	touch(self->map, !variant->private);
 	ASSERT_EQ(0, mark(self->uffd, self->map));
-	ASSERT_EQ(0, famfs_revoke(self->dev, 0));
-	EXPECT_EQ(SIGBUS, famfs_probe(self->map));
-	EXPECT_EQ(SIGBUS, famfs_poke(self->map + PMD, 'x'));
+	ASSERT_EQ(0, tfs_revoke(self->dev, 0));
+	EXPECT_EQ(SIGBUS, load_byte(self->map));
+	EXPECT_EQ(SIGBUS, store_byte(self->map + PMD, 'x'));
 	/* Reading asks for the map again. */
 	EXPECT_EQ(1, pread(self->fd, &c, 1, 0));
 	EXPECT_EQ(0, use_marked(self->map));
 }
 
 /* The marks are left when nobody listens to them any more. */
-TEST_F(famfs_mm, I5_marks_that_are_left_over)
+TEST_F(mm, I5_marks_that_are_left_over)
 {
 	if (self->uffd < 0)
 		SKIP(return, "need CONFIG_USERFAULTFD");
@@ -262,8 +262,8 @@ TEST_F(famfs_mm, I5_marks_that_are_left_over)
 	close(self->uffd);
 	self->uffd = -1;
 	alarm(10);
-	EXPECT_EQ(0, famfs_probe(self->map));
-	EXPECT_EQ(0, famfs_poke(self->map + PMD, 'x'));
+	EXPECT_EQ(0, load_byte(self->map));
+	EXPECT_EQ(0, store_byte(self->map + PMD, 'x'));
 	alarm(0);
 }
 
@@ -274,15 +274,15 @@ static void *fault_again(void *arg)
 	char *map = arg;
 
 	while (!__atomic_load_n(&stop_faults, __ATOMIC_SEQ_CST)) {
-		famfs_dirty(map);
-		famfs_dirty(map + PMD);
+		tfs_dirty(map);
+		tfs_dirty(map + PMD);
 		madvise(map, SIZE, MADV_DONTNEED);
 	}
 	return NULL;
 }
 
 /* Page tables and marks appear where a page is about to be mapped. */
-TEST_F(famfs_mm, I5_pages_that_are_marked_while_they_fault)
+TEST_F(mm, I5_pages_that_are_marked_while_they_fault)
 {
 	pthread_t thread;
 	int i;
@@ -304,19 +304,19 @@ TEST_F(famfs_mm, I5_pages_that_are_marked_while_they_fault)
 }
 
 /* Pages that are mapped when they are marked. */
-TEST_F(famfs_mm, I5_marked_pages_that_are_mapped)
+TEST_F(mm, I5_marked_pages_that_are_mapped)
 {
 	if (self->uffd < 0)
 		SKIP(return, "need CONFIG_USERFAULTFD");
 	touch(self->map, true);
 	ASSERT_EQ(0, mark(self->uffd, self->map));
 	EXPECT_FALSE(written(self->map));
-	EXPECT_EQ(0, famfs_poke(self->map, 'x'));
+	EXPECT_EQ(0, store_byte(self->map, 'x'));
 	EXPECT_TRUE(written(self->map));
 }
 
 /* Marking by a scan leaves huge pages as they are. */
-TEST_F(famfs_mm, I5_mapped_pages_that_a_scan_marks)
+TEST_F(mm, I5_mapped_pages_that_a_scan_marks)
 {
 	if (self->uffd < 0)
 		SKIP(return, "need CONFIG_USERFAULTFD");
@@ -330,7 +330,7 @@ TEST_F(famfs_mm, I5_mapped_pages_that_a_scan_marks)
 	touch(self->map, true);
 	ASSERT_EQ(SIZE, scan(self->map, SIZE, true));
 	EXPECT_FALSE(written(self->map + PMD));
-	EXPECT_EQ(0, famfs_poke(self->map + PMD, 'y'));
+	EXPECT_EQ(0, store_byte(self->map + PMD, 'y'));
 	EXPECT_TRUE(written(self->map + PMD));
 }
 
@@ -350,7 +350,7 @@ static void write_all(struct twin *twin)
 	pthread_barrier_wait(&twin->barrier);
 	/* Who is behind meets no faults, until they are side by side. */
 	for (i = 0; i < PMD; i += PAGE)
-		famfs_dirty(twin->map + i);
+		tfs_dirty(twin->map + i);
 	pthread_barrier_wait(&twin->barrier);
 }
 
@@ -370,7 +370,7 @@ static int start_twin(struct twin *twin, char *map)
 	return pthread_create(&twin->thread, NULL, twin_write, twin);
 }
 
-TEST_F(famfs_mm, I5_marked_pages_that_two_write_to)
+TEST_F(mm, I5_marked_pages_that_two_write_to)
 {
 	struct uffdio_writeprotect wp = {
 		.range = { (unsigned long)self->map, PMD },
@@ -394,7 +394,7 @@ TEST_F(famfs_mm, I5_marked_pages_that_two_write_to)
 }
 
 /* The same with pages that are mapped, or one huge one. */
-TEST_F(famfs_mm, I5_scanned_pages_that_two_write_to)
+TEST_F(mm, I5_scanned_pages_that_two_write_to)
 {
 	struct twin twin;
 	int i, lost = 0;
@@ -405,7 +405,7 @@ TEST_F(famfs_mm, I5_scanned_pages_that_two_write_to)
 	ASSERT_EQ(0, start_twin(&twin, self->map));
 	for (i = 0; i < ROUNDS; i++) {
 		madvise(self->map, PMD, MADV_DONTNEED);
-		famfs_probe(self->map);
+		load_byte(self->map);
 		scan(self->map, PMD, true);
 		write_all(&twin);
 		lost += scan(self->map, PMD, false) != PMD;

@@ -13,44 +13,44 @@
 #include <sys/resource.h>
 #include <linux/fs.h>
 
-#include "famfs_test.h"
+#include "tfs_test.h"
 
 #define PAGE	4096UL
 /* Three huge pages, and an end that is in a small one. */
 #define SIZE	(3 * PMD + 2 * PAGE + 100)
 #define MAPLEN	(4 * PMD)
 
-FIXTURE(famfs_mmap)
+FIXTURE(mmap)
 {
-	struct famfs_env env;
-	struct famfs_msg m;
+	struct tfs_env env;
+	struct tfs_msg m;
 	int fd;
 };
 
-FIXTURE_SETUP(famfs_mmap)
+FIXTURE_SETUP(mmap)
 {
-	const char *why = famfs_env_init(&self->env, 1);
+	const char *why = tfs_env_init(&self->env, 1);
 
 	if (why)
 		SKIP(return, "%s", why);
-	ASSERT_EQ(0, famfs_fill(&self->env, 10 * MiB));
-	famfs_msg_simple(&self->m, SIZE, 0, PMD, 3 * PMD + 3 * PAGE);
-	famfs_add_mapped(&self->env, "f", &self->m);
+	ASSERT_EQ(0, tfs_fill(&self->env, 10 * MiB));
+	tfs_msg_simple(&self->m, SIZE, 0, PMD, 3 * PMD + 3 * PAGE);
+	tfs_add_mapped(&self->env, "f", &self->m);
 	/* The same length, a page off. */
-	famfs_add_simple(&self->env, "off", SIZE, 0, 10 * MiB + PAGE);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	self->fd = famfs_open(&self->env, "f", O_RDWR);
+	tfs_add_simple(&self->env, "off", SIZE, 0, 10 * MiB + PAGE);
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
+	self->fd = tfs_open(&self->env, "f", O_RDWR);
 	ASSERT_GE(self->fd, 0);
-	famfs_counts_reset(&self->env.srv);
+	tfs_counts_reset(&self->env.srv);
 }
 
-FIXTURE_TEARDOWN(famfs_mmap)
+FIXTURE_TEARDOWN(mmap)
 {
-	EXPECT_EQ(0, famfs_count(&self->env.srv, FUSE_READ));
-	EXPECT_EQ(0, famfs_count(&self->env.srv, FUSE_WRITE));
+	EXPECT_EQ(0, tfs_count(&self->env.srv, FUSE_READ));
+	EXPECT_EQ(0, tfs_count(&self->env.srv, FUSE_WRITE));
 	close(self->fd);
-	famfs_msg_exit(&self->m);
-	FAMFS_TEARDOWN();
+	tfs_msg_exit(&self->m);
+	TFS_TEARDOWN();
 }
 
 static char *map_file(int fd, int prot, int flags)
@@ -100,19 +100,19 @@ static int touch(char *p, bool write)
 	return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-TEST_F(famfs_mmap, I5_read_fault_maps_a_huge_page)
+TEST_F(mmap, I5_read_fault_maps_a_huge_page)
 {
 	char *map = map_file(self->fd, PROT_READ, MAP_SHARED);
 
 	ASSERT_NE(MAP_FAILED, map);
-	EXPECT_EQ(*(__u64 *)map, famfs_word(0, PMD));
+	EXPECT_EQ(*(__u64 *)map, pattern_word(0, PMD));
 	EXPECT_EQ(PMD, mapped_bytes(map, MAPLEN, true));
-	EXPECT_EQ(SIZE, famfs_mismatch(&self->m, 0, map, SIZE));
+	EXPECT_EQ(SIZE, tfs_mismatch(&self->m, 0, map, SIZE));
 	EXPECT_EQ(3 * PMD, mapped_bytes(map, MAPLEN, true));
 	munmap(map, MAPLEN);
 }
 
-TEST_F(famfs_mmap, I5_write_fault_maps_a_huge_page)
+TEST_F(mmap, I5_write_fault_maps_a_huge_page)
 {
 	char *map = map_file(self->fd, PROT_READ | PROT_WRITE, MAP_SHARED);
 	char c = 0;
@@ -125,33 +125,33 @@ TEST_F(famfs_mmap, I5_write_fault_maps_a_huge_page)
 	munmap(map, MAPLEN);
 }
 
-TEST_F(famfs_mmap, I5_write_after_read_keeps_the_huge_page)
+TEST_F(mmap, I5_write_after_read_keeps_the_huge_page)
 {
 	char *map = map_file(self->fd, PROT_READ | PROT_WRITE, MAP_SHARED);
 
 	ASSERT_NE(MAP_FAILED, map);
-	EXPECT_EQ(PMD, famfs_mismatch(&self->m, 0, map, PMD));
+	EXPECT_EQ(PMD, tfs_mismatch(&self->m, 0, map, PMD));
 	map[0] = 'w';
 	EXPECT_EQ('w', map[0]);
 	EXPECT_EQ(PMD, mapped_bytes(map, MAPLEN, true));
-	EXPECT_EQ(8, famfs_mismatch(&self->m, 8, map + 8, 8));
+	EXPECT_EQ(8, tfs_mismatch(&self->m, 8, map + 8, 8));
 	munmap(map, MAPLEN);
 }
 
-TEST_F(famfs_mmap, I5_small_faults_where_the_user_wants_them)
+TEST_F(mmap, I5_small_faults_where_the_user_wants_them)
 {
 	char *map = map_file(self->fd, PROT_READ | PROT_WRITE, MAP_SHARED);
 
 	ASSERT_NE(MAP_FAILED, map);
 	ASSERT_EQ(0, madvise(map, MAPLEN, MADV_NOHUGEPAGE));
-	famfs_dirty(map);
+	tfs_dirty(map);
 	EXPECT_EQ(PAGE, mapped_bytes(map, MAPLEN, false));
-	EXPECT_EQ(SIZE, famfs_mismatch(&self->m, 0, map, SIZE));
+	EXPECT_EQ(SIZE, tfs_mismatch(&self->m, 0, map, SIZE));
 	EXPECT_EQ(0, mapped_bytes(map, MAPLEN, true));
 	munmap(map, MAPLEN);
 }
 
-TEST_F(famfs_mmap, I5_small_faults_where_memory_is_not_aligned)
+TEST_F(mmap, I5_small_faults_where_memory_is_not_aligned)
 {
 	int fd = ASSERT_OPEN("off", O_RDWR);
 	char *map = map_file(fd, PROT_READ | PROT_WRITE, MAP_SHARED);
@@ -170,7 +170,7 @@ TEST_F(famfs_mmap, I5_small_faults_where_memory_is_not_aligned)
 	close(fd);
 }
 
-TEST_F(famfs_mmap, I5_small_faults_where_addresses_are_not_aligned)
+TEST_F(mmap, I5_small_faults_where_addresses_are_not_aligned)
 {
 	/* One page into the file, at an aligned address. */
 	char *room = mmap(NULL, 2 * MAPLEN, PROT_NONE,
@@ -182,13 +182,13 @@ TEST_F(famfs_mmap, I5_small_faults_where_addresses_are_not_aligned)
 	map = mmap(map, MAPLEN, PROT_READ, MAP_SHARED | MAP_FIXED, self->fd,
 		   PAGE);
 	ASSERT_NE(MAP_FAILED, map);
-	EXPECT_EQ(SIZE - PAGE, famfs_mismatch(&self->m, PAGE, map,
-					      SIZE - PAGE));
+	EXPECT_EQ(SIZE - PAGE, tfs_mismatch(&self->m, PAGE, map,
+					    SIZE - PAGE));
 	EXPECT_EQ(0, mapped_bytes(map, MAPLEN, true));
 	munmap(room, 2 * MAPLEN);
 }
 
-TEST_F(famfs_mmap, I5_both_sizes_share_a_page)
+TEST_F(mmap, I5_both_sizes_share_a_page)
 {
 	char *big = map_file(self->fd, PROT_READ | PROT_WRITE, MAP_SHARED);
 	char *small = map_file(self->fd, PROT_READ | PROT_WRITE, MAP_SHARED);
@@ -229,7 +229,7 @@ static bool vm_flags(const char *map, char *line, size_t len)
 	return found;
 }
 
-TEST_F(famfs_mmap, I5_user_flags_of_the_mapping_stay)
+TEST_F(mmap, I5_user_flags_of_the_mapping_stay)
 {
 	char flags[256], *map;
 	int i;
@@ -249,7 +249,7 @@ TEST_F(famfs_mmap, I5_user_flags_of_the_mapping_stay)
 	munmap(map, MAPLEN);
 }
 
-TEST_F(famfs_mmap, I5_faults_past_the_end_get_sigbus)
+TEST_F(mmap, I5_faults_past_the_end_get_sigbus)
 {
 	unsigned long end = (SIZE + PAGE - 1) & ~(PAGE - 1);
 	char *map = map_file(self->fd, PROT_READ | PROT_WRITE, MAP_SHARED);
@@ -270,7 +270,7 @@ TEST_F(famfs_mmap, I5_faults_past_the_end_get_sigbus)
 	munmap(priv, MAPLEN);
 }
 
-TEST_F(famfs_mmap, I5_private_writes_stay_private)
+TEST_F(mmap, I5_private_writes_stay_private)
 {
 	char *priv = map_file(self->fd, PROT_READ | PROT_WRITE, MAP_PRIVATE);
 	char *shared = map_file(self->fd, PROT_READ | PROT_WRITE, MAP_SHARED);
@@ -279,11 +279,11 @@ TEST_F(famfs_mmap, I5_private_writes_stay_private)
 	ASSERT_NE(MAP_FAILED, priv);
 	ASSERT_NE(MAP_FAILED, shared);
 	/* After reads, which may map a huge page, and without. */
-	EXPECT_EQ(PMD, famfs_mismatch(&self->m, 0, priv, PMD));
+	EXPECT_EQ(PMD, tfs_mismatch(&self->m, 0, priv, PMD));
 	for (i = 0; i < SIZE; i += 37 * PAGE)
 		memset(priv + i, 'p', 10);
-	EXPECT_EQ(SIZE, famfs_mismatch(&self->m, 0, shared, SIZE));
-	EXPECT_EQ(SIZE, famfs_check(self->fd, &self->m));
+	EXPECT_EQ(SIZE, tfs_mismatch(&self->m, 0, shared, SIZE));
+	EXPECT_EQ(SIZE, tfs_check(self->fd, &self->m));
 	for (i = 0; i < SIZE; i += 37 * PAGE)
 		ASSERT_EQ('p', priv[i + 9]);
 	/* What was not copied shows what the file holds now. */
@@ -295,7 +295,7 @@ TEST_F(famfs_mmap, I5_private_writes_stay_private)
 	munmap(shared, MAPLEN);
 }
 
-TEST_F(famfs_mmap, I5_write_leaves_mappings_in_place)
+TEST_F(mmap, I5_write_leaves_mappings_in_place)
 {
 	char *map = map_file(self->fd, PROT_READ | PROT_WRITE, MAP_SHARED);
 	struct rusage before, after;
@@ -318,13 +318,13 @@ TEST_F(famfs_mmap, I5_write_leaves_mappings_in_place)
 	munmap(map, MAPLEN);
 }
 
-TEST_F(famfs_mmap, I5_mprotect)
+TEST_F(mmap, I5_mprotect)
 {
 	char *map = map_file(self->fd, PROT_READ, MAP_SHARED);
 
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_EQ(SIGSEGV, touch(map, true));
-	EXPECT_EQ(8, famfs_mismatch(&self->m, 0, map, 8));
+	EXPECT_EQ(8, tfs_mismatch(&self->m, 0, map, 8));
 	ASSERT_EQ(0, mprotect(map, MAPLEN, PROT_READ | PROT_WRITE));
 	EXPECT_EQ(0, touch(map, true));
 	EXPECT_EQ(1, map[0]);
@@ -333,28 +333,28 @@ TEST_F(famfs_mmap, I5_mprotect)
 	EXPECT_EQ(SIGSEGV, touch(map + 7 * PAGE, true));
 	EXPECT_EQ(0, touch(map + 8 * PAGE, true));
 	EXPECT_EQ(0, touch(map + 6 * PAGE, true));
-	EXPECT_EQ(8, famfs_mismatch(&self->m, 7 * PAGE, map + 7 * PAGE, 8));
+	EXPECT_EQ(8, tfs_mismatch(&self->m, 7 * PAGE, map + 7 * PAGE, 8));
 	munmap(map, MAPLEN);
 }
 
-TEST_F(famfs_mmap, I5_parts_are_unmapped_and_advised_away)
+TEST_F(mmap, I5_parts_are_unmapped_and_advised_away)
 {
 	char *map = map_file(self->fd, PROT_READ | PROT_WRITE, MAP_SHARED);
 
 	ASSERT_NE(MAP_FAILED, map);
-	EXPECT_EQ(SIZE, famfs_mismatch(&self->m, 0, map, SIZE));
+	EXPECT_EQ(SIZE, tfs_mismatch(&self->m, 0, map, SIZE));
 	map[0] = 'd';
 	ASSERT_EQ(0, madvise(map, PMD, MADV_DONTNEED));
 	EXPECT_EQ(2 * PMD, mapped_bytes(map, MAPLEN, true));
 	EXPECT_EQ('d', map[0]);
 	ASSERT_EQ(0, munmap(map + PMD + 5 * PAGE, PAGE));
 	EXPECT_EQ(SIGSEGV, touch(map + PMD + 5 * PAGE, false));
-	EXPECT_EQ(PMD, famfs_mismatch(&self->m, 2 * PMD, map + 2 * PMD, PMD));
-	EXPECT_EQ(8, famfs_mismatch(&self->m, PMD, map + PMD, 8));
+	EXPECT_EQ(PMD, tfs_mismatch(&self->m, 2 * PMD, map + 2 * PMD, PMD));
+	EXPECT_EQ(8, tfs_mismatch(&self->m, PMD, map + PMD, 8));
 	munmap(map, MAPLEN);
 }
 
-TEST_F(famfs_mmap, I5_map_sync_is_refused)
+TEST_F(mmap, I5_map_sync_is_refused)
 {
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, PMD, PROT_READ | PROT_WRITE,
 				   MAP_SHARED_VALIDATE | MAP_SYNC, self->fd,
@@ -362,7 +362,7 @@ TEST_F(famfs_mmap, I5_map_sync_is_refused)
 	EXPECT_EQ(EOPNOTSUPP, errno);
 }
 
-TEST_F(famfs_mmap, I5_mlock)
+TEST_F(mmap, I5_mlock)
 {
 	char *map = map_file(self->fd, PROT_READ | PROT_WRITE, MAP_SHARED);
 
@@ -400,7 +400,7 @@ static void *touch_all(void *arg)
 	return NULL;
 }
 
-TEST_F(famfs_mmap, I5_concurrent_faults_of_both_sizes)
+TEST_F(mmap, I5_concurrent_faults_of_both_sizes)
 {
 	struct toucher t[THREADS];
 	pthread_t threads[THREADS];

@@ -11,22 +11,22 @@
 #include <sys/syscall.h>
 #include <linux/userfaultfd.h>
 
-#include "famfs_task.h"
-#include "famfs_test.h"
+#include "tfs_jobs.h"
+#include "tfs_test.h"
 
 #define PAGE	4096UL
 #define LEN	(64 * 1024UL)
 
-FIXTURE(famfs_node)
+FIXTURE(node)
 {
-	struct famfs_env env;
-	struct famfs_dev *dev;
+	struct tfs_env env;
+	struct tfs_dev *dev;
 	int fd;
 };
 
-FIXTURE_SETUP(famfs_node)
+FIXTURE_SETUP(node)
 {
-	const char *why = famfs_env_init(&self->env, 1);
+	const char *why = tfs_env_init(&self->env, 1);
 
 	self->fd = -1;
 	self->dev = &self->env.devs[0];
@@ -36,14 +36,14 @@ FIXTURE_SETUP(famfs_node)
 	ASSERT_GE(self->fd, 0);
 }
 
-FIXTURE_TEARDOWN(famfs_node)
+FIXTURE_TEARDOWN(node)
 {
 	close(self->fd);
-	EXPECT_EQ(0, famfs_bind(self->dev, "fsdev_dax"));
-	FAMFS_TEARDOWN();
+	EXPECT_EQ(0, tfs_bind(self->dev, "fsdev_dax"));
+	TFS_TEARDOWN();
 }
 
-static int open_node(const struct famfs_dev *dev, int flags)
+static int open_node(const struct tfs_dev *dev, int flags)
 {
 	int fd = open(dev->path, flags | O_RDWR | O_CLOEXEC);
 
@@ -55,7 +55,7 @@ static void pattern(off_t pos, char *buf, size_t len)
 {
 	__u64 words[LEN / 8 + 2];
 
-	famfs_pattern(0, pos & ~7, words, sizeof(words));
+	pattern_fill(0, pos & ~7, words, sizeof(words));
 	memcpy(buf, (char *)words + (pos & 7), len);
 }
 
@@ -67,12 +67,12 @@ static const struct span {
 	{ PAGE, LEN }, { 4 * PAGE - 7, LEN - PAGE }, { PMD - 100, 200 },
 };
 
-TEST_F(famfs_node, D7_reads_what_files_hold)
+TEST_F(node, D7_reads_what_files_hold)
 {
 	char want[LEN], buf[LEN];
 	unsigned int i;
 
-	ASSERT_EQ(0, famfs_fill(&self->env, 2 * PMD));
+	ASSERT_EQ(0, tfs_fill(&self->env, 2 * PMD));
 	for (i = 0; i < sizeof(spans) / sizeof(*spans); i++) {
 		const struct span *s = &spans[i];
 
@@ -91,15 +91,15 @@ TEST_F(famfs_node, D7_reads_what_files_hold)
 }
 
 /* Through a file that is mapped, so that its lines are in the caches. */
-TEST_F(famfs_node, D7_files_hold_what_is_written)
+TEST_F(node, D7_files_hold_what_is_written)
 {
 	char want[2 * LEN], buf[LEN];
 	char *map;
 	unsigned int i;
 	int fd;
 
-	famfs_add_simple(&self->env, "f", 2 * PMD, 0, 0);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	tfs_add_simple(&self->env, "f", 2 * PMD, 0, 0);
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	map = mmap(NULL, 2 * PMD, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, map);
@@ -123,10 +123,10 @@ TEST_F(famfs_node, D7_files_hold_what_is_written)
 	EXPECT_EQ(0, fsync(self->fd));
 	munmap(map, 2 * PMD);
 	close(fd);
-	EXPECT_EQ(0, famfs_umount(&self->env));
+	EXPECT_EQ(0, tfs_umount(&self->env));
 }
 
-TEST_F(famfs_node, D7_ends_with_the_device)
+TEST_F(node, D7_ends_with_the_device)
 {
 	const off_t size = self->dev->size;
 	char buf[PAGE];
@@ -152,7 +152,7 @@ TEST_F(famfs_node, D7_ends_with_the_device)
 }
 
 /* Where the second range of the device begins, or 0 if it has only one. */
-static off_t second_range(const struct famfs_dev *dev)
+static off_t second_range(const struct tfs_dev *dev)
 {
 	char path[128];
 	unsigned long long pos = 0;
@@ -169,7 +169,7 @@ static off_t second_range(const struct famfs_dev *dev)
 	return pos * PAGE;
 }
 
-TEST_F(famfs_node, D7_ranges_follow_one_another)
+TEST_F(node, D7_ranges_follow_one_another)
 {
 	off_t at = 0;
 	char want[LEN], buf[LEN];
@@ -189,13 +189,13 @@ TEST_F(famfs_node, D7_ranges_follow_one_another)
 	ASSERT_EQ(LEN, pwrite(self->fd, want, LEN, at - LEN / 2 - 1));
 	EXPECT_EQ(LEN, pread(self->fd, buf, LEN, at - LEN / 2 - 1));
 	EXPECT_EQ(0, memcmp(want, buf, LEN));
-	map = famfs_raw_map(self->dev, at + PMD);
+	map = tfs_raw_map(self->dev, at + PMD);
 	ASSERT_NE(NULL, map);
 	EXPECT_EQ(0, memcmp(want, map + at - LEN / 2 - 1, LEN));
-	EXPECT_EQ(0, famfs_raw_unmap(self->dev, map, at + PMD));
+	EXPECT_EQ(0, tfs_raw_unmap(self->dev, map, at + PMD));
 }
 
-TEST_F(famfs_node, D7_exclusive_has_no_other_beside_it)
+TEST_F(node, D7_exclusive_has_no_other_beside_it)
 {
 	int fd = open_node(self->dev, O_EXCL);
 	char c = 'x';
@@ -213,14 +213,14 @@ TEST_F(famfs_node, D7_exclusive_has_no_other_beside_it)
 	close(fd);
 }
 
-TEST_F(famfs_node, D7_exclusive_and_file_systems_exclude_each_other)
+TEST_F(node, D7_exclusive_and_file_systems_exclude_each_other)
 {
 	int excl = open_node(self->dev, O_EXCL);
 	int fd;
 
 	ASSERT_GE(excl, 0);
-	famfs_add_simple(&self->env, "f", LEN, 0, 0);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	tfs_add_simple(&self->env, "f", LEN, 0, 0);
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	EXPECT_OPEN_FAILS(EBUSY, "f", O_RDWR);
 	close(excl);
 	fd = ASSERT_OPEN("f", O_RDWR);
@@ -228,24 +228,24 @@ TEST_F(famfs_node, D7_exclusive_and_file_systems_exclude_each_other)
 	EXPECT_EQ(1, pread(self->fd, &(char){0}, 1, 0));
 	close(fd);
 	EXPECT_EQ(-EBUSY, open_node(self->dev, O_EXCL));
-	EXPECT_EQ(0, famfs_umount(&self->env));
+	EXPECT_EQ(0, tfs_umount(&self->env));
 	excl = open_node(self->dev, O_EXCL);
 	EXPECT_LE(0, excl);
 	close(excl);
 }
 
 /* Who has lost the device does not give away what another one has now. */
-TEST_F(famfs_node, D7_exclusive_ends_with_the_bind)
+TEST_F(node, D7_exclusive_ends_with_the_bind)
 {
 	int old = open_node(self->dev, O_EXCL), new;
 	char c;
 
 	ASSERT_GE(old, 0);
-	ASSERT_EQ(0, famfs_unbind(self->dev));
+	ASSERT_EQ(0, tfs_unbind(self->dev));
 	EXPECT_ERRNO(ENXIO, pread(old, &c, 1, 0));
 	EXPECT_ERRNO(ENXIO, pwrite(old, &c, 1, 0));
 	EXPECT_ERRNO(ENXIO, lseek(old, 0, SEEK_END));
-	ASSERT_EQ(0, famfs_bind(self->dev, "fsdev_dax"));
+	ASSERT_EQ(0, tfs_bind(self->dev, "fsdev_dax"));
 	EXPECT_ERRNO(ENXIO, pread(old, &c, 1, 0));
 	new = open_node(self->dev, O_EXCL);
 	ASSERT_GE(new, 0);
@@ -255,7 +255,7 @@ TEST_F(famfs_node, D7_exclusive_ends_with_the_bind)
 	close(new);
 }
 
-TEST_F(famfs_node, D7_mode_of_the_descriptor_counts)
+TEST_F(node, D7_mode_of_the_descriptor_counts)
 {
 	int rd = open(self->dev->path, O_RDONLY | O_CLOEXEC);
 	int wr = open(self->dev->path, O_WRONLY | O_CLOEXEC);
@@ -269,11 +269,11 @@ TEST_F(famfs_node, D7_mode_of_the_descriptor_counts)
 	close(wr);
 }
 
-TEST_F(famfs_node, D7_buffers_that_are_not_there)
+TEST_F(node, D7_buffers_that_are_not_there)
 {
 	char want[4 * PAGE], *buf;
 
-	ASSERT_EQ(0, famfs_fill(&self->env, PMD));
+	ASSERT_EQ(0, tfs_fill(&self->env, PMD));
 	buf = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, buf);
@@ -289,14 +289,14 @@ TEST_F(famfs_node, D7_buffers_that_are_not_there)
 }
 
 /* A file of the device itself is read into, and written from. */
-TEST_F(famfs_node, D7_buffers_on_the_device_itself)
+TEST_F(node, D7_buffers_on_the_device_itself)
 {
 	char want[LEN], *map;
 	int fd;
 
-	ASSERT_EQ(0, famfs_fill(&self->env, 2 * PMD));
-	famfs_add_simple(&self->env, "f", PMD, 0, PMD);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_fill(&self->env, 2 * PMD));
+	tfs_add_simple(&self->env, "f", PMD, 0, PMD);
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	map = mmap(NULL, PMD, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, map);
@@ -309,7 +309,7 @@ TEST_F(famfs_node, D7_buffers_on_the_device_itself)
 	EXPECT_EQ(0, memcmp(want, map, LEN));
 	munmap(map, PMD);
 	close(fd);
-	EXPECT_EQ(0, famfs_umount(&self->env));
+	EXPECT_EQ(0, tfs_umount(&self->env));
 }
 
 static int watch(int uffd, char *buf, size_t len)
@@ -334,14 +334,14 @@ static int answer(int uffd, char *buf, size_t len)
 }
 
 static void user_is_slow(struct __test_metadata *const _metadata,
-			 FIXTURE_DATA(famfs_node) * self,
-			 long (*run)(struct famfs_job *job))
+			 FIXTURE_DATA(node) * self,
+			 long (*run)(struct tfs_job *job))
 {
 	int uffd = syscall(__NR_userfaultfd, O_CLOEXEC);
 	char *buf = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct iovec iov = { buf, PAGE };
-	struct famfs_job job = {
+	struct tfs_job job = {
 		.env = &self->env, .fd = self->fd, .iov = &iov, .iovs = 1,
 		.run = run,
 	};
@@ -351,29 +351,29 @@ static void user_is_slow(struct __test_metadata *const _metadata,
 		SKIP(return, "need CONFIG_USERFAULTFD");
 	ASSERT_NE(MAP_FAILED, buf);
 	ASSERT_EQ(0, watch(uffd, buf, PAGE));
-	ASSERT_EQ(0, famfs_job_start(&job));
+	ASSERT_EQ(0, tfs_job_start(&job));
 	ASSERT_EQ(sizeof(msg), read(uffd, &msg, sizeof(msg)));
 	/* With the fault unanswered: it would never come back. */
 	alarm(30);
-	EXPECT_EQ(0, famfs_unbind(self->dev));
+	EXPECT_EQ(0, tfs_unbind(self->dev));
 	alarm(0);
-	EXPECT_FALSE(famfs_job_done(&job, 0));
+	EXPECT_FALSE(tfs_job_done(&job, 0));
 	EXPECT_EQ(0, answer(uffd, buf, PAGE));
 	/* What has been read is there; what would be written has no place. */
-	EXPECT_EQ(run == famfs_job_read ? (long)PAGE : -ENXIO,
-		  famfs_job_result(&job));
+	EXPECT_EQ(run == tfs_job_read ? (long)PAGE : -ENXIO,
+		  tfs_job_result(&job));
 	munmap(buf, PAGE);
 	close(uffd);
 }
 
-TEST_F(famfs_node, D7_unbinding_does_not_wait_for_who_reads)
+TEST_F(node, D7_unbinding_does_not_wait_for_who_reads)
 {
-	user_is_slow(_metadata, self, famfs_job_read);
+	user_is_slow(_metadata, self, tfs_job_read);
 }
 
-TEST_F(famfs_node, D7_unbinding_does_not_wait_for_who_writes)
+TEST_F(node, D7_unbinding_does_not_wait_for_who_writes)
 {
-	user_is_slow(_metadata, self, famfs_job_write);
+	user_is_slow(_metadata, self, tfs_job_write);
 }
 
 TEST_HARNESS_MAIN

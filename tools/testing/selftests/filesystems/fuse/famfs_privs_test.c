@@ -10,8 +10,8 @@
 #include <sys/xattr.h>
 #include <linux/falloc.h>
 
-#include "famfs_task.h"
-#include "famfs_test.h"
+#include "tfs_jobs.h"
+#include "tfs_test.h"
 
 #define PAGE	4096UL
 #define SIZE	(16 * PAGE)
@@ -20,49 +20,49 @@
 /* security.capability as the VFS takes it */
 static const __u32 caps[5] = { 0x02000000, 1 };
 
-FIXTURE(famfs_privs)
+FIXTURE(privs)
 {
-	struct famfs_env env;
+	struct tfs_env env;
 };
 
-FIXTURE_SETUP(famfs_privs)
+FIXTURE_SETUP(privs)
 {
-	const char *why = famfs_env_init(&self->env, 1);
+	const char *why = tfs_env_init(&self->env, 1);
 
 	if (why)
 		SKIP(return, "%s", why);
-	famfs_add_simple(&self->env, "f", SIZE, 0, 0);
-	famfs_pool_init(&self->env.srv, 0, 4 * MiB, UNIT, 16);
-	famfs_add_growing(&self->env.srv, "g", 1);
+	tfs_add_simple(&self->env, "f", SIZE, 0, 0);
+	tfs_pool_init(&self->env.srv, 0, 4 * MiB, UNIT, 16);
+	tfs_add_growing(&self->env.srv, "g", 1);
 	self->env.srv.st->xattrs = true;
 }
 
-FIXTURE_TEARDOWN(famfs_privs)
+FIXTURE_TEARDOWN(privs)
 {
-	FAMFS_TEARDOWN();
+	TFS_TEARDOWN();
 }
 
 /* From now on the files have capabilities, until the rules go. */
-static void have_caps(struct famfs_server *srv)
+static void have_caps(struct tfs_server *srv)
 {
 	const struct fuse_getxattr_out out = { .size = sizeof(caps) };
 
-	famfs_raw(srv, FUSE_GETXATTR, FAMFS_ANY, &out, sizeof(out), -1);
-	famfs_raw(srv, FUSE_REMOVEXATTR, FAMFS_ANY, NULL, 0, -1);
+	rule_raw(srv, FUSE_GETXATTR, TFS_ANY, &out, sizeof(out), -1);
+	rule_raw(srv, FUSE_REMOVEXATTR, TFS_ANY, NULL, 0, -1);
 }
 
 /* Returns the server's answer to the question that a killed task had sent. */
-static int killed(struct famfs_env *env, int fd, const char *name)
+static int killed(struct tfs_env *env, int fd, const char *name)
 {
 	int status = -1;
 	pid_t pid;
 
-	if (famfs_server_signal(&env->srv, SIGSTOP))
+	if (tfs_server_signal(&env->srv, SIGSTOP))
 		return 1;
 	pid = fork();
 	if (!pid) {
 		if (name)
-			_exit(famfs_open(env, name, O_WRONLY) < 0);
+			_exit(tfs_open(env, name, O_WRONLY) < 0);
 		_exit(pwrite(fd, "k", 1, 0) != 1);
 	}
 	/* Time to get to where it waits, and to give that up. */
@@ -70,7 +70,7 @@ static int killed(struct famfs_env *env, int fd, const char *name)
 	kill(pid, SIGKILL);
 	usleep(300000);
 	/* The descriptors that it had are flushed, which takes the server. */
-	if (famfs_server_signal(&env->srv, SIGCONT))
+	if (tfs_server_signal(&env->srv, SIGCONT))
 		return 2;
 	waitpid(pid, &status, 0);
 	return WIFSIGNALED(status) ? 0 : 3;
@@ -78,22 +78,22 @@ static int killed(struct famfs_env *env, int fd, const char *name)
 
 /* Writes, which has to strip. */
 #define EXPECT_STRIPS(fd) do {						\
-	famfs_counts_reset(&self->env.srv);				\
+	tfs_counts_reset(&self->env.srv);				\
 	EXPECT_EQ(1, pwrite(fd, "x", 1, 0));				\
 	EXPECT_COUNT(1, FUSE_REMOVEXATTR);				\
 } while (0)
 
 #define EXPECT_QUIET(fd) do {						\
-	famfs_counts_reset(&self->env.srv);				\
+	tfs_counts_reset(&self->env.srv);				\
 	EXPECT_EQ(1, pwrite(fd, "x", 1, 0));				\
-	EXPECT_EQ(0, famfs_total(&self->env.srv));			\
+	EXPECT_EQ(0, tfs_total(&self->env.srv));			\
 } while (0)
 
-TEST_F(famfs_privs, X6_killed_write_says_nothing_of_privileges)
+TEST_F(privs, X6_killed_write_says_nothing_of_privileges)
 {
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	have_caps(&self->env.srv);
 	fd = ASSERT_OPEN("f", O_RDWR);
 	ASSERT_EQ(0, killed(&self->env, fd, NULL));
@@ -102,12 +102,12 @@ TEST_F(famfs_privs, X6_killed_write_says_nothing_of_privileges)
 }
 
 /* Without OPEN the question is the only request, and can be killed. */
-TEST_F(famfs_privs, X6_killed_open_says_nothing_of_privileges)
+TEST_F(privs, X6_killed_open_says_nothing_of_privileges)
 {
 	int fd;
 
-	self->env.srv.st->manner = FAMFS_NOOPEN;
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	self->env.srv.st->open_mode = TFS_NOOPEN;
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	have_caps(&self->env.srv);
 	fd = ASSERT_OPEN("f", O_RDWR);
 	ASSERT_EQ(0, killed(&self->env, -1, "f"));
@@ -115,94 +115,94 @@ TEST_F(famfs_privs, X6_killed_open_says_nothing_of_privileges)
 	close(fd);
 }
 
-TEST_F(famfs_privs, X6_error_of_the_server_says_nothing_of_privileges)
+TEST_F(privs, X6_error_of_the_server_says_nothing_of_privileges)
 {
 	static const int errors[] = { -EIO, -EACCES, -ENOMEM, -EPERM };
-	struct famfs_server *srv = &self->env.srv;
+	struct tfs_server *srv = &self->env.srv;
 	size_t i;
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
-		famfs_fail(srv, FUSE_GETXATTR, FAMFS_ANY, errors[i], 1);
+		rule_fail(srv, FUSE_GETXATTR, TFS_ANY, errors[i], 1);
 		have_caps(srv);
 		fd = ASSERT_OPEN("f", O_RDWR);
 		EXPECT_STRIPS(fd);
-		famfs_rules_clear(srv);
+		rules_clear(srv);
 		/* The same for a write that asks. */
-		famfs_fail(srv, FUSE_GETXATTR, FAMFS_ANY, errors[i], 2);
+		rule_fail(srv, FUSE_GETXATTR, TFS_ANY, errors[i], 2);
 		have_caps(srv);
 		EXPECT_EQ(1, pwrite(fd, "x", 1, 0));
 		EXPECT_STRIPS(fd);
-		famfs_rules_clear(srv);
+		rules_clear(srv);
 		close(fd);
-		ASSERT_EQ(0, famfs_evict(&self->env, 0));
+		ASSERT_EQ(0, tfs_evict(&self->env, 0));
 	}
 }
 
 /* What is known stays known, so that writes do not have to ask. */
-TEST_F(famfs_privs, I1_killed_open_makes_no_write_ask)
+TEST_F(privs, I1_killed_open_makes_no_write_ask)
 {
 	int fd;
 
-	self->env.srv.st->manner = FAMFS_NOOPEN;
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	self->env.srv.st->open_mode = TFS_NOOPEN;
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	EXPECT_EQ(1, pwrite(fd, "x", 1, 0));
 	ASSERT_EQ(0, killed(&self->env, -1, "f"));
 	EXPECT_QUIET(fd);
-	famfs_fail(&self->env.srv, FUSE_GETXATTR, FAMFS_ANY, -EIO, 1);
+	rule_fail(&self->env.srv, FUSE_GETXATTR, TFS_ANY, -EIO, 1);
 	close(ASSERT_OPEN("f", O_WRONLY));
 	EXPECT_QUIET(fd);
 	close(fd);
 }
 
 /* After what there was has been stripped, there is nothing to ask for. */
-TEST_F(famfs_privs, I1_write_that_strips_is_the_last_to_ask)
+TEST_F(privs, I1_write_that_strips_is_the_last_to_ask)
 {
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	have_caps(&self->env.srv);
 	fd = ASSERT_OPEN("f", O_RDWR);
-	famfs_rules_clear(&self->env.srv);
+	rules_clear(&self->env.srv);
 	EXPECT_EQ(1, pwrite(fd, "x", 1, 0));
 	EXPECT_QUIET(fd);
 	close(fd);
 }
 
-TEST_F(famfs_privs, X6_fallocate_strips_after_an_error)
+TEST_F(privs, X6_fallocate_strips_after_an_error)
 {
-	struct famfs_server *srv = &self->env.srv;
+	struct tfs_server *srv = &self->env.srv;
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	famfs_fail(srv, FUSE_GETXATTR, FAMFS_ANY, -EIO, 1);
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
+	rule_fail(srv, FUSE_GETXATTR, TFS_ANY, -EIO, 1);
 	have_caps(srv);
 	fd = ASSERT_OPEN("g", O_RDWR);
-	famfs_counts_reset(srv);
+	tfs_counts_reset(srv);
 	EXPECT_EQ(0, fallocate(fd, 0, 0, PAGE));
 	EXPECT_COUNT(1, FUSE_REMOVEXATTR);
 	close(fd);
 }
 
 /* The answer that an open waits for may be from before they were set. */
-TEST_F(famfs_privs, I2_capabilities_are_set_while_an_open_asks)
+TEST_F(privs, I2_capabilities_are_set_while_an_open_asks)
 {
-	struct famfs_server *srv = &self->env.srv;
-	struct famfs_job open = { .run = famfs_job_open, .env = &self->env,
-				  .name = "f", .flags = O_WRONLY };
+	struct tfs_server *srv = &self->env.srv;
+	struct tfs_job open = { .run = tfs_job_open, .env = &self->env,
+				.name = "f", .flags = O_WRONLY };
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDONLY);
-	ASSERT_EQ(0, famfs_job_hold(&open, srv, FUSE_GETXATTR));
-	famfs_raw(srv, FUSE_SETXATTR, FAMFS_ANY, NULL, 0, -1);
+	ASSERT_EQ(0, tfs_job_hold(&open, srv, FUSE_GETXATTR));
+	rule_raw(srv, FUSE_SETXATTR, TFS_ANY, NULL, 0, -1);
 	EXPECT_EQ(0, fsetxattr(fd, "security.capability", caps, sizeof(caps),
 			       0));
-	famfs_release(srv);
-	ASSERT_LE(0, famfs_job_result(&open));
-	famfs_rules_clear(srv);
+	rules_release(srv);
+	ASSERT_LE(0, tfs_job_result(&open));
+	rules_clear(srv);
 	have_caps(srv);
 	EXPECT_STRIPS(open.result);
 	close(open.result);
@@ -210,24 +210,24 @@ TEST_F(famfs_privs, I2_capabilities_are_set_while_an_open_asks)
 }
 
 /* Keeps i_rwsem until the server answers. */
-static long do_chmod(struct famfs_job *job)
+static long do_chmod(struct tfs_job *job)
 {
 	return fchmod(job->fd, 0600) ? -errno : 0;
 }
 
-TEST_F(famfs_privs, X5_open_that_waits_for_the_inode_can_be_killed)
+TEST_F(privs, X5_open_that_waits_for_the_inode_can_be_killed)
 {
-	struct famfs_server *srv = &self->env.srv;
-	struct famfs_job chmod = { .run = do_chmod };
+	struct tfs_server *srv = &self->env.srv;
+	struct tfs_job chmod = { .run = do_chmod };
 	int status = 0, i;
 	pid_t pid, got = 0;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	chmod.fd = ASSERT_OPEN("f", O_RDONLY);
-	ASSERT_EQ(0, famfs_job_hold(&chmod, srv, FUSE_SETATTR));
+	ASSERT_EQ(0, tfs_job_hold(&chmod, srv, FUSE_SETATTR));
 	pid = fork();
 	if (!pid)
-		_exit(famfs_open(&self->env, "f", O_WRONLY) < 0);
+		_exit(tfs_open(&self->env, "f", O_WRONLY) < 0);
 	usleep(200000);
 	kill(pid, SIGKILL);
 	for (i = 0; i < 2000 && !got; i++) {
@@ -235,36 +235,73 @@ TEST_F(famfs_privs, X5_open_that_waits_for_the_inode_can_be_killed)
 		usleep(1000);
 	}
 	EXPECT_EQ(pid, got);
-	famfs_release(srv);
-	EXPECT_EQ(0, famfs_job_result(&chmod));
+	rules_release(srv);
+	EXPECT_EQ(0, tfs_job_result(&chmod));
 	if (!got)
 		waitpid(pid, &status, 0);
 	/* Whoever comes later waits for nobody. */
-	famfs_rules_clear(srv);
+	rules_clear(srv);
 	close(ASSERT_OPEN("f", O_WRONLY));
 	close(chmod.fd);
 }
 
 /* Where nothing new is learnt, nothing is locked. */
-TEST_F(famfs_privs, I1_open_does_not_wait_for_who_has_the_inode)
+TEST_F(privs, I1_open_does_not_wait_for_who_has_the_inode)
 {
-	struct famfs_server *srv = &self->env.srv;
-	struct famfs_job chmod = { .run = do_chmod };
-	struct famfs_job open = { .run = famfs_job_open, .env = &self->env,
-				  .name = "f", .flags = O_RDWR };
+	struct tfs_server *srv = &self->env.srv;
+	struct tfs_job chmod = { .run = do_chmod };
+	struct tfs_job open = { .run = tfs_job_open, .env = &self->env,
+				.name = "f", .flags = O_RDWR };
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	chmod.fd = ASSERT_OPEN("f", O_RDWR);
-	ASSERT_EQ(0, famfs_job_hold(&chmod, srv, FUSE_SETATTR));
-	ASSERT_EQ(0, famfs_job_start(&open));
-	EXPECT_TRUE(famfs_job_done(&open, 2000));
-	famfs_release(srv);
-	EXPECT_EQ(0, famfs_job_result(&chmod));
+	ASSERT_EQ(0, tfs_job_hold(&chmod, srv, FUSE_SETATTR));
+	ASSERT_EQ(0, tfs_job_start(&open));
+	EXPECT_TRUE(tfs_job_done(&open, 2000));
+	rules_release(srv);
+	EXPECT_EQ(0, tfs_job_result(&chmod));
 	if (!open.done)
-		famfs_job_done(&open, FAMFS_SOON);
+		tfs_job_done(&open, TFS_SOON);
 	EXPECT_LE(0, open.result);
 	close(open.result);
 	close(chmod.fd);
+}
+
+/* The map has nothing to do with privileges, so nobody waits for both. */
+TEST_F(privs, F2_who_needs_the_map_does_not_wait_for_privileges)
+{
+	struct tfs_server *srv = &self->env.srv;
+	char buf[16];
+	struct iovec iov = { buf, sizeof(buf) };
+	struct tfs_job writer = { .run = tfs_job_open, .env = &self->env,
+				  .name = "f", .flags = O_RDWR };
+	struct tfs_job opener = { .run = tfs_job_open, .env = &self->env,
+				  .name = "f", .flags = O_RDONLY };
+	struct tfs_job reader = { .run = tfs_job_read, .env = &self->env,
+				  .iov = &iov, .iovs = 1 };
+	int dev = dup(srv->fd);
+
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
+	reader.fd = ASSERT_OPEN("f", O_RDONLY);
+	ASSERT_EQ(0, tfs_job_hold(&writer, srv, FUSE_GETXATTR));
+	EXPECT_EQ(0, tfs_revoke(dev, 0));
+	ASSERT_EQ(0, tfs_job_start(&reader));
+	EXPECT_TRUE(tfs_job_done(&reader, 2000));
+	ASSERT_EQ(0, tfs_job_start(&opener));
+	EXPECT_TRUE(tfs_job_done(&opener, 2000));
+	rules_release(srv);
+	EXPECT_LE(0, tfs_job_result(&writer));
+	if (!opener.done)
+		tfs_job_done(&opener, TFS_SOON);
+	if (!reader.done)
+		tfs_job_done(&reader, TFS_SOON);
+	EXPECT_EQ(sizeof(buf), reader.result);
+	EXPECT_LE(0, opener.result);
+	rules_clear(srv);
+	close(writer.result);
+	close(opener.result);
+	close(reader.fd);
+	close(dev);
 }
 
 TEST_HARNESS_MAIN

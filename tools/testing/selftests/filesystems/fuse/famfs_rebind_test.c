@@ -11,63 +11,63 @@
 #include <sched.h>
 #include <time.h>
 
-#include "famfs_task.h"
-#include "famfs_test.h"
+#include "tfs_jobs.h"
+#include "tfs_test.h"
 
 #define SIZE	PMD
 
-FIXTURE(famfs_rebind)
+FIXTURE(rebind)
 {
-	struct famfs_env env;
-	struct famfs_dev *dev;
+	struct tfs_env env;
+	struct tfs_dev *dev;
 	int old, new;
 };
 
-FIXTURE_VARIANT(famfs_rebind)
+FIXTURE_VARIANT(rebind)
 {
 	const char *from, *to;
 };
 
-FIXTURE_VARIANT_ADD(famfs_rebind, device_to_device)
+FIXTURE_VARIANT_ADD(rebind, device_to_device)
 {
 	.from = "device_dax", .to = "device_dax",
 };
 
-FIXTURE_VARIANT_ADD(famfs_rebind, device_to_fsdev)
+FIXTURE_VARIANT_ADD(rebind, device_to_fsdev)
 {
 	.from = "device_dax", .to = "fsdev_dax",
 };
 
-FIXTURE_VARIANT_ADD(famfs_rebind, fsdev_to_device)
+FIXTURE_VARIANT_ADD(rebind, fsdev_to_device)
 {
 	.from = "fsdev_dax", .to = "device_dax",
 };
 
-FIXTURE_VARIANT_ADD(famfs_rebind, fsdev_to_fsdev)
+FIXTURE_VARIANT_ADD(rebind, fsdev_to_fsdev)
 {
 	.from = "fsdev_dax", .to = "fsdev_dax",
 };
 
-FIXTURE_SETUP(famfs_rebind)
+FIXTURE_SETUP(rebind)
 {
-	const char *why = famfs_env_init(&self->env, 1);
+	const char *why = tfs_env_init(&self->env, 1);
 
 	self->old = -1;
 	self->new = -1;
 	self->dev = &self->env.devs[0];
 	if (why)
 		SKIP(return, "%s", why);
-	ASSERT_EQ(0, famfs_bind(self->dev, variant->from));
+	ASSERT_EQ(0, tfs_bind(self->dev, variant->from));
 	self->old = open(self->dev->path, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(self->old, 0);
 }
 
-FIXTURE_TEARDOWN(famfs_rebind)
+FIXTURE_TEARDOWN(rebind)
 {
 	close(self->old);
 	close(self->new);
-	EXPECT_EQ(0, famfs_bind(self->dev, "fsdev_dax"));
-	FAMFS_TEARDOWN();
+	EXPECT_EQ(0, tfs_bind(self->dev, "fsdev_dax"));
+	TFS_TEARDOWN();
 }
 
 static bool maps(const char *driver)
@@ -90,41 +90,41 @@ static int use(int fd, const char *driver)
 	map = map_node(fd);
 	if (map == MAP_FAILED)
 		return errno;
-	famfs_dirty(map);
+	tfs_dirty(map);
 	munmap(map, SIZE);
 	return 0;
 }
 
-TEST_F(famfs_rebind, D6_open_node_outlives_its_bind)
+TEST_F(rebind, D6_open_node_outlives_its_bind)
 {
-	struct famfs_dev *dev = self->dev;
+	struct tfs_dev *dev = self->dev;
 	char *map = NULL;
 
 	EXPECT_EQ(0, use(self->old, variant->from));
 	if (maps(variant->from)) {
 		map = map_node(self->old);
 		ASSERT_NE(MAP_FAILED, map);
-		famfs_dirty(map);
+		tfs_dirty(map);
 	}
-	ASSERT_EQ(0, famfs_unbind(dev));
+	ASSERT_EQ(0, tfs_unbind(dev));
 	EXPECT_EQ(ENXIO, use(self->old, variant->from));
 	EXPECT_ERRNO(ENXIO, open(dev->path, O_RDWR | O_CLOEXEC));
-	ASSERT_EQ(0, famfs_bind(dev, variant->to));
+	ASSERT_EQ(0, tfs_bind(dev, variant->to));
 	EXPECT_EQ(ENXIO, use(self->old, variant->from));
 	self->new = open(dev->path, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(self->new, 0);
 	EXPECT_EQ(0, use(self->new, variant->to));
 	/* Faults come by the driver that was there when it was opened. */
 	if (map) {
-		EXPECT_EQ(SIGBUS, famfs_probe(map));
+		EXPECT_EQ(SIGBUS, load_byte(map));
 		munmap(map, SIZE);
 	}
 	close(self->old);
 	EXPECT_EQ(0, use(self->new, variant->to));
-	ASSERT_EQ(0, famfs_unbind(dev));
+	ASSERT_EQ(0, tfs_unbind(dev));
 	EXPECT_EQ(ENXIO, use(self->new, variant->to));
 	close(self->new);
-	ASSERT_EQ(0, famfs_bind(dev, variant->to));
+	ASSERT_EQ(0, tfs_bind(dev, variant->to));
 	self->new = open(dev->path, O_RDWR | O_CLOEXEC);
 	self->old = dup(self->new);
 	EXPECT_EQ(0, use(self->new, variant->to));
@@ -150,7 +150,7 @@ static void *open_again(void *arg)
 }
 
 /* A large device that is emulated takes seconds for each bind. */
-TEST_F_TIMEOUT(famfs_rebind, D6_opens_while_the_driver_comes_and_goes, 90)
+TEST_F_TIMEOUT(rebind, D6_opens_while_the_driver_comes_and_goes, 90)
 {
 	time_t end = time(NULL) + 15;
 	pthread_t threads[2];
@@ -161,7 +161,7 @@ TEST_F_TIMEOUT(famfs_rebind, D6_opens_while_the_driver_comes_and_goes, 90)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, open_again,
 					    self->dev->path));
 	for (i = 0; i < 2 || (i < 6 && time(NULL) < end); i++) {
-		EXPECT_EQ(0, famfs_bind(self->dev, i % 2 ? variant->from :
+		EXPECT_EQ(0, tfs_bind(self->dev, i % 2 ? variant->from :
 							   variant->to));
 		usleep(5000);
 	}

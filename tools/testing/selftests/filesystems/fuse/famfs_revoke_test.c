@@ -10,8 +10,8 @@
 #include <sys/syscall.h>
 #include <linux/io_uring.h>
 
-#include "famfs_task.h"
-#include "famfs_test.h"
+#include "tfs_jobs.h"
+#include "tfs_test.h"
 
 #define PAGE	4096UL
 #define SIZE	(PMD + 8 * PAGE)
@@ -24,98 +24,98 @@
 #define RWF_NOWAIT 0x00000008
 #endif
 
-FIXTURE(famfs_revoke)
+FIXTURE(revoke)
 {
-	struct famfs_env env;
-	struct famfs_msg a, b;		/* two good maps of "f" */
+	struct tfs_env env;
+	struct tfs_msg a, b;		/* two good maps of "f" */
 	int dev;			/* for notifications past the server */
 	int fd;				/* of "f" */
 	char *map;			/* of it, with pages of both sizes */
 };
 
-FIXTURE_SETUP(famfs_revoke)
+FIXTURE_SETUP(revoke)
 {
-	const char *why = famfs_env_init(&self->env, 1);
+	const char *why = tfs_env_init(&self->env, 1);
 
 	if (why)
 		SKIP(return, "%s", why);
-	ASSERT_EQ(0, famfs_fill(&self->env, FILLED));
-	famfs_msg_simple(&self->a, SIZE, 0, 0, SIZE);
-	famfs_msg_simple(&self->b, SIZE, 0, AWAY, SIZE);
-	famfs_add_mapped(&self->env, "f", &self->a);
-	famfs_add_data(&self->env.srv, "plain", NULL, 0);
-	self->env.srv.st->files[1].size = FAMFS_DATA_SIZE;
+	ASSERT_EQ(0, tfs_fill(&self->env, FILLED));
+	tfs_msg_simple(&self->a, SIZE, 0, 0, SIZE);
+	tfs_msg_simple(&self->b, SIZE, 0, AWAY, SIZE);
+	tfs_add_mapped(&self->env, "f", &self->a);
+	tfs_add_data(&self->env.srv, "plain", NULL, 0);
+	self->env.srv.st->files[1].size = TFS_DATA_SIZE;
 	self->dev = dup(self->env.srv.fd);
 	ASSERT_LE(0, self->dev);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	self->fd = famfs_open(&self->env, "f", O_RDWR);
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
+	self->fd = tfs_open(&self->env, "f", O_RDWR);
 	ASSERT_LE(0, self->fd);
 	self->map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
 			 self->fd, 0);
 	ASSERT_NE(MAP_FAILED, self->map);
-	famfs_dirty(self->map);
-	famfs_dirty(self->map + PMD + PAGE);
-	famfs_counts_reset(&self->env.srv);
+	tfs_dirty(self->map);
+	tfs_dirty(self->map + PMD + PAGE);
+	tfs_counts_reset(&self->env.srv);
 }
 
-FIXTURE_TEARDOWN(famfs_revoke)
+FIXTURE_TEARDOWN(revoke)
 {
 	munmap(self->map, SIZE);
 	close(self->fd);
-	famfs_msg_exit(&self->a);
-	famfs_msg_exit(&self->b);
-	EXPECT_EQ(0, famfs_umount(&self->env));
+	tfs_msg_exit(&self->a);
+	tfs_msg_exit(&self->b);
+	EXPECT_EQ(0, tfs_umount(&self->env));
 	close(self->dev);
-	FAMFS_TEARDOWN();
+	TFS_TEARDOWN();
 }
 
-#define REVOKE() EXPECT_EQ(0, famfs_revoke(self->dev, 0))
+#define REVOKE() EXPECT_EQ(0, tfs_revoke(self->dev, 0))
 
-TEST_F(famfs_revoke, M6_faults_after_it_bring_sigbus)
+TEST_F(revoke, M6_faults_after_it_bring_sigbus)
 {
 	struct stat st;
 
 	REVOKE();
-	EXPECT_EQ(SIGBUS, famfs_probe(self->map));
-	EXPECT_EQ(SIGBUS, famfs_poke(self->map + PMD + PAGE, 'x'));
-	EXPECT_EQ(SIGBUS, famfs_probe(self->map + 5 * PAGE));
+	EXPECT_EQ(SIGBUS, load_byte(self->map));
+	EXPECT_EQ(SIGBUS, store_byte(self->map + PMD + PAGE, 'x'));
+	EXPECT_EQ(SIGBUS, load_byte(self->map + 5 * PAGE));
 	/* A fault never asks for anything. */
 	EXPECT_FETCHES(0);
 	EXPECT_EQ(0, fstat(self->fd, &st));
 	EXPECT_EQ(SIZE, st.st_size);
-	EXPECT_EQ(0, famfs_maps(&self->env));
+	EXPECT_EQ(0, tfs_maps(&self->env));
 	/* As soon as there is a map again, memory is there again. */
-	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &self->b));
-	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->b));
+	EXPECT_EQ(0, tfs_push_map(self->dev, 0, &self->b));
+	EXPECT_EQ(0, tfs_check_all(self->fd, self->map, &self->b));
 	EXPECT_FETCHES(0);
 }
 
 /* Each of them asks once, and once only, and works. */
-TEST_F(famfs_revoke, M6_open_read_write_and_mmap_ask_again)
+TEST_F(revoke, M6_open_read_write_and_mmap_ask_again)
 {
 	char c = 0, *map;
 	int i;
 
 	for (i = 0; i < 4; i++) {
-		struct famfs_msg *m = i % 2 ? &self->a : &self->b;
+		struct tfs_msg *m = i % 2 ? &self->a : &self->b;
 
-		famfs_set_map(&self->env.srv, 0, m->buf, m->len);
+		tfs_set_map(&self->env.srv, 0, m->buf, m->len);
 		REVOKE();
-		famfs_counts_reset(&self->env.srv);
+		tfs_counts_reset(&self->env.srv);
 		switch (i) {
 		case 0:
 			close(ASSERT_OPEN("f", O_RDWR));
 			break;
 		case 1:
 			EXPECT_EQ(1, pread(self->fd, &c, 1, PAGE));
-			EXPECT_EQ(1, famfs_mismatch(m, PAGE, &c, 1));
+			EXPECT_EQ(1, tfs_mismatch(m, PAGE, &c, 1));
 			break;
 		case 2:
 			EXPECT_EQ(1, pread(self->fd, &c, 1, PAGE));
 			REVOKE();
 			EXPECT_EQ(1, pwrite(self->fd, &c, 1, PAGE));
 			EXPECT_FETCHES(2);
-			famfs_counts_reset(&self->env.srv);
+			tfs_counts_reset(&self->env.srv);
 			REVOKE();
 			EXPECT_EQ(1, pwrite(self->fd, &c, 1, PAGE));
 			break;
@@ -123,12 +123,12 @@ TEST_F(famfs_revoke, M6_open_read_write_and_mmap_ask_again)
 			map = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, self->fd,
 				   0);
 			ASSERT_NE(MAP_FAILED, map);
-			EXPECT_EQ(16, famfs_mismatch(m, PMD, map + PMD, 16));
+			EXPECT_EQ(16, tfs_mismatch(m, PMD, map + PMD, 16));
 			munmap(map, SIZE);
 			break;
 		}
 		EXPECT_FETCHES(1);
-		EXPECT_EQ(0, famfs_check_all(self->fd, self->map, m)) {
+		EXPECT_EQ(0, tfs_check_all(self->fd, self->map, m)) {
 			TH_LOG("after access %d", i);
 		}
 		EXPECT_FETCHES(1);
@@ -138,37 +138,37 @@ TEST_F(famfs_revoke, M6_open_read_write_and_mmap_ask_again)
 }
 
 /* What is not there when it is asked for is an error of whoever needs it. */
-TEST_F(famfs_revoke, M6_errors_of_asking_again_reach_who_needs_the_map)
+TEST_F(revoke, M6_errors_of_asking_again_reach_who_needs_the_map)
 {
 	char c;
 
 	REVOKE();
-	famfs_fail(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, -ENXIO, 4);
+	rule_fail(&self->env.srv, FUSE_GET_FMAP, TFS_ANY, -ENXIO, 4);
 	EXPECT_ERRNO(ENXIO, pread(self->fd, &c, 1, 0));
 	EXPECT_ERRNO(ENXIO, pwrite(self->fd, "x", 1, 0));
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, SIZE, PROT_READ, MAP_SHARED, self->fd,
 				   0));
 	EXPECT_EQ(ENXIO, errno);
 	EXPECT_OPEN_FAILS(ENXIO, "f", O_RDWR);
-	EXPECT_EQ(SIGBUS, famfs_probe(self->map));
+	EXPECT_EQ(SIGBUS, load_byte(self->map));
 	/* None of it was kept. */
 	EXPECT_EQ(1, pread(self->fd, &c, 1, 0));
-	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->a));
+	EXPECT_EQ(0, tfs_check_all(self->fd, self->map, &self->a));
 }
 
-TEST_F(famfs_revoke, M6_server_that_knows_no_maps_any_more)
+TEST_F(revoke, M6_server_that_knows_no_maps_any_more)
 {
 	char c;
 
 	REVOKE();
-	famfs_fail(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY, -ENOSYS, -1);
+	rule_fail(&self->env.srv, FUSE_GET_FMAP, TFS_ANY, -ENOSYS, -1);
 	EXPECT_ERRNO(EIO, pread(self->fd, &c, 1, 0));
 	EXPECT_ERRNO(EIO, pread(self->fd, &c, 1, 0));
 	EXPECT_ERRNO(EIO, pwrite(self->fd, "x", 1, 0));
 	EXPECT_FETCHES(1);
 }
 
-TEST_F(famfs_revoke, I2_nowait_does_not_ask_for_the_map)
+TEST_F(revoke, I2_nowait_does_not_ask_for_the_map)
 {
 	struct iovec iov = { malloc(PAGE), PAGE };
 	int fd = ASSERT_OPEN("f", O_RDWR);
@@ -184,7 +184,7 @@ TEST_F(famfs_revoke, I2_nowait_does_not_ask_for_the_map)
 }
 
 /* Writes what the file itself shows, in a mapping whose pages are gone. */
-static long copy_within(struct famfs_job *job)
+static long copy_within(struct tfs_job *job)
 {
 	char *map = job->iov->iov_base;
 	long i;
@@ -198,16 +198,16 @@ static long copy_within(struct famfs_job *job)
 }
 
 /* A fault that a change of the map waits for must not wait for the change. */
-TEST_F(famfs_revoke, M6_map_changes_under_copies_of_the_file_to_itself)
+TEST_F(revoke, M6_map_changes_under_copies_of_the_file_to_itself)
 {
 	struct iovec iov = { self->map, SIZE };
-	struct famfs_job copy = { .run = copy_within, .fd = self->fd,
-				  .iov = &iov };
+	struct tfs_job copy = { .run = copy_within, .fd = self->fd,
+				.iov = &iov };
 	int i = 0, err;
 
-	ASSERT_EQ(0, famfs_job_start(&copy));
-	while (!famfs_job_done(&copy, 0)) {
-		err = famfs_push_map(self->dev, 0, i % 2 ? &self->a : &self->b);
+	ASSERT_EQ(0, tfs_job_start(&copy));
+	while (!tfs_job_done(&copy, 0)) {
+		err = tfs_push_map(self->dev, 0, i % 2 ? &self->a : &self->b);
 		/* madvise() has pages a little longer than their mapping. */
 		ASSERT_TRUE(!err || err == -EBUSY);
 		i += !err;
@@ -216,40 +216,40 @@ TEST_F(famfs_revoke, M6_map_changes_under_copies_of_the_file_to_itself)
 	EXPECT_LT(1, i);
 }
 
-TEST_F(famfs_revoke, M6_mapped_file_never_becomes_ordinary)
+TEST_F(revoke, M6_mapped_file_never_becomes_ordinary)
 {
 	char c;
 
-	famfs_set_map(&self->env.srv, 0, NULL, 0);
+	tfs_set_map(&self->env.srv, 0, NULL, 0);
 	REVOKE();
 	EXPECT_ERRNO(EIO, pread(self->fd, &c, 1, 0));
 	EXPECT_OPEN_FAILS(EIO, "f", O_RDWR);
-	EXPECT_EQ(SIGBUS, famfs_probe(self->map));
+	EXPECT_EQ(SIGBUS, load_byte(self->map));
 	EXPECT_COUNT(0, FUSE_READ);
-	famfs_set_map(&self->env.srv, 0, self->b.buf, self->b.len);
+	tfs_set_map(&self->env.srv, 0, self->b.buf, self->b.len);
 	EXPECT_EQ(1, pread(self->fd, &c, 1, 0));
-	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->b));
+	EXPECT_EQ(0, tfs_check_all(self->fd, self->map, &self->b));
 }
 
-TEST_F(famfs_revoke, M6_pages_are_free_for_another_file)
+TEST_F(revoke, M6_pages_are_free_for_another_file)
 {
 	int fd;
 
 	REVOKE();
-	famfs_add_simple(&self->env, "heir", SIZE, 0, 0);
+	tfs_add_simple(&self->env, "heir", SIZE, 0, 0);
 	fd = ASSERT_OPEN("heir", O_RDWR);
-	EXPECT_EQ(0, famfs_check_all(fd, NULL, &self->a));
+	EXPECT_EQ(0, tfs_check_all(fd, NULL, &self->a));
 	/* And not any more for who had them. */
 	EXPECT_ERRNO(EEXIST, pwrite(self->fd, "x", 1, 0));
-	EXPECT_EQ(SIGBUS, famfs_poke(self->map, 'x'));
-	EXPECT_EQ(0, famfs_check_all(fd, NULL, &self->a));
+	EXPECT_EQ(SIGBUS, store_byte(self->map, 'x'));
+	EXPECT_EQ(0, tfs_check_all(fd, NULL, &self->a));
 	close(fd);
-	ASSERT_EQ(0, famfs_evict(&self->env, 0));
-	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->a));
+	ASSERT_EQ(0, tfs_evict(&self->env, 0));
+	EXPECT_EQ(0, tfs_check_all(self->fd, self->map, &self->a));
 }
 
 /* Also of a file whose map it has already, or that has none. */
-TEST_F(famfs_revoke, M6_twice_is_as_once)
+TEST_F(revoke, M6_twice_is_as_once)
 {
 	__u64 size;
 	char c;
@@ -258,169 +258,169 @@ TEST_F(famfs_revoke, M6_twice_is_as_once)
 	REVOKE();
 	EXPECT_EQ(1, pread(self->fd, &c, 1, 0));
 	EXPECT_FETCHES(1);
-	EXPECT_EQ(-ENOENT, famfs_revoke(self->dev, 1));
-	ASSERT_EQ(0, famfs_stat_size(&self->env, "plain", &size));
-	EXPECT_EQ(0, famfs_revoke(self->dev, 1));
+	EXPECT_EQ(-ENOENT, tfs_revoke(self->dev, 1));
+	ASSERT_EQ(0, tfs_stat_size(&self->env, "plain", &size));
+	EXPECT_EQ(0, tfs_revoke(self->dev, 1));
 }
 
 /* That a file has no map is known until the server says otherwise. */
-TEST_F(famfs_revoke, M6_ordinary_file_is_asked_about_again)
+TEST_F(revoke, M6_ordinary_file_is_asked_about_again)
 {
 	int fd;
 
 	close(ASSERT_OPEN("plain", O_RDONLY));
 	close(ASSERT_OPEN("plain", O_RDONLY));
 	EXPECT_FETCHES(1);
-	EXPECT_EQ(0, famfs_wait_handles(&self->env.srv, 1));
-	famfs_set_map(&self->env.srv, 1, self->b.buf, self->b.len);
-	EXPECT_EQ(0, famfs_revoke(self->dev, 1));
+	EXPECT_EQ(0, tfs_wait_handles(&self->env.srv, 1));
+	tfs_set_map(&self->env.srv, 1, self->b.buf, self->b.len);
+	EXPECT_EQ(0, tfs_revoke(self->dev, 1));
 	fd = ASSERT_OPEN("plain", O_RDONLY);
 	EXPECT_FETCHES(2);
-	EXPECT_EQ(0, famfs_check_all(fd, NULL, &self->b));
+	EXPECT_EQ(0, tfs_check_all(fd, NULL, &self->b));
 	close(fd);
 }
 
-TEST_F(famfs_revoke, M6_many_who_need_the_map_ask_once)
+TEST_F(revoke, M6_many_who_need_the_map_ask_once)
 {
-	struct famfs_job read[READERS];
+	struct tfs_job read[READERS];
 	struct iovec iov[READERS];
 	char buf[READERS][16];
 	int i;
 
 	REVOKE();
-	famfs_hold(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY);
+	rule_hold(&self->env.srv, FUSE_GET_FMAP, TFS_ANY);
 	for (i = 0; i < READERS; i++) {
 		iov[i] = (struct iovec){ buf[i], 16 };
-		read[i] = (struct famfs_job){
-			.run = famfs_job_read, .fd = self->fd, .iov = &iov[i],
+		read[i] = (struct tfs_job){
+			.run = tfs_job_read, .fd = self->fd, .iov = &iov[i],
 			.iovs = 1, .pos = i * PAGE,
 		};
-		ASSERT_EQ(0, famfs_job_start(&read[i]));
+		ASSERT_EQ(0, tfs_job_start(&read[i]));
 	}
-	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
+	ASSERT_EQ(0, tfs_wait_held(&self->env.srv, 1));
 	/* Time for a request too many to show. */
 	usleep(100000);
 	EXPECT_FETCHES(1);
-	famfs_release(&self->env.srv);
+	rules_release(&self->env.srv);
 	for (i = 0; i < READERS; i++) {
-		ASSERT_TRUE(famfs_job_done(&read[i], FAMFS_SOON));
+		ASSERT_TRUE(tfs_job_done(&read[i], TFS_SOON));
 		EXPECT_EQ(16, read[i].result);
-		EXPECT_EQ(16, famfs_mismatch(&self->a, i * PAGE, buf[i], 16));
+		EXPECT_EQ(16, tfs_mismatch(&self->a, i * PAGE, buf[i], 16));
 	}
 	EXPECT_FETCHES(1);
 }
 
 /* While somebody reads what the server will never send again. */
-TEST_F(famfs_revoke, X3_server_is_killed_while_a_reader_waits_for_the_map)
+TEST_F(revoke, X3_server_is_killed_while_a_reader_waits_for_the_map)
 {
 	struct iovec iov = { malloc(16), 16 };
-	struct famfs_job read = { .run = famfs_job_read, .fd = self->fd,
-				  .iov = &iov, .iovs = 1 };
+	struct tfs_job read = { .run = tfs_job_read, .fd = self->fd,
+				.iov = &iov, .iovs = 1 };
 
 	REVOKE();
 	/* Else this descriptor would keep the connection alive. */
 	close(self->dev);
 	self->dev = -1;
-	famfs_hold(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY);
-	ASSERT_EQ(0, famfs_job_start(&read));
-	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
-	EXPECT_EQ(0, famfs_server_signal(&self->env.srv, SIGKILL));
-	ASSERT_TRUE(famfs_job_done(&read, FAMFS_SOON));
+	rule_hold(&self->env.srv, FUSE_GET_FMAP, TFS_ANY);
+	ASSERT_EQ(0, tfs_job_start(&read));
+	ASSERT_EQ(0, tfs_wait_held(&self->env.srv, 1));
+	EXPECT_EQ(0, tfs_server_signal(&self->env.srv, SIGKILL));
+	ASSERT_TRUE(tfs_job_done(&read, TFS_SOON));
 	EXPECT_EQ(-ECONNABORTED, read.result);
 	EXPECT_ERRNO(ENOTCONN, pread(self->fd, iov.iov_base, 1, 0));
-	EXPECT_EQ(SIGBUS, famfs_probe(self->map));
+	EXPECT_EQ(SIGBUS, load_byte(self->map));
 	free(iov.iov_base);
 }
 
 /* Everything that would take the page away is refused, and changes nothing. */
-TEST_F(famfs_revoke, M6_page_in_a_pipe_is_not_taken_away)
+TEST_F(revoke, M6_page_in_a_pipe_is_not_taken_away)
 {
 	char buf[PAGE], want[PAGE];
-	struct famfs_msg few;
+	struct tfs_msg few;
 	int pipes[2];
 
-	famfs_msg_simple(&few, PAGE, 0, 0, PAGE);
-	ASSERT_EQ(0, famfs_pin(pipes, self->map + PMD + PAGE));
-	EXPECT_EQ(-EBUSY, famfs_push_map(self->dev, 0, &self->b));
-	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->a));
-	EXPECT_EQ(-EBUSY, famfs_revoke(self->dev, 0));
-	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->a));
-	EXPECT_EQ(-EBUSY, famfs_push_map(self->dev, 0, &few));
-	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->a));
-	EXPECT_EQ(1, famfs_maps(&self->env));
+	tfs_msg_simple(&few, PAGE, 0, 0, PAGE);
+	ASSERT_EQ(0, tfs_pin(pipes, self->map + PMD + PAGE));
+	EXPECT_EQ(-EBUSY, tfs_push_map(self->dev, 0, &self->b));
+	EXPECT_EQ(0, tfs_check_all(self->fd, self->map, &self->a));
+	EXPECT_EQ(-EBUSY, tfs_revoke(self->dev, 0));
+	EXPECT_EQ(0, tfs_check_all(self->fd, self->map, &self->a));
+	EXPECT_EQ(-EBUSY, tfs_push_map(self->dev, 0, &few));
+	EXPECT_EQ(0, tfs_check_all(self->fd, self->map, &self->a));
+	EXPECT_EQ(1, tfs_maps(&self->env));
 	EXPECT_FETCHES(0);
 	/* What it has is its own, and what it was to get is not. */
-	famfs_add_simple(&self->env, "heir", PAGE, 0, 0);
+	tfs_add_simple(&self->env, "heir", PAGE, 0, 0);
 	EXPECT_OPEN_FAILS(EEXIST, "heir", O_RDWR);
-	famfs_add_simple(&self->env, "free", PAGE, 0, AWAY + SIZE - PAGE);
+	tfs_add_simple(&self->env, "free", PAGE, 0, AWAY + SIZE - PAGE);
 	close(ASSERT_OPEN("free", O_RDWR));
-	ASSERT_EQ(0, famfs_evict(&self->env, 1));
+	ASSERT_EQ(0, tfs_evict(&self->env, 1));
 	/* It is the page that it was. */
 	ASSERT_EQ(PAGE, read(pipes[0], buf, PAGE));
-	famfs_pattern(0, PMD + PAGE, want, PAGE);
+	pattern_fill(0, PMD + PAGE, want, PAGE);
 	EXPECT_EQ(0, memcmp(want, buf, PAGE));
-	famfs_unpin(pipes);
-	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &self->b));
-	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->b));
-	famfs_msg_exit(&few);
+	tfs_unpin(pipes);
+	EXPECT_EQ(0, tfs_push_map(self->dev, 0, &self->b));
+	EXPECT_EQ(0, tfs_check_all(self->fd, self->map, &self->b));
+	tfs_msg_exit(&few);
 }
 
-TEST_F(famfs_revoke, M6_huge_page_in_a_pipe_is_not_taken_away)
+TEST_F(revoke, M6_huge_page_in_a_pipe_is_not_taken_away)
 {
 	int pipes[2];
 
-	ASSERT_EQ(0, famfs_pin(pipes, self->map + 7 * PAGE));
-	EXPECT_EQ(-EBUSY, famfs_push_map(self->dev, 0, &self->b));
-	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->a));
-	famfs_unpin(pipes);
-	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &self->b));
-	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->b));
+	ASSERT_EQ(0, tfs_pin(pipes, self->map + 7 * PAGE));
+	EXPECT_EQ(-EBUSY, tfs_push_map(self->dev, 0, &self->b));
+	EXPECT_EQ(0, tfs_check_all(self->fd, self->map, &self->a));
+	tfs_unpin(pipes);
+	EXPECT_EQ(0, tfs_push_map(self->dev, 0, &self->b));
+	EXPECT_EQ(0, tfs_check_all(self->fd, self->map, &self->b));
 }
 
 /* A request of another file carries pages of this one to the server. */
-TEST_F(famfs_revoke, M6_page_in_direct_io_is_not_taken_away)
+TEST_F(revoke, M6_page_in_direct_io_is_not_taken_away)
 {
 	int plain = ASSERT_OPEN("plain", O_RDWR | O_DIRECT);
 	struct iovec iov = { self->map + PMD, 2 * PAGE };
-	struct famfs_job write = { .run = famfs_job_write, .fd = plain,
-				   .iov = &iov, .iovs = 1 };
-	struct famfs_state *st = self->env.srv.st;
+	struct tfs_job write = { .run = tfs_job_write, .fd = plain,
+				 .iov = &iov, .iovs = 1 };
+	struct tfs_state *st = self->env.srv.st;
 
-	famfs_hold(&self->env.srv, FUSE_WRITE, FAMFS_ANY);
-	ASSERT_EQ(0, famfs_job_start(&write));
-	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
-	EXPECT_EQ(-EBUSY, famfs_push_map(self->dev, 0, &self->b));
-	EXPECT_EQ(-EBUSY, famfs_revoke(self->dev, 0));
-	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->a));
-	famfs_release(&self->env.srv);
-	ASSERT_TRUE(famfs_job_done(&write, FAMFS_SOON));
+	rule_hold(&self->env.srv, FUSE_WRITE, TFS_ANY);
+	ASSERT_EQ(0, tfs_job_start(&write));
+	ASSERT_EQ(0, tfs_wait_held(&self->env.srv, 1));
+	EXPECT_EQ(-EBUSY, tfs_push_map(self->dev, 0, &self->b));
+	EXPECT_EQ(-EBUSY, tfs_revoke(self->dev, 0));
+	EXPECT_EQ(0, tfs_check_all(self->fd, self->map, &self->a));
+	rules_release(&self->env.srv);
+	ASSERT_TRUE(tfs_job_done(&write, TFS_SOON));
 	EXPECT_EQ(2 * PAGE, write.result);
-	EXPECT_EQ(2 * PAGE, famfs_mismatch(&self->a, PMD, st->arena +
-					   st->files[1].data, 2 * PAGE));
-	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &self->b));
-	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->b));
+	EXPECT_EQ(2 * PAGE, tfs_mismatch(&self->a, PMD, st->arena +
+					 st->files[1].data, 2 * PAGE));
+	EXPECT_EQ(0, tfs_push_map(self->dev, 0, &self->b));
+	EXPECT_EQ(0, tfs_check_all(self->fd, self->map, &self->b));
 	close(plain);
 }
 
 /* It is kept for who has pinned the page, and so it is still known. */
-TEST_F(famfs_revoke, G4_file_that_cannot_be_evicted)
+TEST_F(revoke, G4_file_that_cannot_be_evicted)
 {
 	int pipes[2];
 
-	ASSERT_EQ(0, famfs_pin(pipes, self->map));
+	ASSERT_EQ(0, tfs_pin(pipes, self->map));
 	munmap(self->map, SIZE);
 	close(self->fd);
-	ASSERT_EQ(0, famfs_wait_handles(&self->env.srv, 0));
-	EXPECT_EQ(0, famfs_drop_caches());
-	EXPECT_EQ(-EBUSY, famfs_push_map(self->dev, 0, &self->b));
-	EXPECT_EQ(-EBUSY, famfs_revoke(self->dev, 0));
-	famfs_unpin(pipes);
+	ASSERT_EQ(0, tfs_wait_handles(&self->env.srv, 0));
+	EXPECT_EQ(0, tfs_drop_caches());
+	EXPECT_EQ(-EBUSY, tfs_push_map(self->dev, 0, &self->b));
+	EXPECT_EQ(-EBUSY, tfs_revoke(self->dev, 0));
+	tfs_unpin(pipes);
 	self->fd = ASSERT_OPEN("f", O_RDWR);
 	self->map = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, self->fd, 0);
 }
 
 /* What would pin pages for as long as it likes is refused from the start. */
-TEST_F(famfs_revoke, M6_buffers_of_io_uring_do_not_keep_pages)
+TEST_F(revoke, M6_buffers_of_io_uring_do_not_keep_pages)
 {
 	struct iovec iov = { self->map + PMD, PAGE };
 	struct io_uring_params p = {};
@@ -430,8 +430,8 @@ TEST_F(famfs_revoke, M6_buffers_of_io_uring_do_not_keep_pages)
 		SKIP(return, "need io_uring");
 	EXPECT_NE(0, syscall(SYS_io_uring_register, ring,
 			     IORING_REGISTER_BUFFERS, &iov, 1));
-	EXPECT_EQ(0, famfs_push_map(self->dev, 0, &self->b));
-	EXPECT_EQ(0, famfs_check_all(self->fd, self->map, &self->b));
+	EXPECT_EQ(0, tfs_push_map(self->dev, 0, &self->b));
+	EXPECT_EQ(0, tfs_check_all(self->fd, self->map, &self->b));
 	close(ring);
 }
 

@@ -7,52 +7,52 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "famfs_test.h"
+#include "tfs_test.h"
 
 #define PAGE	4096UL
 #define SIZE	(PMD + 4 * PAGE)
 
-FIXTURE(famfs_teardown)
+FIXTURE(teardown)
 {
-	struct famfs_env env;
+	struct tfs_env env;
 };
 
-FIXTURE_SETUP(famfs_teardown)
+FIXTURE_SETUP(teardown)
 {
-	const char *why = famfs_env_init(&self->env, 1);
+	const char *why = tfs_env_init(&self->env, 1);
 
 	if (why)
 		SKIP(return, "%s", why);
-	famfs_add_simple(&self->env, "f", SIZE, 0, 0);
-	famfs_add_simple(&self->env, "new", SIZE, 0, 2 * PMD);
+	tfs_add_simple(&self->env, "f", SIZE, 0, 0);
+	tfs_add_simple(&self->env, "new", SIZE, 0, 2 * PMD);
 	self->env.srv.st->files[1].exists = false;
 }
 
-FIXTURE_TEARDOWN(famfs_teardown)
+FIXTURE_TEARDOWN(teardown)
 {
-	FAMFS_TEARDOWN();
+	TFS_TEARDOWN();
 }
 
 /* The device can be mounted and used by a new server. */
-static int device_is_free(struct famfs_env *env)
+static int device_is_free(struct tfs_env *env)
 {
-	int err = famfs_remount(env);
+	int err = tfs_remount(env);
 	char c = 'f';
 	int fd;
 
 	if (err)
 		return err;
-	famfs_add_simple(env, "g", SIZE, 0, PMD);
-	fd = famfs_open(env, "g", O_RDWR);
+	tfs_add_simple(env, "g", SIZE, 0, PMD);
+	fd = tfs_open(env, "g", O_RDWR);
 	if (fd < 0)
 		return fd;
 	err = pwrite(fd, &c, 1, SIZE - 1) == 1 ? 0 : -errno;
 	close(fd);
-	return err ? err : famfs_umount(env);
+	return err ? err : tfs_umount(env);
 }
 
 struct opener {
-	struct famfs_env *env;
+	struct tfs_env *env;
 	const char *name;
 	int flags;
 	int fd;
@@ -62,101 +62,101 @@ static void *open_it(void *arg)
 {
 	struct opener *o = arg;
 
-	o->fd = famfs_open(o->env, o->name, o->flags);
+	o->fd = tfs_open(o->env, o->name, o->flags);
 	return NULL;
 }
 
 /* Has the server die while it keeps a request that an open needs. */
 static void die_at(struct __test_metadata *const _metadata,
-		   struct famfs_env *env, int opcode, const char *name,
+		   struct tfs_env *env, int opcode, const char *name,
 		   int flags, int want_fd)
 {
 	struct opener o = { .env = env, .name = name, .flags = flags };
 	pthread_t thread;
 
-	famfs_hold(&env->srv, opcode, FAMFS_ANY);
-	ASSERT_EQ(0, famfs_mount_fork(env));
+	rule_hold(&env->srv, opcode, TFS_ANY);
+	ASSERT_EQ(0, tfs_mount_fork(env));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, open_it, &o));
-	ASSERT_EQ(0, famfs_wait_held(&env->srv, 1));
-	ASSERT_EQ(0, famfs_server_signal(&env->srv, SIGKILL));
+	ASSERT_EQ(0, tfs_wait_held(&env->srv, 1));
+	ASSERT_EQ(0, tfs_server_signal(&env->srv, SIGKILL));
 	pthread_join(thread, NULL);
 	EXPECT_EQ(want_fd, o.fd);
-	EXPECT_EQ(0, famfs_umount(env));
+	EXPECT_EQ(0, tfs_umount(env));
 	EXPECT_EQ(0, device_is_free(env));
 }
 
-TEST_F(famfs_teardown, X3_server_dies_at_lookup)
+TEST_F(teardown, X3_server_dies_at_lookup)
 {
 	die_at(_metadata, &self->env, FUSE_LOOKUP, "f", O_RDWR, -ECONNABORTED);
 }
 
-TEST_F(famfs_teardown, X3_server_dies_at_get_fmap)
+TEST_F(teardown, X3_server_dies_at_get_fmap)
 {
 	die_at(_metadata, &self->env, FUSE_GET_FMAP, "f", O_RDWR,
 	       -ECONNABORTED);
 }
 
-TEST_F(famfs_teardown, X3_server_dies_at_get_daxdev)
+TEST_F(teardown, X3_server_dies_at_get_daxdev)
 {
 	die_at(_metadata, &self->env, FUSE_GET_DAXDEV, "f", O_RDWR,
 	       -ECONNABORTED);
 }
 
-TEST_F(famfs_teardown, X3_server_dies_at_open)
+TEST_F(teardown, X3_server_dies_at_open)
 {
 	die_at(_metadata, &self->env, FUSE_OPEN, "f", O_RDWR, -ECONNABORTED);
 }
 
-TEST_F(famfs_teardown, X3_server_dies_at_create)
+TEST_F(teardown, X3_server_dies_at_create)
 {
 	die_at(_metadata, &self->env, FUSE_CREATE, "new", O_CREAT | O_RDWR,
 	       -ECONNABORTED);
 }
 
-TEST_F(famfs_teardown, X3_server_dies_at_get_fmap_of_create)
+TEST_F(teardown, X3_server_dies_at_get_fmap_of_create)
 {
 	die_at(_metadata, &self->env, FUSE_GET_FMAP, "new", O_CREAT | O_RDWR,
 	       -ECONNABORTED);
 }
 
 /* The reply comes when who asked is gone, and perhaps the mount. */
-TEST_F(famfs_teardown, X3_opener_is_killed_at_get_daxdev)
+TEST_F(teardown, X3_opener_is_killed_at_get_daxdev)
 {
 	int status;
 	pid_t pid;
 
-	famfs_hold(&self->env.srv, FUSE_GET_DAXDEV, FAMFS_ANY);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	rule_hold(&self->env.srv, FUSE_GET_DAXDEV, TFS_ANY);
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	pid = fork();
 	ASSERT_GE(pid, 0);
 	if (!pid)
-		_exit(famfs_open(&self->env, "f", O_RDWR) < 0);
-	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
+		_exit(tfs_open(&self->env, "f", O_RDWR) < 0);
+	ASSERT_EQ(0, tfs_wait_held(&self->env.srv, 1));
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	EXPECT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
-	famfs_release(&self->env.srv);
+	rules_release(&self->env.srv);
 	close(ASSERT_OPEN("f", O_RDWR));
-	EXPECT_EQ(0, famfs_umount(&self->env));
+	EXPECT_EQ(0, tfs_umount(&self->env));
 	EXPECT_EQ(0, device_is_free(&self->env));
 }
 
-TEST_F(famfs_teardown, X3_forced_umount_ends_a_waiting_open)
+TEST_F(teardown, X3_forced_umount_ends_a_waiting_open)
 {
 	struct opener o = { .env = &self->env, .name = "f" };
 	pthread_t thread;
 
-	famfs_hold(&self->env.srv, FUSE_GET_FMAP, FAMFS_ANY);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	rule_hold(&self->env.srv, FUSE_GET_FMAP, TFS_ANY);
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, open_it, &o));
-	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
+	ASSERT_EQ(0, tfs_wait_held(&self->env.srv, 1));
 	/* The open may be in the way of umount, but not of the abort. */
 	self->env.mounted = umount2(self->env.dir, MNT_FORCE);
 	pthread_join(thread, NULL);
 	EXPECT_EQ(-ECONNABORTED, o.fd);
-	famfs_rules_clear(&self->env.srv);
+	rules_clear(&self->env.srv);
 	if (self->env.mounted)
-		EXPECT_EQ(0, famfs_umount(&self->env));
+		EXPECT_EQ(0, tfs_umount(&self->env));
 	EXPECT_EQ(0, device_is_free(&self->env));
 }
 
@@ -189,14 +189,14 @@ static void *load(void *arg)
 
 /* Unmounts while threads use a file that is open. */
 static void umount_under_load(struct __test_metadata *const _metadata,
-			      struct famfs_env *env, int flags)
+			      struct tfs_env *env, int flags)
 {
 	pthread_t threads[3];
 	void *wrong;
 	int fd, i;
 
-	ASSERT_EQ(0, famfs_mount_fork(env));
-	fd = famfs_open(env, "f", O_RDWR);
+	ASSERT_EQ(0, tfs_mount_fork(env));
+	fd = tfs_open(env, "f", O_RDWR);
 	ASSERT_GE(fd, 0);
 	for (i = 0; i < 3; i++)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, load, &fd));
@@ -215,17 +215,17 @@ static void umount_under_load(struct __test_metadata *const _metadata,
 	EXPECT_EQ(0, device_is_free(env));
 }
 
-TEST_F(famfs_teardown, X3_lazy_umount_under_load)
+TEST_F(teardown, X3_lazy_umount_under_load)
 {
 	umount_under_load(_metadata, &self->env, MNT_DETACH);
 }
 
-TEST_F(famfs_teardown, X3_forced_umount_under_load)
+TEST_F(teardown, X3_forced_umount_under_load)
 {
 	umount_under_load(_metadata, &self->env, MNT_FORCE);
 }
 
-TEST_F(famfs_teardown, X3_forced_lazy_umount_under_load)
+TEST_F(teardown, X3_forced_lazy_umount_under_load)
 {
 	umount_under_load(_metadata, &self->env, MNT_FORCE | MNT_DETACH);
 }
@@ -233,12 +233,12 @@ TEST_F(famfs_teardown, X3_forced_lazy_umount_under_load)
 /* Opens, uses and closes the file until told to stop. */
 static void *reopen(void *arg)
 {
-	struct famfs_env *env = arg;
+	struct tfs_env *env = arg;
 	unsigned int i = 0;
 	char c;
 
 	while (!__atomic_load_n(&stop_load, __ATOMIC_SEQ_CST)) {
-		int fd = famfs_open(env, "f", O_RDWR);
+		int fd = tfs_open(env, "f", O_RDWR);
 
 		if (fd < 0)
 			return "open";
@@ -251,22 +251,22 @@ static void *reopen(void *arg)
 	return NULL;
 }
 
-TEST_F(famfs_teardown, X3_eviction_against_opens)
+TEST_F(teardown, X3_eviction_against_opens)
 {
 	pthread_t threads[3];
 	time_t end;
 	void *wrong;
 	int i;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	for (i = 0; i < 3; i++)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, reopen,
 					    &self->env));
 	/* Dropping caches may take long, and is a matter of luck. */
 	end = time(NULL) + 10;
 	while (time(NULL) < end &&
-	       famfs_fetches(&self->env.srv) < 10) {
-		famfs_drop_caches();
+	       tfs_fetches(&self->env.srv) < 10) {
+		tfs_drop_caches();
 		usleep(5000);
 	}
 	__atomic_store_n(&stop_load, true, __ATOMIC_SEQ_CST);
@@ -274,24 +274,24 @@ TEST_F(famfs_teardown, X3_eviction_against_opens)
 		pthread_join(threads[i], &wrong);
 		EXPECT_EQ(NULL, wrong);
 	}
-	EXPECT_LT(1, famfs_fetches(&self->env.srv));
-	EXPECT_EQ(0, famfs_umount(&self->env));
+	EXPECT_LT(1, tfs_fetches(&self->env.srv));
+	EXPECT_EQ(0, tfs_umount(&self->env));
 	EXPECT_EQ(0, device_is_free(&self->env));
 }
 
 /* A mapping alone keeps the file, the mount and the device. */
-TEST_F(famfs_teardown, X3_mapping_outlives_descriptor_server_and_mount)
+TEST_F(teardown, X3_mapping_outlives_descriptor_server_and_mount)
 {
 	char *map;
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, map);
 	map[PAGE] = 'm';
 	close(fd);
-	ASSERT_EQ(0, famfs_server_signal(&self->env.srv, SIGKILL));
+	ASSERT_EQ(0, tfs_server_signal(&self->env.srv, SIGKILL));
 	ASSERT_EQ(0, umount2(self->env.dir, MNT_DETACH));
 	self->env.mounted = false;
 	EXPECT_EQ('m', map[PAGE]);

@@ -7,28 +7,28 @@
  * it has not been told of yet; times of a fault after the last close are lost;
  * privileges stay, because the server has offered to take them away.
  */
-#include "famfs_test.h"
+#include "tfs_test.h"
 
 #define PAGE	4096UL
 #define SIZE	(64 * 1024UL)
 
-FIXTURE(famfs_times)
+FIXTURE(times)
 {
-	struct famfs_env env;
+	struct tfs_env env;
 };
 
-FIXTURE_SETUP(famfs_times)
+FIXTURE_SETUP(times)
 {
-	const char *why = famfs_env_init(&self->env, 1);
+	const char *why = tfs_env_init(&self->env, 1);
 
 	if (why)
 		SKIP(return, "%s", why);
-	famfs_add_simple(&self->env, "f", SIZE, 0, 0);
+	tfs_add_simple(&self->env, "f", SIZE, 0, 0);
 }
 
-FIXTURE_TEARDOWN(famfs_times)
+FIXTURE_TEARDOWN(times)
 {
-	FAMFS_TEARDOWN();
+	TFS_TEARDOWN();
 }
 
 static bool later(const struct timespec *a, const struct timespec *b)
@@ -38,17 +38,17 @@ static bool later(const struct timespec *a, const struct timespec *b)
 }
 
 /* The server is asked for attributes before it has been told of the write. */
-TEST_F(famfs_times, I2_unsent_times_are_not_overwritten)
+TEST_F(times, I2_unsent_times_are_not_overwritten)
 {
 	struct stat before, after;
 	int fd;
 
 	self->env.srv.st->valid = 0;
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	ASSERT_EQ(0, fstat(fd, &before));
 	EXPECT_EQ(4, pwrite(fd, "time", 4, 0));
-	famfs_counts_reset(&self->env.srv);
+	tfs_counts_reset(&self->env.srv);
 	ASSERT_EQ(0, fstat(fd, &after));
 	EXPECT_COUNT(1, FUSE_GETATTR);
 	EXPECT_TRUE(later(&after.st_mtim, &before.st_mtim));
@@ -57,12 +57,12 @@ TEST_F(famfs_times, I2_unsent_times_are_not_overwritten)
 }
 
 /* The fault comes when the descriptor has long been flushed. */
-TEST_F(famfs_times, I5_times_of_a_mapping_that_outlives_its_descriptor)
+TEST_F(times, I5_times_of_a_mapping_that_outlives_its_descriptor)
 {
 	char *map;
 	int fd;
 
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, map);
@@ -71,20 +71,20 @@ TEST_F(famfs_times, I5_times_of_a_mapping_that_outlives_its_descriptor)
 	map[0] = 1;
 	munmap(map, PAGE);
 	/* The inode is kept until the server has answered. */
-	EXPECT_EQ(0, famfs_evict(&self->env, 0));
+	EXPECT_EQ(0, tfs_evict(&self->env, 0));
 	EXPECT_EQ(FATTR_MTIME, self->env.srv.st->setattr_valid & FATTR_MTIME);
 }
 
 /* The server offers to do it, but sees no write. */
-TEST_F(famfs_times, I2_write_strips_privileges_with_killpriv_v2)
+TEST_F(times, I2_write_strips_privileges_with_killpriv_v2)
 {
-	struct famfs_file *f = &self->env.srv.st->files[0];
+	struct tfs_file *f = &self->env.srv.st->files[0];
 	struct stat st;
 	int fd;
 
 	self->env.srv.st->want |= FUSE_HANDLE_KILLPRIV_V2;
 	f->mode = S_IFREG | 06777;
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	EXPECT_CHILD(setgid(65534) || setuid(65534) ||
 		     pwrite(fd, "x", 1, 0) != 1);
@@ -95,7 +95,7 @@ TEST_F(famfs_times, I2_write_strips_privileges_with_killpriv_v2)
 }
 
 /* New attributes might mean new privileges, of which writes do not ask. */
-TEST_F(famfs_times, I1_no_request_after_new_attributes)
+TEST_F(times, I1_no_request_after_new_attributes)
 {
 	struct stat st;
 	char *map;
@@ -103,17 +103,17 @@ TEST_F(famfs_times, I1_no_request_after_new_attributes)
 
 	self->env.srv.st->valid = 0;
 	self->env.srv.st->xattrs = true;
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	fd = ASSERT_OPEN("f", O_RDWR);
 	map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, map);
 	ASSERT_EQ(0, fstat(fd, &st));
-	EXPECT_LT(0, famfs_count(&self->env.srv, FUSE_GETATTR));
-	famfs_counts_reset(&self->env.srv);
+	EXPECT_LT(0, tfs_count(&self->env.srv, FUSE_GETATTR));
+	tfs_counts_reset(&self->env.srv);
 	EXPECT_EQ(4, pwrite(fd, "attr", 4, 0));
 	EXPECT_EQ('a', map[0]);
 	map[0] = 'A';
-	EXPECT_EQ(0, famfs_total(&self->env.srv));
+	EXPECT_EQ(0, tfs_total(&self->env.srv));
 	munmap(map, PAGE);
 	close(fd);
 }

@@ -12,59 +12,59 @@
 #include <time.h>
 #include <sys/uio.h>
 
-#include "famfs_task.h"
-#include "famfs_test.h"
+#include "tfs_jobs.h"
+#include "tfs_test.h"
 
 #define PAGE	4096UL
 #define SIZE	(2 * PMD)
 
-FIXTURE(famfs_unbind)
+FIXTURE(unbind)
 {
-	struct famfs_env env;
+	struct tfs_env env;
 	int dev;			/* for notifications past the server */
 	int fd, other;
 };
 
-FIXTURE_VARIANT(famfs_unbind)
+FIXTURE_VARIANT(unbind)
 {
 	bool huge;
 };
 
-FIXTURE_VARIANT_ADD(famfs_unbind, small_pages) {};
-FIXTURE_VARIANT_ADD(famfs_unbind, huge_pages) { .huge = true };
+FIXTURE_VARIANT_ADD(unbind, small_pages) {};
+FIXTURE_VARIANT_ADD(unbind, huge_pages) { .huge = true };
 
-FIXTURE_SETUP(famfs_unbind)
+FIXTURE_SETUP(unbind)
 {
-	const char *why = famfs_env_init(&self->env, 1);
-	struct famfs_msg m;
+	const char *why = tfs_env_init(&self->env, 1);
+	struct tfs_msg m;
 
 	if (why)
 		SKIP(return, "%s", why);
 	/* Two extents, in another order than the file's. */
-	famfs_msg_init(&m, SIZE, FUSE_FMAP_EXT_SIMPLE);
-	famfs_msg_extent(&m, 0, 2 * PMD, PMD);
-	famfs_msg_extent(&m, 0, 0, PMD);
-	famfs_add_mapped(&self->env, "f", &m);
-	famfs_msg_exit(&m);
-	famfs_add_simple(&self->env, "other", SIZE, 0, 4 * PMD);
-	famfs_add_data(&self->env.srv, "plain", NULL, 0);
+	tfs_msg_init(&m, SIZE, FUSE_FMAP_EXT_SIMPLE);
+	tfs_msg_extent(&m, 0, 2 * PMD, PMD);
+	tfs_msg_extent(&m, 0, 0, PMD);
+	tfs_add_mapped(&self->env, "f", &m);
+	tfs_msg_exit(&m);
+	tfs_add_simple(&self->env, "other", SIZE, 0, 4 * PMD);
+	tfs_add_data(&self->env.srv, "plain", NULL, 0);
 	self->dev = dup(self->env.srv.fd);
 	ASSERT_LE(0, self->dev);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
-	self->fd = famfs_open(&self->env, "f", O_RDWR);
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
+	self->fd = tfs_open(&self->env, "f", O_RDWR);
 	ASSERT_GE(self->fd, 0);
-	self->other = famfs_open(&self->env, "other", O_RDWR);
+	self->other = tfs_open(&self->env, "other", O_RDWR);
 	ASSERT_GE(self->other, 0);
 }
 
-FIXTURE_TEARDOWN(famfs_unbind)
+FIXTURE_TEARDOWN(unbind)
 {
 	close(self->fd);
 	close(self->other);
 	close(self->dev);
-	EXPECT_EQ(0, famfs_umount(&self->env));
-	EXPECT_EQ(0, famfs_bind(&self->env.devs[0], "fsdev_dax"));
-	FAMFS_TEARDOWN();
+	EXPECT_EQ(0, tfs_umount(&self->env));
+	EXPECT_EQ(0, tfs_bind(&self->env.devs[0], "fsdev_dax"));
+	TFS_TEARDOWN();
 }
 
 static char *map_file(int fd, int flags, bool huge)
@@ -76,7 +76,7 @@ static char *map_file(int fd, int flags, bool huge)
 	return map;
 }
 
-TEST_F(famfs_unbind, X2_unbinding_unmaps_and_ends_all_access)
+TEST_F(unbind, X2_unbinding_unmaps_and_ends_all_access)
 {
 	char *map = map_file(self->fd, MAP_SHARED, variant->huge);
 	char *priv = map_file(self->fd, MAP_PRIVATE, variant->huge);
@@ -89,13 +89,13 @@ TEST_F(famfs_unbind, X2_unbinding_unmaps_and_ends_all_access)
 	memset(map, 'u', SIZE);
 	EXPECT_EQ('u', priv[PMD]);
 	priv[5] = 'p';
-	ASSERT_EQ(0, famfs_unbind(&self->env.devs[0]));
-	EXPECT_EQ(SIGBUS, famfs_probe(map));
-	EXPECT_EQ(SIGBUS, famfs_probe(map + SIZE - 1));
-	EXPECT_EQ(SIGBUS, famfs_probe(priv + PMD));
-	EXPECT_EQ(SIGBUS, famfs_probe(cold));
+	ASSERT_EQ(0, tfs_unbind(&self->env.devs[0]));
+	EXPECT_EQ(SIGBUS, load_byte(map));
+	EXPECT_EQ(SIGBUS, load_byte(map + SIZE - 1));
+	EXPECT_EQ(SIGBUS, load_byte(priv + PMD));
+	EXPECT_EQ(SIGBUS, load_byte(cold));
 	/* A page that was copied is the process' own. */
-	EXPECT_EQ(0, famfs_probe(priv));
+	EXPECT_EQ(0, load_byte(priv));
 	EXPECT_EQ('p', priv[5]);
 	EXPECT_ERRNO(EIO, pread(self->fd, buf, PAGE, 0));
 	EXPECT_ERRNO(EIO, pwrite(self->fd, buf, PAGE, 0));
@@ -105,21 +105,21 @@ TEST_F(famfs_unbind, X2_unbinding_unmaps_and_ends_all_access)
 	munmap(cold, SIZE);
 }
 
-TEST_F(famfs_unbind, X2_data_is_there_after_binding_again)
+TEST_F(unbind, X2_data_is_there_after_binding_again)
 {
 	char buf[PAGE];
 
 	memset(buf, 'r', PAGE);
 	ASSERT_EQ(PAGE, pwrite(self->fd, buf, PAGE, PMD));
-	ASSERT_EQ(0, famfs_unbind(&self->env.devs[0]));
-	ASSERT_EQ(0, famfs_bind(&self->env.devs[0], "fsdev_dax"));
+	ASSERT_EQ(0, tfs_unbind(&self->env.devs[0]));
+	ASSERT_EQ(0, tfs_bind(&self->env.devs[0], "fsdev_dax"));
 	/* The old mount has lost the device for good ... */
 	EXPECT_ERRNO(EIO, pread(self->fd, buf, PAGE, PMD));
 	close(self->fd);
 	close(self->other);
 	/* ... and a new one gets it, whether or not the old one is gone. */
-	ASSERT_EQ(0, famfs_remount(&self->env));
-	famfs_add_simple(&self->env, "g", PMD, 0, 0);
+	ASSERT_EQ(0, tfs_remount(&self->env));
+	tfs_add_simple(&self->env, "g", PMD, 0, 0);
 	self->fd = ASSERT_OPEN("g", O_RDWR);
 	self->other = dup(self->fd);
 	memset(buf, 0, PAGE);
@@ -129,61 +129,61 @@ TEST_F(famfs_unbind, X2_data_is_there_after_binding_again)
 }
 
 /* What could not be used is refused when it is asked for. */
-TEST_F(famfs_unbind, X2_no_map_on_a_gone_device)
+TEST_F(unbind, X2_no_map_on_a_gone_device)
 {
-	struct famfs_msg m;
+	struct tfs_msg m;
 
-	famfs_add_simple(&self->env, "late", PMD, 0, 8 * PMD);
-	famfs_msg_simple(&m, SIZE, 0, 10 * PMD, SIZE);
-	ASSERT_EQ(0, famfs_unbind(&self->env.devs[0]));
+	tfs_add_simple(&self->env, "late", PMD, 0, 8 * PMD);
+	tfs_msg_simple(&m, SIZE, 0, 10 * PMD, SIZE);
+	ASSERT_EQ(0, tfs_unbind(&self->env.devs[0]));
 	EXPECT_OPEN_FAILS(EIO, "late", O_RDWR);
-	EXPECT_EQ(-EIO, famfs_push_map(self->dev, 1, &m));
-	ASSERT_EQ(0, famfs_bind(&self->env.devs[0], "fsdev_dax"));
+	EXPECT_EQ(-EIO, tfs_push_map(self->dev, 1, &m));
+	ASSERT_EQ(0, tfs_bind(&self->env.devs[0], "fsdev_dax"));
 	EXPECT_OPEN_FAILS(EIO, "late", O_RDWR);
-	EXPECT_EQ(2, famfs_maps(&self->env));
-	famfs_msg_exit(&m);
+	EXPECT_EQ(2, tfs_maps(&self->env));
+	tfs_msg_exit(&m);
 }
 
 /* It is the map that a file has now by which it is found. */
-TEST_F(famfs_unbind, X2_file_whose_map_was_replaced)
+TEST_F(unbind, X2_file_whose_map_was_replaced)
 {
 	char *map = map_file(self->fd, MAP_SHARED, variant->huge);
-	struct famfs_msg m;
+	struct tfs_msg m;
 	char buf[8];
 
 	ASSERT_NE(MAP_FAILED, map);
 	memset(map, 'u', SIZE);
-	famfs_msg_simple(&m, SIZE, 0, 10 * PMD, SIZE);
-	ASSERT_EQ(0, famfs_push_map(self->dev, 0, &m));
+	tfs_msg_simple(&m, SIZE, 0, 10 * PMD, SIZE);
+	ASSERT_EQ(0, tfs_push_map(self->dev, 0, &m));
 	memset(map, 'v', SIZE);
-	ASSERT_EQ(0, famfs_unbind(&self->env.devs[0]));
-	EXPECT_EQ(SIGBUS, famfs_probe(map));
-	EXPECT_EQ(SIGBUS, famfs_poke(map + SIZE - 1, 'w'));
+	ASSERT_EQ(0, tfs_unbind(&self->env.devs[0]));
+	EXPECT_EQ(SIGBUS, load_byte(map));
+	EXPECT_EQ(SIGBUS, store_byte(map + SIZE - 1, 'w'));
 	EXPECT_ERRNO(EIO, pread(self->fd, buf, 1, 0));
 	/* Nor does the server bring it back to the device. */
-	EXPECT_EQ(-EIO, famfs_push_map(self->dev, 0, &m));
-	EXPECT_EQ(SIGBUS, famfs_probe(map));
+	EXPECT_EQ(-EIO, tfs_push_map(self->dev, 0, &m));
+	EXPECT_EQ(SIGBUS, load_byte(map));
 	munmap(map, SIZE);
-	famfs_msg_exit(&m);
+	tfs_msg_exit(&m);
 }
 
 /* The dead one, which files still name, must not be taken for the new one. */
-TEST_F(famfs_unbind, X2_device_that_came_back_goes_again)
+TEST_F(unbind, X2_device_that_came_back_goes_again)
 {
-	struct famfs_state *st = self->env.srv.st;
+	struct tfs_state *st = self->env.srv.st;
 	char *map;
 	int fd;
 
 	memcpy(st->devs[1], st->devs[0], sizeof(st->devs[1]));
-	famfs_add_simple(&self->env, "again", SIZE, 1, 0);
-	ASSERT_EQ(0, famfs_unbind(&self->env.devs[0]));
-	ASSERT_EQ(0, famfs_bind(&self->env.devs[0], "fsdev_dax"));
+	tfs_add_simple(&self->env, "again", SIZE, 1, 0);
+	ASSERT_EQ(0, tfs_unbind(&self->env.devs[0]));
+	ASSERT_EQ(0, tfs_bind(&self->env.devs[0], "fsdev_dax"));
 	fd = ASSERT_OPEN("again", O_RDWR);
 	map = map_file(fd, MAP_SHARED, variant->huge);
 	ASSERT_NE(MAP_FAILED, map);
 	memset(map, 'a', SIZE);
-	ASSERT_EQ(0, famfs_unbind(&self->env.devs[0]));
-	EXPECT_EQ(SIGBUS, famfs_probe(map));
+	ASSERT_EQ(0, tfs_unbind(&self->env.devs[0]));
+	EXPECT_EQ(SIGBUS, load_byte(map));
 	EXPECT_ERRNO(EIO, pwrite(fd, "x", 1, 0));
 	munmap(map, SIZE);
 	close(fd);
@@ -204,7 +204,7 @@ static void *direct_write(void *arg)
 }
 
 struct unbinder {
-	struct famfs_env *env;
+	struct tfs_env *env;
 	int err;
 	bool done;
 };
@@ -213,13 +213,13 @@ static void *unbind_thread(void *arg)
 {
 	struct unbinder *u = arg;
 
-	u->err = famfs_unbind(&u->env->devs[0]);
+	u->err = tfs_unbind(&u->env->devs[0]);
 	__atomic_store_n(&u->done, true, __ATOMIC_SEQ_CST);
 	return NULL;
 }
 
 /* Pages that a request in flight has pinned are not taken away from it. */
-TEST_F(famfs_unbind, X2_unbinding_waits_for_pinned_pages)
+TEST_F(unbind, X2_unbinding_waits_for_pinned_pages)
 {
 	char *map = map_file(self->fd, MAP_SHARED, variant->huge);
 	struct unbinder u = { .env = &self->env };
@@ -229,18 +229,18 @@ TEST_F(famfs_unbind, X2_unbinding_waits_for_pinned_pages)
 
 	ASSERT_NE(MAP_FAILED, map);
 	memset(map, 'd', SIZE);
-	famfs_hold(&self->env.srv, FUSE_WRITE, FAMFS_ANY);
+	rule_hold(&self->env.srv, FUSE_WRITE, TFS_ANY);
 	ASSERT_EQ(0, pthread_create(&pin, NULL, direct_write, &p));
-	ASSERT_EQ(0, famfs_wait_held(&self->env.srv, 1));
+	ASSERT_EQ(0, tfs_wait_held(&self->env.srv, 1));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, unbind_thread, &u));
 	usleep(200000);
 	EXPECT_FALSE(__atomic_load_n(&u.done, __ATOMIC_SEQ_CST));
-	famfs_release(&self->env.srv);
+	rules_release(&self->env.srv);
 	pthread_join(pin, NULL);
 	pthread_join(thread, NULL);
 	EXPECT_EQ(4 * PAGE, p.written);
 	EXPECT_EQ(0, u.err);
-	EXPECT_EQ(SIGBUS, famfs_probe(map + PMD));
+	EXPECT_EQ(SIGBUS, load_byte(map + PMD));
 	munmap(map, SIZE);
 	close(plain);
 }
@@ -249,7 +249,7 @@ TEST_F(famfs_unbind, X2_unbinding_waits_for_pinned_pages)
  * A page lies in a pipe for as long as its owner pleases.  Unbinding has to
  * wait for that, but nobody else has.
  */
-TEST_F(famfs_unbind, X2_io_does_not_wait_for_unbinding)
+TEST_F(unbind, X2_io_does_not_wait_for_unbinding)
 {
 	char *map = map_file(self->fd, MAP_SHARED, variant->huge);
 	struct unbinder u = { .env = &self->env };
@@ -267,8 +267,8 @@ TEST_F(famfs_unbind, X2_io_does_not_wait_for_unbinding)
 	EXPECT_FALSE(__atomic_load_n(&u.done, __ATOMIC_SEQ_CST));
 	EXPECT_ERRNO(EIO, pread(self->fd, buf, PAGE, 0));
 	EXPECT_ERRNO(EIO, pwrite(self->fd, buf, PAGE, PMD));
-	EXPECT_EQ(SIGBUS, famfs_probe(map));
-	EXPECT_EQ(SIGBUS, famfs_probe(map + PMD));
+	EXPECT_EQ(SIGBUS, load_byte(map));
+	EXPECT_EQ(SIGBUS, load_byte(map + PMD));
 	/* The page itself is still good. */
 	EXPECT_EQ(PAGE, read(pipes[0], buf, PAGE));
 	EXPECT_EQ('v', buf[PAGE - 1]);
@@ -291,7 +291,7 @@ static void *direct_load(void *arg)
 	return NULL;
 }
 
-TEST_F(famfs_unbind, X2_unbinding_against_direct_io)
+TEST_F(unbind, X2_unbinding_against_direct_io)
 {
 	char *map = map_file(self->fd, MAP_SHARED, variant->huge);
 	int plain = ASSERT_OPEN("plain", O_RDWR | O_DIRECT);
@@ -306,7 +306,7 @@ TEST_F(famfs_unbind, X2_unbinding_against_direct_io)
 					    &p[i]));
 	}
 	usleep(100000);
-	EXPECT_EQ(0, famfs_unbind(&self->env.devs[0]));
+	EXPECT_EQ(0, tfs_unbind(&self->env.devs[0]));
 	__atomic_store_n(&stop_load, true, __ATOMIC_SEQ_CST);
 	for (i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
@@ -339,7 +339,7 @@ static void *load(void *arg)
 	return NULL;
 }
 
-TEST_F(famfs_unbind, X2_unbinding_under_load)
+TEST_F(unbind, X2_unbinding_under_load)
 {
 	pthread_t threads[3];
 	void *wrong;
@@ -349,7 +349,7 @@ TEST_F(famfs_unbind, X2_unbinding_under_load)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, load,
 					    i ? &self->fd : &self->other));
 	usleep(100000);
-	EXPECT_EQ(0, famfs_unbind(&self->env.devs[0]));
+	EXPECT_EQ(0, tfs_unbind(&self->env.devs[0]));
 	usleep(50000);
 	__atomic_store_n(&stop_load, true, __ATOMIC_SEQ_CST);
 	for (i = 0; i < 3; i++) {
@@ -384,7 +384,7 @@ static time_t seconds(void)
  * A read that has found the device alive must find what it needs, too.  Where
  * struct pages lie in slow memory, a device takes seconds to come.
  */
-TEST_F_TIMEOUT(famfs_unbind, X2_reads_while_the_device_comes_and_goes, 120)
+TEST_F_TIMEOUT(unbind, X2_reads_while_the_device_comes_and_goes, 120)
 {
 	time_t start = seconds();
 	pthread_t threads[2];
@@ -396,11 +396,11 @@ TEST_F_TIMEOUT(famfs_unbind, X2_reads_while_the_device_comes_and_goes, 120)
 					    &self->fd));
 	for (i = 0; i < 15 && seconds() < start + 10; i++) {
 		usleep(10000);
-		EXPECT_EQ(0, famfs_unbind(&self->env.devs[0]));
-		EXPECT_EQ(0, famfs_revoke(self->dev, 0));
-		EXPECT_EQ(0, famfs_revoke(self->dev, 1));
+		EXPECT_EQ(0, tfs_unbind(&self->env.devs[0]));
+		EXPECT_EQ(0, tfs_revoke(self->dev, 0));
+		EXPECT_EQ(0, tfs_revoke(self->dev, 1));
 		/* Whoever reads has the server asked for the device again. */
-		EXPECT_EQ(0, famfs_bind(&self->env.devs[0], "fsdev_dax"));
+		EXPECT_EQ(0, tfs_bind(&self->env.devs[0], "fsdev_dax"));
 	}
 	__atomic_store_n(&stop_load, true, __ATOMIC_SEQ_CST);
 	for (i = 0; i < 2; i++)

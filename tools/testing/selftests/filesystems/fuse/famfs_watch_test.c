@@ -11,8 +11,8 @@
 #include <sys/fanotify.h>
 #include <sys/inotify.h>
 
-#include "famfs_task.h"
-#include "famfs_test.h"
+#include "tfs_jobs.h"
+#include "tfs_test.h"
 
 #define PAGE	4096UL
 #define SIZE	(64 * 1024UL)
@@ -21,27 +21,27 @@
 #define FAN_PRE_ACCESS	0x00100000
 #endif
 
-FIXTURE(famfs_watch)
+FIXTURE(watch)
 {
-	struct famfs_env env;
+	struct tfs_env env;
 	char path[128];
 	char page[PAGE];
 };
 
-FIXTURE_SETUP(famfs_watch)
+FIXTURE_SETUP(watch)
 {
-	const char *why = famfs_env_init(&self->env, 1);
+	const char *why = tfs_env_init(&self->env, 1);
 
 	if (why)
 		SKIP(return, "%s", why);
-	famfs_add_simple(&self->env, "f", SIZE, 0, 0);
-	ASSERT_EQ(0, famfs_mount_fork(&self->env));
+	tfs_add_simple(&self->env, "f", SIZE, 0, 0);
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	snprintf(self->path, sizeof(self->path), "%s/f", self->env.dir);
 }
 
-FIXTURE_TEARDOWN(famfs_watch)
+FIXTURE_TEARDOWN(watch)
 {
-	FAMFS_TEARDOWN();
+	TFS_TEARDOWN();
 }
 
 /* What an inotify descriptor has to tell, as one mask. */
@@ -58,7 +58,7 @@ static __u32 told(int fd)
 	return mask;
 }
 
-TEST_F(famfs_watch, I4_inotify_tells_of_each_access)
+TEST_F(watch, I4_inotify_tells_of_each_access)
 {
 	int in = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	int fd;
@@ -76,7 +76,7 @@ TEST_F(famfs_watch, I4_inotify_tells_of_each_access)
 	close(in);
 }
 
-TEST_F(famfs_watch, X3_umount_of_a_watched_file)
+TEST_F(watch, X3_umount_of_a_watched_file)
 {
 	int in = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	int fd = ASSERT_OPEN("f", O_RDWR);
@@ -86,14 +86,14 @@ TEST_F(famfs_watch, X3_umount_of_a_watched_file)
 	close(fd);
 	told(in);
 	/* The watch keeps the inode, so dropping caches does not take it. */
-	EXPECT_EQ(0, famfs_drop_caches());
-	EXPECT_EQ(1, famfs_maps(&self->env));
-	EXPECT_EQ(0, famfs_umount(&self->env));
+	EXPECT_EQ(0, tfs_drop_caches());
+	EXPECT_EQ(1, tfs_maps(&self->env));
+	EXPECT_EQ(0, tfs_umount(&self->env));
 	EXPECT_EQ(IN_UNMOUNT | IN_IGNORED, told(in));
 	/* The device is free for the next mount. */
-	ASSERT_EQ(0, famfs_remount(&self->env));
-	famfs_add_simple(&self->env, "f", SIZE, 0, 0);
-	EXPECT_EQ(0, famfs_try_open(&self->env, "f", O_RDWR));
+	ASSERT_EQ(0, tfs_remount(&self->env));
+	tfs_add_simple(&self->env, "f", SIZE, 0, 0);
+	EXPECT_EQ(0, tfs_try_open(&self->env, "f", O_RDWR));
 	close(in);
 }
 
@@ -153,7 +153,7 @@ static void listener_stop(struct listener *l)
 	close(l->fd);
 }
 
-TEST_F(famfs_watch, I4_fanotify_refuses_opens)
+TEST_F(watch, I4_fanotify_refuses_opens)
 {
 	struct listener l;
 	int err;
@@ -163,10 +163,10 @@ TEST_F(famfs_watch, I4_fanotify_refuses_opens)
 		SKIP(return, "need CONFIG_FANOTIFY_ACCESS_PERMISSIONS");
 	ASSERT_EQ(0, err);
 	listener_answer(&l, FAN_DENY);
-	famfs_counts_reset(&self->env.srv);
+	tfs_counts_reset(&self->env.srv);
 	EXPECT_OPEN_FAILS(EPERM, "f", O_RDWR);
 	listener_answer(&l, FAN_ALLOW);
-	EXPECT_EQ(0, famfs_try_open(&self->env, "f", O_RDWR));
+	EXPECT_EQ(0, tfs_try_open(&self->env, "f", O_RDWR));
 	listener_stop(&l);
 	EXPECT_EQ(FAN_OPEN_PERM, l.asked);
 	/* Events bring descriptors of the file, so there was a map before. */
@@ -174,7 +174,7 @@ TEST_F(famfs_watch, I4_fanotify_refuses_opens)
 	EXPECT_NO_HANDLES();
 }
 
-TEST_F(famfs_watch, I4_fanotify_refuses_reads)
+TEST_F(watch, I4_fanotify_refuses_reads)
 {
 	struct listener l;
 	char c = 'x';
@@ -201,7 +201,7 @@ TEST_F(famfs_watch, I4_fanotify_refuses_reads)
 }
 
 /* Content that is fetched at the first access is not what memory has. */
-TEST_F(famfs_watch, I4_fanotify_does_not_fill_files)
+TEST_F(watch, I4_fanotify_does_not_fill_files)
 {
 	int fan = fanotify_init(FAN_CLASS_PRE_CONTENT | FAN_CLOEXEC, O_RDONLY);
 
