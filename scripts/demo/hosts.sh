@@ -6,21 +6,19 @@
 #
 # Usage: scripts/demo/hosts.sh
 #
-# MEMBERS= says how many members there are (2), FAMFS_PATIENCE= how many seconds
-# one waits for another (900).
+# Kconfig says what MEMBERS and FAMFS_PATIENCE are.
 
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-members=${MEMBERS:-2}
-out=$BUILD/demo-hosts
-export FAMFS_PATIENCE=${FAMFS_PATIENCE:-900}
+switches MEMBERS FAMFS_PATIENCE
 
-if [ -z "${FAMFS_READY:-}" ]; then
-	"$TOP/scripts/env/prepare.sh" default
-	"$TOP/scripts/test/selftests.sh"
-	"$TOP/scripts/demo/programs.sh"
-fi
+members=$MEMBERS
+out=$BUILD/demo-hosts
+
+"$TOP/scripts/env/prepare.sh" default
+"$TOP/scripts/test/selftests.sh"
+"$TOP/scripts/demo/programs.sh"
 rm -rf "$out"
 mkdir -p "$out/meet"
 truncate -s 1G "$out/memory"

@@ -60,6 +60,7 @@ int holds_add(struct holds *holds, uint64_t ino, uint64_t first,
 	      uint64_t last);
 /* All that @ino has released up to @seq is let go of here. */
 void holds_let_go(struct holds *holds, uint64_t ino, uint64_t seq);
+struct hold *holds_find(struct holds *holds, uint64_t ino);
 struct hold *holds_first(struct holds *holds);
 struct hold *holds_next(struct hold *hold);
 

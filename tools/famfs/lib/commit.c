@@ -196,7 +196,7 @@ int volume_leave(struct volume *volume)
 	struct root root;
 	int err;
 
-	if (volume->member)
+	if (volume->member || volume->joining.entered)
 		return member_leave(volume);
 	err = volume_beat(volume, volume_seq(volume));
 	if (err)

@@ -81,6 +81,9 @@ static int follow_compare(struct poll *poll, struct model *now, uint64_t seq)
 	size_t first = poll->changes.count;
 	int err;
 
+	/* Records that were lost behind damage: their numbers come again. */
+	if (from > seq)
+		from = seq;
 	err = changes_of_models(&poll->changes, &volume->model, now, seq);
 	for (size_t i = first; !err && i < poll->changes.count; i++) {
 		const struct volume_change *change = &poll->changes.list[i];

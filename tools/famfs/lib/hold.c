@@ -22,6 +22,13 @@ void holds_init(struct holds *holds)
 	holds->count = 0;
 }
 
+struct hold *holds_find(struct holds *holds, uint64_t ino)
+{
+	struct hold key = { .ino = ino };
+
+	return RB_FIND(hold_tree, &holds->tree, &key);
+}
+
 static void holds_remove(struct holds *holds, struct hold *hold)
 {
 	RB_REMOVE(hold_tree, &holds->tree, hold);
@@ -39,8 +46,7 @@ void holds_free(struct holds *holds)
 
 int holds_add(struct holds *holds, uint64_t ino, uint64_t first, uint64_t last)
 {
-	struct hold key = { .ino = ino };
-	struct hold *hold = RB_FIND(hold_tree, &holds->tree, &key);
+	struct hold *hold = holds_find(holds, ino);
 
 	if (hold) {
 		hold->last = last;
@@ -59,8 +65,7 @@ int holds_add(struct holds *holds, uint64_t ino, uint64_t first, uint64_t last)
 
 void holds_let_go(struct holds *holds, uint64_t ino, uint64_t seq)
 {
-	struct hold key = { .ino = ino };
-	struct hold *hold = RB_FIND(hold_tree, &holds->tree, &key);
+	struct hold *hold = holds_find(holds, ino);
 
 	/* Of what was released later nothing has been said. */
 	if (hold && !WRONG(HOLD_IS_OLDER, hold->last > seq))

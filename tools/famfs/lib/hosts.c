@@ -86,8 +86,10 @@ static int hosts_read(struct volume *volume, struct hosts *hosts)
 int volume_look(struct volume *volume)
 {
 	struct hosts *hosts = volume->spare;
-	int err;
+	int err = volume->owner ? slot_check_own(volume) : 0;
 
+	if (err)
+		return err == -ESTALE ? volume_cut_off(volume, err) : err;
 	if (!hosts)
 		hosts = calloc(1, sizeof(*hosts));
 	if (!hosts)
@@ -120,21 +122,30 @@ static uint64_t host_limit(const struct hosts *hosts, unsigned int slot,
 	return seen->beat.passed;
 }
 
+/* As far as was seen last. */
+static uint64_t host_passed(const struct volume *volume, unsigned int slot,
+			    uint64_t ino)
+{
+	uint64_t passed;
+
+	if (!volume->hosts)
+		return 0;
+	passed = host_limit(volume->hosts, slot, ino);
+	/* A look says nothing of what was released after it. */
+	return WRONG(LOOK_IS_LATER, passed > volume->hosts->seq) ?
+	       volume->hosts->seq : passed;
+}
+
 uint64_t hosts_limit(const struct volume *volume, uint64_t ino)
 {
 	uint64_t limit = UINT64_MAX;
 
 	for (unsigned int slot = 0; slot < SLOT_COUNT; slot++) {
-		uint64_t passed = 0;
+		uint64_t passed;
 
 		if (!host_counts(volume, slot))
 			continue;
-		if (volume->hosts)
-			passed = host_limit(volume->hosts, slot, ino);
-		/* A look says nothing of what was released after it. */
-		if (volume->hosts && WRONG(LOOK_IS_LATER,
-					   passed > volume->hosts->seq))
-			passed = volume->hosts->seq;
+		passed = host_passed(volume, slot, ino);
 		if (passed < limit)
 			limit = passed;
 	}
@@ -246,7 +257,8 @@ static void host_tell(const struct volume *volume, unsigned int slot,
 	memcpy(told->name, host->name, sizeof(told->name));
 	memcpy(told->uuid, host->uuid, 16);
 	told->owner = slot == volume->root.owner;
-	if (slot == volume->slot && (volume->owner || volume->member)) {
+	told->self = slot == volume->slot && (volume->owner || volume->member);
+	if (told->self) {
 		told->presence = HOST_IN;
 		told->answers = true;
 		told->counter = volume->beat.counter;
@@ -279,6 +291,47 @@ int volume_each_host(struct volume *volume,
 		host_tell(volume, slot, &told);
 		stop = each(context, &told);
 	}
+	pthread_rwlock_unlock(&volume->lock);
+	return stop;
+}
+
+struct blocked {
+	struct volume *volume;
+	int (*each)(void *context, unsigned int slot,
+		    const struct volume_waiting *waiting);
+	void *context;
+};
+
+static int blocked_one(void *context, const struct volume_waiting *waiting)
+{
+	struct blocked *blocked = context;
+	struct volume *volume = blocked->volume;
+	bool others = false;
+	int stop = 0;
+
+	for (unsigned int slot = 0; slot < SLOT_COUNT && !stop; slot++) {
+		if (!host_counts(volume, slot) ||
+		    host_passed(volume, slot, waiting->ino) >= waiting->seq)
+			continue;
+		others = true;
+		stop = blocked->each(blocked->context, slot, waiting);
+	}
+	return others ? stop : blocked->each(blocked->context, volume->slot,
+					     waiting);
+}
+
+int volume_each_blocked(struct volume *volume,
+			int (*each)(void *context, unsigned int slot,
+				    const struct volume_waiting *waiting),
+			void *context)
+{
+	struct blocked blocked = { volume, each, context };
+	int stop = 0;
+
+	pthread_rwlock_rdlock(&volume->lock);
+	/* What a member's model has waiting, the owner may have given. */
+	if (volume->owner)
+		stop = volume_all_waiting(volume, blocked_one, &blocked);
 	pthread_rwlock_unlock(&volume->lock);
 	return stop;
 }

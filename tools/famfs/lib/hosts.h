@@ -94,7 +94,9 @@ int volume_each_hold(struct volume *volume,
 int volume_admit(struct volume *volume, int64_t now);
 
 /**
- * volume_look - the owner looks at the slots of all others
+ * volume_look - the owner looks at its own slot, and at those of all others
+ *
+ * -ESTALE: its own is not as it wrote it: writing has ended.
  *
  * What it sees decides what volume_gone() and volume_let_go() may give back:
  * with -EAGAIN they say that a host has not let go, as far as was seen last.
@@ -115,6 +117,7 @@ struct volume_host {
 	uint8_t uuid[16];
 	enum host_presence presence;
 	bool owner;
+	bool self;		/* it is this one */
 	bool answers;		/* its beat is of this mount and epoch */
 	/* Of its beat, where it answers. One that stands is silent. */
 	uint64_t counter;
@@ -126,5 +129,18 @@ struct volume_host {
 int volume_each_host(struct volume *volume,
 		     int (*each)(void *context, const struct volume_host *host),
 		     void *context);
+
+/**
+ * volume_each_blocked - whom does what waits wait for?
+ * @each: called for each host that has not let go, as far as was seen last, of
+ *        something; with this host's slot where it alone has not. It must not
+ *        call functions of @volume. It ends with other than 0.
+ *
+ * On the owner alone: a member does not learn what has been given back.
+ */
+int volume_each_blocked(struct volume *volume,
+			int (*each)(void *context, unsigned int slot,
+				    const struct volume_waiting *waiting),
+			void *context);
 
 #endif

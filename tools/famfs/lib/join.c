@@ -69,10 +69,10 @@ static int join_ask(struct volume *volume,
 
 /*
  * Two hosts of one id would write the same slot. Whoever was in and has ended
- * does not beat any more.
+ * does not beat any more. Its boot says nothing: that of a copy of a running
+ * machine is the same.
  */
-static int join_watch(struct volume *volume, const struct host_self *self,
-		      uint64_t ms)
+static int join_watch(struct volume *volume, uint64_t ms)
 {
 	struct joining *joining = &volume->joining;
 	const uint8_t *uuid = volume->super.uuid;
@@ -82,8 +82,7 @@ static int join_watch(struct volume *volume, const struct host_self *self,
 
 	if (err)
 		return err == -ENOENT || err == -EAGAIN ? 0 : err;
-	if (identity.state != IDENTITY_STATE_IN ||
-	    !memcmp(identity.boot, self->boot, 16))
+	if (identity.state != IDENTITY_STATE_IN)
 		return 0;
 	err = beat_read(&beat, volume->media, uuid, volume->slot);
 	if (err && err != -EAGAIN)
@@ -174,6 +173,6 @@ int volume_join(struct volume *volume, const struct volume_options *options,
 	if (volume->slot == volume->root.owner)
 		return -EEXIST;
 	if (!volume->joining.entered)
-		err = join_watch(volume, &options->self, ms);
+		err = join_watch(volume, ms);
 	return err ? err : join_enter(volume, options, fault);
 }

@@ -9,8 +9,7 @@
 #include "mutant.h"
 #include "poll.h"
 
-/* Is the slot as this host wrote it? A clone writes it too. */
-static int member_check_slot(struct volume *volume)
+static int slot_check_identity(struct volume *volume)
 {
 	const struct identity *mine = &volume->identity;
 	struct identity now;
@@ -21,10 +20,37 @@ static int member_check_slot(struct volume *volume)
 		return -ESTALE;
 	if (err)
 		return err;
-	return WRONG(MEMBER_SLOT_WRITTEN, now.nonce != mine->nonce ||
+	return WRONG(SLOT_IDENTITY_WRITTEN, now.nonce != mine->nonce ||
 		     now.state != mine->state ||
 		     memcmp(now.uuid, mine->uuid, 16) ||
 		     memcmp(now.boot, mine->boot, 16)) ? -ESTALE : 0;
+}
+
+/* Who was copied while it ran has the same identity, and beats besides. */
+static int slot_check_beat(struct volume *volume)
+{
+	struct beat now = { 0 };
+	int err = beat_read(&now, volume->media, volume->super.uuid,
+			    volume->slot);
+
+	if (err && err != -EAGAIN)
+		return err;
+	return WRONG(SLOT_BEAT_WRITTEN, err ||
+		     now.nonce != volume->beat.nonce ||
+		     now.counter != volume->beat.counter) ? -ESTALE : 0;
+}
+
+int slot_check_own(struct volume *volume)
+{
+	int err;
+
+	/* Nobody beats meanwhile. */
+	pthread_rwlock_rdlock(&volume->lock);
+	err = slot_check_identity(volume);
+	if (!err)
+		err = slot_check_beat(volume);
+	pthread_rwlock_unlock(&volume->lock);
+	return err;
 }
 
 /* Does the log still give the slot to this host? */
@@ -38,7 +64,7 @@ static int member_check_given(struct volume *volume)
 }
 
 /* Nothing is served, and nothing is told, by a host that is cut off. */
-static int member_stop(struct volume *volume, int err)
+int volume_cut_off(struct volume *volume, int err)
 {
 	pthread_rwlock_wrlock(&volume->lock);
 	volume_stop(volume, err);
@@ -53,12 +79,12 @@ int volume_poll(struct volume *volume,
 	int err = volume_health(volume);
 
 	if (!err && volume->member)
-		err = member_check_slot(volume);
+		err = slot_check_own(volume);
 	if (!err)
 		err = poll_run(volume, each, context, NULL);
 	if (!err && volume->member)
 		err = member_check_given(volume);
-	return err && err != -EAGAIN ? member_stop(volume, err) : err;
+	return err && err != -EAGAIN ? volume_cut_off(volume, err) : err;
 }
 
 /* Writes the list, if it is another one, where the beat does not point yet. */

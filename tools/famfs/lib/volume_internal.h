@@ -89,10 +89,28 @@ bool hosts_alone(const struct volume *volume);
 /* The slot of a host of that uuid, or SLOT_COUNT. */
 unsigned int hosts_find(const struct model *model, const uint8_t uuid[16]);
 
+/**
+ * slot_check_own - is this host's slot as it wrote it last?
+ *
+ * A clone of this host writes it too, and so did this host before it was
+ * restored from a snapshot of itself. Takes the lock.
+ *
+ * Return: 0, -ESTALE: it is not; or an error of the medium.
+ */
+int slot_check_own(struct volume *volume);
+/* Nothing is served, and nothing is told, by a host that is cut off. Locks. */
+int volume_cut_off(struct volume *volume, int err);
+
 /* A member's own: within the lock. */
 int member_let_go(struct volume *volume, uint64_t ino, uint64_t seq);
 /* Takes the lock. */
 int member_leave(struct volume *volume);
+
+/* volume_each_waiting() within the lock. */
+int volume_all_waiting(struct volume *volume,
+		       int (*each)(void *context,
+				   const struct volume_waiting *waiting),
+		       void *context);
 
 /* What a snapshot may take: no more can be made where it would be larger. */
 uint64_t volume_snapshot_most(const struct volume *volume);

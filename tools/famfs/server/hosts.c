@@ -131,6 +131,8 @@ int hosts_open(struct server *server, struct media *media,
 		return err;
 	err = hosts_join(server, options);
 	if (err) {
+		/* Nothing was mapped, so it is out at once if it was in. */
+		volume_leave(server->volume);
 		volume_close(server->volume);
 		server->volume = NULL;
 	}
@@ -233,8 +235,12 @@ static bool hosts_poll_owner(struct server *server)
 	if (err > 0)
 		fuse_log(FUSE_LOG_NOTICE, "famfs: %s: %d hosts more have a slot\n",
 			 server->device, err);
+	/* What cannot be read now is seen at another time. */
+	err = volume_look(server->volume);
+	if (err == -ESTALE)
+		hosts_cut_off(server);
 	/* Where writing has ended, the beat says so. */
-	return err >= 0 && !volume_look(server->volume);
+	return !volume_health(server->volume);
 }
 
 static void *hosts_thread(void *context)

@@ -112,6 +112,91 @@ static const char *rule_clones(void)
 	return NULL;
 }
 
+/* A host that was copied while it ran, or put back to what it was before. */
+static const char *rule_copies(void)
+{
+	struct volume *member, *owner = rule_owner.volume;
+	struct beat beat;
+
+	CHECK(rule_join() == 0);
+	member = rule_member.volume;
+	CHECK(party_poll(&rule_member) == 0);
+	/* The other one has the same nonce, and beats. */
+	beat = member->beat;
+	beat.counter++;
+	CHECK(beat_write(&beat, rule_owner.media, member->super.uuid, 1) == 0);
+	rule_settle();
+	CHECK(party_poll(&rule_member) == -ESTALE);
+	CHECK(volume_tell_held(member) == -ESTALE);
+	/* A copy of the same boot is watched, too. */
+	party_close(&rule_member);
+	party_renew(&rule_member, false);
+	CHECK(party_join(&rule_member, 0) == -EAGAIN);
+	beat.counter++;
+	CHECK(beat_write(&beat, rule_owner.media, owner->super.uuid, 1) == 0);
+	rule_settle();
+	CHECK(party_join(&rule_member, HOSTS_POLL_MS) == -EBUSY);
+	/* The owner does not write a log that another one writes. */
+	CHECK(volume_look(owner) == 0);
+	beat = owner->beat;
+	beat.counter += 5;
+	CHECK(beat_write(&beat, rule_member.media, owner->super.uuid, 0) == 0);
+	rule_settle();
+	CHECK(volume_look(owner) == -ESTALE);
+	CHECK(rule_unlink("a") == -ESTALE);
+	return NULL;
+}
+
+/* A lookup that was answered late leads to no map of what was let go of. */
+static const char *rule_late_lookup(void)
+{
+	struct volume_attr attr;
+	uint32_t count;
+	uint64_t ino;
+
+	CHECK(rule_create("a", 4096, &ino) == 0);
+	CHECK(rule_join() == 0);
+	CHECK(volume_lookup(rule_member.volume, ROOT_INO, "a", &attr) == 0);
+	CHECK(rule_unlink("a") == 0);
+	rule_settle();
+	CHECK(party_poll(&rule_member) == 0);
+	/* As long as the kernel may have it, it is served. */
+	CHECK(volume_extents(rule_member.volume, ino, NULL, 0, &count) == 0);
+	CHECK(count == 1);
+	CHECK(party_let_go(&rule_member) == 0);
+	CHECK(volume_extents(rule_member.volume, ino, NULL, 0,
+			     &count) == -ENOENT);
+	rule_settle();
+	CHECK(volume_look(rule_owner.volume) == 0);
+	CHECK(rule_gone(ino) == 0);
+	return NULL;
+}
+
+/* Who gives up while it joins is out, and nothing waits for it. */
+static const char *rule_gives_up(void)
+{
+	struct identity identity;
+
+	CHECK(rule_join() == 0);
+	CHECK(volume_leave(rule_member.volume) == 0);
+	party_close(&rule_member);
+	party_renew(&rule_member, false);
+	CHECK(party_open(&rule_member, NULL) == 0);
+	/* Somebody begins to take over, and does not go on. */
+	CHECK(call_write(&(struct call){ .epoch = 99 }, rule_owner.media,
+			 rule_owner.volume->super.uuid) == 0);
+	rule_settle();
+	CHECK(party_join(&rule_member, 0) == -EAGAIN);
+	CHECK(identity_read(&identity, rule_owner.media,
+			    rule_owner.volume->super.uuid, 1) == 0);
+	CHECK(identity.state == IDENTITY_STATE_IN);
+	CHECK(volume_leave(rule_member.volume) == 0);
+	rule_settle();
+	CHECK(volume_look(rule_owner.volume) == 0);
+	CHECK(rule_hosts(rule_owner.volume) == 102);
+	return NULL;
+}
+
 /* The log takes the slot away. */
 static const char *rule_expelled(void)
 {
@@ -153,8 +238,8 @@ static const char *rule_mkfs(void)
 const char *check_members(void)
 {
 	static const char *(*const rules[])(void) = {
-		rule_slots, rule_requests, rule_clones, rule_expelled,
-		rule_mkfs,
+		rule_slots, rule_requests, rule_clones, rule_copies,
+		rule_late_lookup, rule_gives_up, rule_expelled, rule_mkfs,
 	};
 
 	return rules_run(rules, sizeof(rules) / sizeof(*rules));

@@ -126,6 +126,22 @@ static void owner_turn(struct party *owner)
 		many_fail(check_say("the owner fails: %d", err));
 }
 
+/*
+ * A lookup is answered, and what comes of it later. On the owner a directory
+ * stays locked until its kernel has taken the answer in.
+ */
+static void lookup_turn(struct party *party, uint64_t ino)
+{
+	uint64_t *found = &party->found[many_random(PARTY_FOUND)];
+
+	if (party->owner)
+		party_give(party, ino);
+	else if (many_random(2))
+		*found = ino;
+	else if (*found)
+		party_give_late(party, *found);
+}
+
 /* A kernel is given a map, forgets one, or has pages pinned. */
 static void kernel_turn(struct party *party)
 {
@@ -133,13 +149,17 @@ static void kernel_turn(struct party *party)
 	struct party_map *map = &party->maps[many_random(PARTY_MAPS)];
 	struct volume_attr attr;
 
-	switch (many_random(4)) {
+	switch (many_random(5)) {
 	case 0:
 		if (map->ino)
 			map->pinned = !map->pinned;
 		break;
 	case 1:
 		party_forget(party, map->ino);
+		break;
+	case 2:
+		if (!volume_lookup(party->volume, ROOT_INO, name, &attr))
+			lookup_turn(party, attr.ino);
 		break;
 	default:
 		if (!volume_lookup(party->volume, ROOT_INO, name, &attr))

@@ -47,6 +47,7 @@ void party_close(struct party *party)
 	party->volume = NULL;
 	party->joined = false;
 	memset(party->maps, 0, sizeof(party->maps));
+	memset(party->found, 0, sizeof(party->found));
 }
 
 int party_join(struct party *party, uint64_t ms)
@@ -78,22 +79,29 @@ static void party_fill(struct party *party, struct party_map *map)
 		map->count = PARTY_EXTENTS;
 }
 
-bool party_give(struct party *party, uint64_t ino)
+bool party_give_late(struct party *party, uint64_t ino)
 {
 	struct party_map *map = party_find(party, ino);
-	struct volume_attr attr;
 
 	if (map)
 		return true;
-	/* Only names lead to inodes. */
-	if (volume_getattr(party->volume, ino, &attr) || !attr.links)
-		return false;
 	map = party_find(party, 0);
 	if (!map)
 		return false;
 	map->ino = ino;
 	party_fill(party, map);
 	return true;
+}
+
+bool party_give(struct party *party, uint64_t ino)
+{
+	struct volume_attr attr;
+
+	/* Only names lead to inodes. */
+	if (!party_find(party, ino) &&
+	    (volume_getattr(party->volume, ino, &attr) || !attr.links))
+		return false;
+	return party_give_late(party, ino);
 }
 
 void party_forget(struct party *party, uint64_t ino)

@@ -16,6 +16,7 @@
 
 #define PARTY_MAPS	8u
 #define PARTY_EXTENTS	8u
+#define PARTY_FOUND	4u
 
 /* A map as a kernel has it. */
 struct party_map {
@@ -30,6 +31,7 @@ struct party {
 	struct media *media;
 	struct volume_options options;
 	struct party_map maps[PARTY_MAPS];
+	uint64_t found[PARTY_FOUND];
 	bool owner, joined;
 	bool unused;		/* it mounts as a server does */
 	int64_t now;
@@ -52,6 +54,8 @@ int party_join(struct party *party, uint64_t ms);
 
 /* The kernel asks for the map of a file. Returns false where it has no room. */
 bool party_give(struct party *party, uint64_t ino);
+/* It asks when it has got the answer to a lookup, however long ago that was. */
+bool party_give_late(struct party *party, uint64_t ino);
 /* The kernel forgets an inode, but for a pinned one. */
 void party_forget(struct party *party, uint64_t ino);
 struct party_map *party_find(struct party *party, uint64_t ino);
