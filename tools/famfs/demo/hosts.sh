@@ -4,11 +4,13 @@
 # What one of the guests of scripts/demo/hosts.sh does. They agree by files in a
 # folder that all of them write to.
 #
-# Usage: hosts.sh NUMBER MEMBERS FOLDER    (in the guest; NUMBER 0 is the owner)
+# Usage: hosts.sh NUMBER MEMBERS FOLDER [again]    (in the guest)
+#
+# NUMBER 0 is the owner. The last member is killed, and does what again says.
 
 set -euo pipefail
 
-number=$1 members=$2 folder=$3
+number=$1 members=$2 folder=$3 again=${4:-}
 here=$(dirname "$0")
 mnt=/mnt/famfs
 dev=${FAMFS_DAXDEVS%% *}
@@ -67,6 +69,8 @@ sum() { sha256sum < "$1" | cut -d' ' -f1 > "$folder/$2"; }
 has_bytes() { [ "$(stat -c %s "$1")" = "$2" ]; }
 waits() { famfs status --json $mnt | grep -qE '"waiting": *0*[1-9]'; }
 waits_not() { ! waits; }
+# is_seen STATE: is the last member seen like that?
+is_seen() { famfs hosts $mnt | grep -qE "^ +[0-9]+  member$members +member +$1 .*$2"; }
 
 owner()
 {
@@ -94,10 +98,46 @@ owner()
 		"$(waits && echo ok || echo FAIL)"
 	tell drop
 	soon "it comes back when it is closed there" waits_not
+
+	head -c 4M /dev/urandom > $mnt/third
+	tell third
+	await killed
+	rm $mnt/third
+	soon "of a member that is killed, famfs hosts says so" \
+		is_seen silent '[0-9]+ [KM]iB of 1 inodes'
+	row "what it had keeps its space" "$(waits && echo ok || echo FAIL)"
+	tell wake
+	await back
+	soon "it comes back when that member is back" waits_not
+	soon "and famfs hosts says that it is in" is_seen in ''
 	tell end
 	all left
 	umount $mnt
 	soon "fsck finds it clean" fsck.famfs -n "$dev"
+}
+
+# The last member has a file mapped when its machine ends.
+to_be_killed()
+{
+	await third
+	soon "it maps one file more" test -e $mnt/third
+	python3 "$here/hold.py" $mnt/third "$1" &
+	while [ ! -e "$1.held" ]; do sleep 0.2; done
+	tell kill
+	sleep $((patience * 4))
+}
+
+# After it has booted again.
+again()
+{
+	mount -t famfs -o member famfs:hosts $mnt
+	row "killed and booted, it mounts again" \
+		"$([ ! -e $mnt/third ] && has_bytes $mnt/second 1048576 &&
+			echo ok || echo FAIL)"
+	tell back
+	await end
+	umount $mnt
+	tell "left.$number"
 }
 
 member()
@@ -146,13 +186,20 @@ member()
 	await drop
 	: > "$prefix.drop"
 	wait
+	[ "$number" != "$members" ] || to_be_killed "$prefix.third"
 	await end
 	umount $mnt
 	tell "left.$number"
 }
 
-trap '[ $? = 0 ] || tell failed' EXIT
+trap '[ $? = 0 ] || { famfs hosts; famfs status; tell failed; }' EXIT
 printf '%032x\n' $((number + 1)) > /etc/machine-id
 hostname "$([ "$number" = 0 ] && echo owner || echo "member$number")"
 mkdir -p $mnt
-if [ "$number" = 0 ]; then owner; else member; fi
+if [ "$number" = 0 ]; then
+	owner
+elif [ -n "$again" ]; then
+	again
+else
+	member
+fi

@@ -50,6 +50,7 @@ struct joining {
  * @stopped: the error that has ended writing, or 0
  * @record: the one that the present operation makes
  * @root: the present one
+ * @slot: this host's, or SLOT_COUNT
  * @beat: as this host wrote it last
  * @done: uniques of the last operations, a ring
  * @hosts: what the owner has seen of others last, or NULL

@@ -23,6 +23,9 @@
 /* So long an owner may take to give a slot. */
 #define HOSTS_JOIN_MS	30000u
 
+/* A member looks at the others after so many polls. */
+#define HOSTS_LOOK_POLLS	10u
+
 /* Refusals are said so often at most, in seconds. */
 #define HOSTS_SAY_S	60
 
@@ -32,6 +35,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool started, ended;
+	unsigned int polls;
 	time_t said;
 } hosts = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -214,6 +218,10 @@ static bool hosts_poll_member(struct server *server)
 
 	if (!err || err == -EAGAIN)
 		err = volume_tell_held(server->volume);
+	/* Others are looked at for who asks; nothing goes by it. */
+	if (!err && !(hosts.polls++ % HOSTS_LOOK_POLLS) &&
+	    !volume_look(server->volume))
+		presence_update(server);
 	if (!err)
 		return true;
 	if (err == -ESTALE)
@@ -237,6 +245,8 @@ static bool hosts_poll_owner(struct server *server)
 			 server->device, err);
 	/* What cannot be read now is seen at another time. */
 	err = volume_look(server->volume);
+	if (!err)
+		presence_update(server);
 	if (err == -ESTALE)
 		hosts_cut_off(server);
 	/* Where writing has ended, the beat says so. */

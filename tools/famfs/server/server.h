@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "volume.h"
 
@@ -192,6 +193,11 @@ void hosts_end(struct server *server);
 
 /* Says, now and then, whose changes are refused here. */
 void hosts_say_owner(struct server *server);
+
+/* presence.c: how other hosts are seen. After each look. */
+void presence_update(struct server *server);
+/* Lines of host and of what waits for it. For one thread. */
+void presence_tell(struct server *server, FILE *to);
 
 /* control.c: the socket by which commands talk to the server. */
 int control_start(struct server *server);

@@ -147,6 +147,48 @@ static const char *rule_copies(void)
 	return NULL;
 }
 
+static int rule_blocks(void *context, unsigned int slot,
+		       const struct volume_waiting *waiting)
+{
+	uint64_t *blocks = context;
+
+	blocks[slot] += waiting->bytes;
+	return 0;
+}
+
+/* What waits is told with the host that it waits for. */
+static const char *rule_blocked(void)
+{
+	uint64_t blocks[SLOT_COUNT] = { 0 };
+	uint64_t ino;
+
+	CHECK(rule_create("a", 4096, &ino) == 0);
+	CHECK(rule_join() == 0);
+	CHECK(party_give(&rule_member, ino));
+	CHECK(rule_unlink("a") == 0);
+	/* Before a look nobody is known to have let go. */
+	volume_each_blocked(rule_owner.volume, rule_blocks, blocks);
+	CHECK(blocks[0] == 0 && blocks[1] == 4096);
+	rule_settle();
+	CHECK(party_poll(&rule_member) == 0);
+	CHECK(party_let_go(&rule_member) == 0);
+	rule_settle();
+	CHECK(volume_look(rule_owner.volume) == 0);
+	volume_each_blocked(rule_owner.volume, rule_blocks, blocks);
+	CHECK(blocks[0] == 0 && blocks[1] == 8192);
+	/* Then this host alone, which may have it itself. */
+	party_forget(&rule_member, ino);
+	CHECK(party_let_go(&rule_member) == 0);
+	rule_settle();
+	CHECK(volume_look(rule_owner.volume) == 0);
+	volume_each_blocked(rule_owner.volume, rule_blocks, blocks);
+	CHECK(blocks[0] == 4096 && blocks[1] == 8192);
+	/* A member knows nothing of it. */
+	volume_each_blocked(rule_member.volume, rule_blocks, blocks);
+	CHECK(blocks[0] == 4096 && blocks[1] == 8192);
+	return NULL;
+}
+
 /* A lookup that was answered late leads to no map of what was let go of. */
 static const char *rule_late_lookup(void)
 {
@@ -239,7 +281,7 @@ const char *check_members(void)
 {
 	static const char *(*const rules[])(void) = {
 		rule_slots, rule_requests, rule_clones, rule_copies,
-		rule_late_lookup, rule_gives_up, rule_expelled, rule_mkfs,
+		rule_blocked, rule_late_lookup, rule_gives_up, rule_expelled, rule_mkfs,
 	};
 
 	return rules_run(rules, sizeof(rules) / sizeof(*rules));
