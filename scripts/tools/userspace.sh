@@ -23,7 +23,7 @@ FIXTURES=$(cd "$TOP" && realpath -m "$FAMFS_FIXTURES")
 # In this order: what builds comes first.
 TESTS=(famfs_build famfs_format famfs_mutants_list famfs_library
        famfs_library_asan famfs_histories famfs_histories_asan famfs_hosts
-       famfs_serving famfs_mutants famfs_threads famfs_scale famfs_bounds
+       famfs_hosts_asan famfs_serving famfs_mutants famfs_threads famfs_scale famfs_bounds
        famfs_commands famfs_completion famfs_manuals famfs_fuzz)
 
 make_tools()
@@ -115,7 +115,11 @@ famfs_histories_asan)
 	FAMFS_HISTORIES=$((${FULL:+15}0 + 50))0 FAMFS_SEED=1000000 \
 		"$TOOLS/asan/test_history" ;;
 famfs_hosts)
-	FAMFS_HISTORIES=$((${FULL:+2}0 + 5))000 "$TOOLS/test/test_hosts" ;;
+	FAMFS_TWO=$((${FULL:+1}0 / 10 + 2)) FAMFS_THREE=2 \
+		FAMFS_HISTORIES=$((${FULL:+8}0 + 20))000 "$TOOLS/test/test_hosts" ;;
+famfs_hosts_asan)
+	FAMFS_TWO=1 FAMFS_HISTORIES=$((${FULL:+18}0 + 20))0 FAMFS_SEED=1000000 \
+		"$TOOLS/asan/test_hosts" ;;
 famfs_serving)
 	"$TOOLS/serving" ;;
 famfs_mutants)

@@ -42,7 +42,8 @@ const char *check_crash(void);
 const char *check_members(void);
 const char *check_reading(void);
 const char *check_table(void);
-const char *check_turns(void);
+/* Up to so many switches between two hosts, and between three. */
+const char *check_turns(unsigned int two, unsigned int three, bool tell);
 const char *check_forged(void);
 const char *check_forged_long(void);
 const char *check_mkfs_again(void);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two hosts that take turns.
+ * Hosts that take turns.
  */
 
 #include "turns.h"
@@ -15,7 +15,7 @@ struct turns_host {
 	struct media *inner;
 	ucontext_t context;
 	char *stack;
-	void (*run)(void *context);
+	void (*run)(unsigned int host);
 	bool done;
 };
 
@@ -23,24 +23,31 @@ static struct {
 	struct turns_host hosts[TURNS_HOSTS];
 	struct double_memory *memory;
 	ucontext_t caller;
-	void *context;
-	void (*check)(void *context);
-	const uint32_t *switches;
+	void (*check)(void);
+	const struct turns_switch *switches;
 	enum turns_landing landing;
 	uint32_t accesses, next;
 	unsigned int now;
 	bool running;
 } turns;
 
-/* The other one goes on, if it has not ended. */
-static void turns_switch(void)
+/* Of those that have not ended, the one that comes @by after this one goes on. */
+static void turns_switch(unsigned int by)
 {
-	unsigned int was = turns.now;
+	unsigned int was = turns.now, to = was, others = 0;
 
-	if (turns.hosts[!was].done)
+	for (unsigned int i = 1; i < TURNS_HOSTS; i++) {
+		unsigned int host = (was + i) % TURNS_HOSTS;
+
+		if (!turns.hosts[host].done && others < by) {
+			to = host;
+			others++;
+		}
+	}
+	if (to == was)
 		return;
-	turns.now = !was;
-	swapcontext(&turns.hosts[was].context, &turns.hosts[!was].context);
+	turns.now = to;
+	swapcontext(&turns.hosts[was].context, &turns.hosts[to].context);
 }
 
 static void turns_access(void)
@@ -48,15 +55,13 @@ static void turns_access(void)
 	if (!turns.running)
 		return;
 	if (turns.check)
-		turns.check(turns.context);
+		turns.check();
 	if (turns.landing == TURNS_AT_ONCE)
 		double_settle(turns.memory);
 	turns.accesses++;
 	if (turns.next < TURNS_SWITCHES &&
-	    turns.switches[turns.next] == turns.accesses) {
-		turns.next++;
-		turns_switch();
-	}
+	    turns.switches[turns.next].at == turns.accesses)
+		turns_switch(turns.switches[turns.next++].by);
 }
 
 static int turns_read(struct media *media, uint64_t offset, void *buf,
@@ -127,16 +132,17 @@ static void turns_main(int number)
 {
 	struct turns_host *host = &turns.hosts[number];
 
-	host->run(turns.context);
+	host->run((unsigned int)number);
 	host->done = true;
-	turns_switch();
+	turns_switch(1);
 }
 
 /* Alone here: getcontext() may return twice, for all that a compiler knows. */
-static void turns_prepare(struct turns_host *host, void (*run)(void *context))
+static void turns_prepare(struct turns_host *host,
+			  void (*run)(unsigned int host))
 {
 	host->run = run;
-	host->done = false;
+	host->done = !run;
 	getcontext(&host->context);
 	host->context.uc_stack.ss_sp = host->stack;
 	host->context.uc_stack.ss_size = STACK_SIZE;
@@ -145,12 +151,11 @@ static void turns_prepare(struct turns_host *host, void (*run)(void *context))
 		    (int)(host - turns.hosts));
 }
 
-uint32_t turns_run(void (*const run[TURNS_HOSTS])(void *context),
-		   void *context, unsigned int first,
-		   const uint32_t switches[TURNS_SWITCHES],
-		   enum turns_landing landing, void (*check)(void *context))
+uint32_t turns_run(void (*const run[TURNS_HOSTS])(unsigned int host),
+		   unsigned int first,
+		   const struct turns_switch switches[TURNS_SWITCHES],
+		   enum turns_landing landing, void (*check)(void))
 {
-	turns.context = context;
 	turns.check = check;
 	turns.switches = switches;
 	turns.landing = landing;
