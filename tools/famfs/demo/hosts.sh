@@ -69,8 +69,13 @@ sum() { sha256sum < "$1" | cut -d' ' -f1 > "$folder/$2"; }
 has_bytes() { [ "$(stat -c %s "$1")" = "$2" ]; }
 waits() { famfs status --json $mnt | grep -qE '"waiting": *0*[1-9]'; }
 waits_not() { ! waits; }
-# is_seen STATE: is the last member seen like that?
-is_seen() { famfs hosts $mnt | grep -qE "^ +[0-9]+  member$members +member +$1 .*$2"; }
+# is_seen STATE WAITS: is the last member seen like that? Its exit status tells
+# of silent ones.
+is_seen()
+{
+	famfs hosts $mnt > /tmp/hosts || :
+	grep -qE "^ +[0-9]+  member$members +member +$1 .*$2" /tmp/hosts
+}
 
 owner()
 {
