@@ -67,6 +67,10 @@ mutants_list()
 	       sed -E 's/.*\((.*)\)/\1/' | sort) \
 	     <(cat "$lib"/*.c | grep -oE '\bWRONG\([A-Z_]+|\b[A-Z_]+_(DROP|WRITE|SETTLE)\b' |
 	       sed 's/WRONG(//' | grep -vE '^MEDIA_' | sort) || wrong=1
+	diff <(grep -ohE '^	S\([A-Z_]+\)' "$lib/mutants.h" |
+	       sed -E 's/.*\((.*)\)/\1/' | sort) \
+	     <(cat "$lib"/../server/*.c | grep -oE '\bWRONG\([A-Z_]+' |
+	       sed 's/WRONG(//' | sort) || wrong=1
 	# Calls, less the definitions, the wrappers and what is in comments.
 	[ "$(cat "$lib"/*.c | grep -cE '\bmedia_(read|write|settle)\(')" = \
 	  "$(($(grep -cE '^	[RW]\(' "$lib/mutants.h") + 3))" ] || wrong=1
@@ -121,7 +125,8 @@ famfs_hosts_asan)
 	FAMFS_TWO=1 FAMFS_HISTORIES=$((${FULL:+18}0 + 20))0 FAMFS_SEED=1000000 \
 		"$TOOLS/asan/test_hosts" ;;
 famfs_serving)
-	"$TOOLS/serving" ;;
+	"$TOOLS/serving"
+	"$TOOLS/serving" mutants ;;
 famfs_mutants)
 	"$TOOLS/test/test_mutants" ;;
 famfs_threads)

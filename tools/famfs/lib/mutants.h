@@ -154,4 +154,10 @@
 	W(SUPER_COPY_WRITE) \
 	W(SUPER_FRONT_WRITE)
 
+/* The server's: the order of replies, pushes and letting go. */
+#define MUTANTS_SERVER(S)	\
+	S(QUEUE_LOCKS) \
+	S(QUEUE_HAS_PUSHED) \
+	S(QUEUE_IS_FORGOTTEN)
+
 #endif

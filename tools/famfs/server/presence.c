@@ -32,7 +32,7 @@ struct presence {
 	bool answers;
 };
 
-/* One mount a process. @lock is innermost. */
+/* One mount a process. @lock is taken before those of the volume. */
 static struct {
 	pthread_mutex_t lock;
 	struct presence slots[SLOT_COUNT];

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "mutant.h"
 #include "queue.h"
 
 /* Between two tries, in milliseconds: doubled each time. */
@@ -186,7 +187,7 @@ static int queue_try(struct server *server, uint64_t ino)
 	known = maps_is_known(server, ino);
 	if (known < 0)
 		return known;
-	if (!known)
+	if (!WRONG(QUEUE_IS_FORGOTTEN, known))
 		return queue_release(server, &attr);
 	if (!attr.links) {
 		/* A name that another host has taken away may be cached. */
@@ -198,7 +199,22 @@ static int queue_try(struct server *server, uint64_t ino)
 	err = S_ISREG(attr.attr.mode) ? maps_push(server, ino) : 0;
 	if (err == -ENOENT)
 		return -EAGAIN;
-	return err ? err : volume_let_go(server->volume, ino, attr.seq);
+	return WRONG(QUEUE_HAS_PUSHED, err) ? err :
+	       volume_let_go(server->volume, ino, attr.seq);
+}
+
+/* A reply that has been composed is on its way to the kernel, or taken in. */
+static int queue_try_locked(struct server *server, uint64_t ino)
+{
+	bool locks = WRONG(QUEUE_LOCKS, true);
+	int err;
+
+	if (locks)
+		server_lock(server, ino);
+	err = queue_try(server, ino);
+	if (locks)
+		server_unlock(server, ino);
+	return err;
 }
 
 /* With the queue's lock, which is dropped meanwhile. */
@@ -210,9 +226,7 @@ static void queue_run(struct queue *queue, struct waiter *waiter)
 
 	waiter->again = false;
 	pthread_mutex_unlock(&queue->lock);
-	server_lock(queue->server, ino);
-	err = queue_try(queue->server, ino);
-	server_unlock(queue->server, ino);
+	err = queue_try_locked(queue->server, ino);
 	pthread_mutex_lock(&queue->lock);
 	retry = queue_is_worth_it(err);
 	if (!retry) {

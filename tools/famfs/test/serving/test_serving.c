@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The threads of two servers on one memory: an owner's, in this process, and a
- * member's, in another one. Each has a kernel that is made up here: it has maps,
- * some of files that are open, and does what it is told.
+ * member's, in another one. Each has a kernel that is made up.
  *
  * No FUSE, no caches: what reaches the real kernel, and data, is for guests.
  */
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,131 +18,15 @@
 #include "bytes.h"
 #include "cmd.h"
 #include "hosts.h"
+#include "kernel.h"
 #include "layout.h"
 #include "lines.h"
+#include "mutant.h"
 #include "server.h"
 
 #define SIZE	(8u << 20)
-#define MAPS	4u
-
-struct kernel_map {
-	_Atomic uint64_t ino, bytes, size;
-	_Atomic bool open, pinned;
-};
-
-/* What both processes see. @want is a step of the member's, @done the last. */
-static struct shared {
-	_Atomic int want, done, failed;
-	_Atomic uint64_t ino;
-	struct kernel_map maps[2][MAPS];
-} *shared;
 
 static uint8_t *memory;
-static struct server server;
-static unsigned int self;
-
-/* The made-up kernel, in place of maps.c. */
-
-static struct kernel_map *kernel_find(unsigned int host, uint64_t ino)
-{
-	for (unsigned int i = 0; i < MAPS; i++) {
-		if (shared->maps[host][i].ino == ino)
-			return &shared->maps[host][i];
-	}
-	return NULL;
-}
-
-static void kernel_fill(struct kernel_map *map, uint64_t ino)
-{
-	struct volume_attr attr;
-
-	if (volume_getattr(server.volume, ino, &attr))
-		return;
-	map->size = attr.attr.size;
-	map->bytes = attr.mapped;
-	map->ino = ino;
-}
-
-int maps_push(struct server *to, uint64_t ino)
-{
-	struct kernel_map *map = kernel_find(self, ino);
-
-	(void)to;
-	if (!map)
-		return -ENOENT;
-	if (map->pinned)
-		return -EBUSY;
-	kernel_fill(map, ino);
-	return 0;
-}
-
-int maps_is_known(struct server *to, uint64_t ino)
-{
-	(void)to;
-	return kernel_find(self, ino) != NULL;
-}
-
-void maps_prune(struct server *to, const uint64_t *inos, uint32_t count)
-{
-	(void)to;
-	while (count--) {
-		struct kernel_map *map = kernel_find(self, *inos++);
-
-		if (map && !map->open)
-			map->ino = 0;
-	}
-}
-
-int maps_revoke(struct server *to, uint64_t ino)
-{
-	struct kernel_map *map = kernel_find(self, ino);
-
-	(void)to;
-	if (map)
-		map->bytes = 0;
-	return 0;
-}
-
-void cmd_fail(const char *object, const char *next, const char *format, ...)
-{
-	va_list args;
-
-	(void)object;
-	(void)next;
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	putchar('\n');
-}
-
-void cmd_fail_fault(const char *device, int err, const struct fault *fault)
-{
-	printf("%s: %d %s\n", device, err, fault->text);
-}
-
-int cmd_volume_open(struct volume **volume, struct media *media,
-		    struct volume_options *options, struct fault *fault)
-{
-	return volume_open(volume, media, options, fault);
-}
-
-/* Waits for half a minute at most: a machine may be busy. */
-#define UNTIL(cond)							\
-	do {								\
-		for (int tries = 0; !(cond) && tries < 3000; tries++)	\
-			usleep(10000);					\
-		CHECK(cond);						\
-	} while (0)
-
-#define CHECK(cond)							\
-	do {								\
-		if (!(cond) && !shared->failed) {			\
-			printf("%s, line %d: not %s\n",			\
-			       self ? "member" : "owner", __LINE__, #cond); \
-			fflush(stdout);					\
-			shared->failed = 1;				\
-		}							\
-	} while (0)
 
 static void options_of(struct volume_options *options, unsigned int mount)
 {
@@ -200,6 +81,26 @@ static void member_opens(void)
 	map->open = true;
 }
 
+/* The reply with a map is composed, and reaches the kernel only much later. */
+static void member_opens_late(void)
+{
+	struct kernel_map *map = kernel_find(self, 0);
+	struct volume_attr attr;
+
+	UNTIL(member_sees());
+	if (shared->failed || !map)
+		return;
+	server_lock(&server, shared->ino);
+	CHECK(!volume_getattr(server.volume, shared->ino, &attr));
+	shared->late = 1;
+	usleep(1500000);
+	map->open = true;
+	map->size = attr.attr.size;
+	map->bytes = attr.mapped;
+	map->ino = attr.ino;
+	server_unlock(&server, shared->ino);
+}
+
 static void member_changes(void)
 {
 	struct volume_node node = { .mode = S_IFREG | 0644 };
@@ -227,7 +128,7 @@ static void member_closes(void)
 }
 
 /* Steps of the member, as the owner asks for them. */
-enum { STEP_OPEN = 1, STEP_CHANGE, STEP_CLOSE, STEP_LEAVE, STEP_CUT, STEP_END };
+enum { STEP_OPEN = 1, STEP_LATE, STEP_CHANGE, STEP_CLOSE, STEP_LEAVE, STEP_CUT, STEP_END };
 
 static int member_main(void)
 {
@@ -242,6 +143,8 @@ static int member_main(void)
 		step = shared->want;
 		if (step == STEP_OPEN) {
 			member_opens();
+		} else if (step == STEP_LATE) {
+			member_opens_late();
 		} else if (step == STEP_CHANGE) {
 			member_changes();
 		} else if (step == STEP_CLOSE) {
@@ -358,6 +261,23 @@ static void serving_removes(void)
 	CHECK(!kernel_find(1, shared->ino));
 }
 
+/* A map on its way is waited for: the file goes when that has been closed. */
+static void serving_late(void)
+{
+	struct volume_attr attr;
+
+	owner_creates();
+	shared->want = STEP_LATE;
+	UNTIL(shared->late);
+	owner_removes();
+	step(STEP_LATE);
+	usleep(500000);
+	CHECK(kernel_find(1, shared->ino));
+	CHECK(!volume_getattr(server.volume, shared->ino, &attr));
+	step(STEP_CLOSE);
+	UNTIL(volume_getattr(server.volume, shared->ino, &attr) == -ENOENT);
+}
+
 /* Whoever leaves and comes back; whoever is no more who it was. */
 static void serving_hosts(struct media *media)
 {
@@ -392,16 +312,49 @@ static int owner_main(void)
 	serve_begin(media, 1);
 	serving_sizes();
 	serving_removes();
+	serving_late();
 	serving_hosts(media);
 	serve_end();
 	media_close(media);
 	return shared->failed;
 }
 
-int main(void)
+/* Each of the server's mutants must be found, by a run of its own. */
+static int find_mutants(const char *program)
 {
+	int missed = 0;
+
+	for (int i = MUTANT_SERVER + 1; i < MUTANT_LAST; i++) {
+		char number[16];
+		int status;
+		pid_t pid;
+
+		snprintf(number, sizeof(number), "%d", i);
+		pid = fork();
+		if (!pid) {
+			setenv("FAMFS_MUTANT", number, 1);
+			execl(program, program, (char *)NULL);
+			_exit(0);
+		}
+		if (pid < 0 || waitpid(pid, &status, 0) != pid)
+			return 1;
+		printf("%s: %sfound\n", mutant_name((unsigned int)i),
+		       status ? "" : "NOT ");
+		missed += !status;
+	}
+	return missed != 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *mutant = getenv("FAMFS_MUTANT");
 	int status = 1;
 	pid_t pid;
+
+	if (argc > 1 && !strcmp(argv[1], "mutants"))
+		return find_mutants(argv[0]);
+	if (mutant)
+		mutant_disabled = (unsigned int)strtoul(mutant, NULL, 0);
 
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
