@@ -142,6 +142,11 @@ static int join_enter(struct volume *volume,
 	if (err)
 		return err;
 	media_settle(volume->media, JOIN_SETTLE);
+	/* Another one of this id has joined meanwhile: the slot is its. */
+	if (slot_check_identity(volume) == -ESTALE) {
+		volume->joining.entered = false;
+		return -EBUSY;
+	}
 	err = poll_run(volume, NULL, NULL, fault);
 	if (!err)
 		err = call_check(volume->media, volume->super.uuid,

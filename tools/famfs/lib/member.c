@@ -9,7 +9,7 @@
 #include "mutant.h"
 #include "poll.h"
 
-static int slot_check_identity(struct volume *volume)
+int slot_check_identity(struct volume *volume)
 {
 	const struct identity *mine = &volume->identity;
 	struct identity now;
@@ -171,8 +171,14 @@ int volume_each_hold(struct volume *volume,
 
 int member_leave(struct volume *volume)
 {
-	int err;
+	int err = volume_health(volume);
 
+	/* Another one of this id is in: that this one leaves says nothing. */
+	if (!err)
+		err = volume->member ? slot_check_own(volume) :
+				       slot_check_identity(volume);
+	if (err)
+		return err == -ESTALE ? volume_cut_off(volume, err) : err;
 	pthread_rwlock_wrlock(&volume->lock);
 	err = volume->stopped;
 	if (!err) {

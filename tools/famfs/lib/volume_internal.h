@@ -99,6 +99,8 @@ unsigned int hosts_find(const struct model *model, const uint8_t uuid[16]);
  * Return: 0, -ESTALE: it is not; or an error of the medium.
  */
 int slot_check_own(struct volume *volume);
+/* The same of its identity alone, before it has beaten. Without the lock. */
+int slot_check_identity(struct volume *volume);
 /* Nothing is served, and nothing is told, by a host that is cut off. Locks. */
 int volume_cut_off(struct volume *volume, int err);
 

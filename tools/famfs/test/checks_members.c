@@ -126,6 +126,7 @@ static const char *rule_copies(void)
 	beat.counter++;
 	CHECK(beat_write(&beat, rule_owner.media, member->super.uuid, 1) == 0);
 	rule_settle();
+	CHECK(volume_leave(member) == -ESTALE);
 	CHECK(party_poll(&rule_member) == -ESTALE);
 	CHECK(volume_tell_held(member) == -ESTALE);
 	/* A copy of the same boot is watched, too. */
@@ -214,6 +215,17 @@ static const char *rule_late_lookup(void)
 	return NULL;
 }
 
+/* Is the member's slot still of that mount? */
+static bool rule_identity_is(const struct identity *wanted)
+{
+	struct identity now;
+
+	rule_settle();
+	return !identity_read(&now, rule_owner.media,
+			      rule_owner.volume->super.uuid, 1) &&
+	       now.nonce == wanted->nonce && now.state == wanted->state;
+}
+
 /* Who gives up while it joins is out, and nothing waits for it. */
 static const char *rule_gives_up(void)
 {
@@ -233,6 +245,32 @@ static const char *rule_gives_up(void)
 			    rule_owner.volume->super.uuid, 1) == 0);
 	CHECK(identity.state == IDENTITY_STATE_IN);
 	CHECK(volume_leave(rule_member.volume) == 0);
+	rule_settle();
+	/* Of what has become another one's it says nothing. */
+	party_close(&rule_member);
+	party_renew(&rule_member, false);
+	CHECK(party_join(&rule_member, 0) == -EAGAIN);
+	identity.nonce += 5;
+	CHECK(identity_write(&identity, rule_owner.media,
+			     rule_owner.volume->super.uuid, 1) == 0);
+	rule_settle();
+	CHECK(volume_leave(rule_member.volume) == -ESTALE);
+	CHECK(rule_identity_is(&identity));
+	party_close(&rule_member);
+	identity.state = IDENTITY_STATE_LEFT;
+	CHECK(identity_write(&identity, rule_owner.media,
+			     rule_owner.volume->super.uuid, 1) == 0);
+	rule_settle();
+	CHECK(party_join(&rule_member, 0) == -EAGAIN);
+	identity.state = IDENTITY_STATE_IN;
+	CHECK(identity_write(&identity, rule_owner.media,
+			     rule_owner.volume->super.uuid, 1) == 0);
+	rule_settle();
+	CHECK(party_join(&rule_member, 0) == -EBUSY);
+	CHECK(rule_identity_is(&identity));
+	identity.state = IDENTITY_STATE_LEFT;
+	CHECK(identity_write(&identity, rule_owner.media,
+			     rule_owner.volume->super.uuid, 1) == 0);
 	rule_settle();
 	CHECK(volume_look(rule_owner.volume) == 0);
 	CHECK(rule_hosts(rule_owner.volume) == 102);
