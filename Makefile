@@ -6,6 +6,7 @@
 
 help:
 	@echo 'make demo     from nothing to files on a dax device, read, written and mapped'
+	@echo 'make demo-hosts  guests that share one memory: an owner and members (trial)'
 	@echo 'make test     KUnit, kselftests and user-space tests; T=PATTERN picks,'
 	@echo '              BACKEND=hmem|hmem-multi|hmem-large|pmem|nvdimm|cxl, VARIANT=debug,'
 	@echo '              TRANSPORT=fuse|clone|uring, FULL=1 choose'
@@ -34,6 +35,9 @@ demo test check bench:
 
 figures cost:
 	@scripts/bench/$@.sh
+
+demo-hosts:
+	@scripts/demo/hosts.sh
 
 shell:
 	@scripts/demo/shell.sh
@@ -69,5 +73,5 @@ kunit:
 clean:
 	rm -rf build
 
-.PHONY: help demo test check bench figures cost series tools install deb shell tree \
+.PHONY: help demo demo-hosts test check bench figures cost series tools install deb shell tree \
 	kernel-deb refresh kunit clean

@@ -22,9 +22,9 @@ FIXTURES=$(cd "$TOP" && realpath -m "$FAMFS_FIXTURES")
 
 # In this order: what builds comes first.
 TESTS=(famfs_build famfs_format famfs_mutants_list famfs_library
-       famfs_library_asan famfs_histories famfs_histories_asan famfs_mutants
-       famfs_threads famfs_scale famfs_bounds famfs_commands famfs_completion
-       famfs_manuals famfs_fuzz)
+       famfs_library_asan famfs_histories famfs_histories_asan famfs_hosts
+       famfs_hosts_asan famfs_serving famfs_mutants famfs_threads famfs_scale famfs_bounds
+       famfs_commands famfs_completion famfs_manuals famfs_fuzz)
 
 make_tools()
 {
@@ -67,6 +67,10 @@ mutants_list()
 	       sed -E 's/.*\((.*)\)/\1/' | sort) \
 	     <(cat "$lib"/*.c | grep -oE '\bWRONG\([A-Z_]+|\b[A-Z_]+_(DROP|WRITE|SETTLE)\b' |
 	       sed 's/WRONG(//' | grep -vE '^MEDIA_' | sort) || wrong=1
+	diff <(grep -ohE '^	S\([A-Z_]+\)' "$lib/mutants.h" |
+	       sed -E 's/.*\((.*)\)/\1/' | sort) \
+	     <(cat "$lib"/../server/*.c | grep -oE '\bWRONG\([A-Z_]+' |
+	       sed 's/WRONG(//' | sort) || wrong=1
 	# Calls, less the definitions, the wrappers and what is in comments.
 	[ "$(cat "$lib"/*.c | grep -cE '\bmedia_(read|write|settle)\(')" = \
 	  "$(($(grep -cE '^	[RW]\(' "$lib/mutants.h") + 3))" ] || wrong=1
@@ -114,6 +118,15 @@ famfs_histories)
 famfs_histories_asan)
 	FAMFS_HISTORIES=$((${FULL:+15}0 + 50))0 FAMFS_SEED=1000000 \
 		"$TOOLS/asan/test_history" ;;
+famfs_hosts)
+	FAMFS_TWO=$((${FULL:+1}0 / 10 + 2)) FAMFS_THREE=2 \
+		FAMFS_HISTORIES=$((${FULL:+8}0 + 20))000 "$TOOLS/test/test_hosts" ;;
+famfs_hosts_asan)
+	FAMFS_TWO=1 FAMFS_HISTORIES=$((${FULL:+18}0 + 20))0 FAMFS_SEED=1000000 \
+		"$TOOLS/asan/test_hosts" ;;
+famfs_serving)
+	"$TOOLS/serving"
+	"$TOOLS/serving" mutants ;;
 famfs_mutants)
 	"$TOOLS/test/test_mutants" ;;
 famfs_threads)

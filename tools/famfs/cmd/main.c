@@ -21,6 +21,7 @@ static const struct command {
 	{ "umount", "umount.fuse.famfs", "unmount it, and wait for the end",
 	  cmd_umount },
 	{ "status", NULL, "show what is mounted, and how it is", cmd_status },
+	{ "hosts", NULL, "show who shares it, and what waits for whom", cmd_hosts },
 	{ "map", NULL, "show where a file lies", cmd_map },
 	{ "flush", NULL, "drop what caches have of a file", cmd_flush },
 	{ "dump", NULL, "list names and where files lie", cmd_dump },

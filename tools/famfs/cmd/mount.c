@@ -32,7 +32,8 @@ static const char mount_help[] =
 	"\n"
 	"  -o OPTIONS         separated by commas: ro, nosuid, nodev, noexec, noatime,\n"
 	"                     nodiratime, sync, dirsync and their opposites;\n"
-	"                     fsdev: bind the device to fsdev_dax first\n"
+	"                     fsdev: bind the device to fsdev_dax first;\n"
+	"                     member: where another host owns it, be a member (trial)\n"
 	"      --foreground   stay, and show what goes on\n"
 	"  -d, --debug        show each request; stay in the foreground\n"
 	"  -h, --help\n";
@@ -75,6 +76,10 @@ static bool mount_option(struct mounting *mounting, const char *option)
 
 	if (!strcmp(option, "fsdev")) {
 		mounting->bind = true;
+		return true;
+	}
+	if (!strcmp(option, "member")) {
+		mounting->serve.member = true;
 		return true;
 	}
 	if (!strcmp(option, "remount")) {

@@ -196,6 +196,11 @@ int volume_leave(struct volume *volume)
 	struct root root;
 	int err;
 
+	if (volume->member || volume->joining.entered)
+		return member_leave(volume);
+	err = volume->owner ? slot_check_own(volume) : 0;
+	if (err)
+		return err == -ESTALE ? volume_cut_off(volume, err) : err;
 	err = volume_beat(volume, volume_seq(volume));
 	if (err)
 		return err;

@@ -100,7 +100,10 @@ int call_write(const struct call *call, struct media *media,
  */
 int call_check(struct media *media, const uint8_t uuid[16], uint32_t epoch);
 
-/* Reading gives -EAGAIN where the crc is wrong. */
+/*
+ * Reading gives -EAGAIN where the crc is wrong; of an identity -ENOENT where
+ * nothing was ever written.
+ */
 int identity_read(struct identity *identity, struct media *media,
 		  const uint8_t uuid[16], unsigned int slot);
 int identity_write(const struct identity *identity, struct media *media,
@@ -134,6 +137,12 @@ int hostname_read(char name[HOST_NAME_MOST + 1], struct media *media,
 		  const uint8_t uuid[16], unsigned int slot);
 int hostname_write(const char *name, struct media *media,
 		   const uint8_t uuid[16], unsigned int slot);
+
+/* @line: one of REQUEST_COUNT. -EAGAIN where the crc is wrong. */
+int request_read(struct request *request, struct media *media,
+		 const uint8_t uuid[16], unsigned int line);
+int request_write(const struct request *request, struct media *media,
+		  const uint8_t uuid[16], unsigned int line);
 
 static inline uint64_t slot_offset(unsigned int slot)
 {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "mutant.h"
 #include "volume_internal.h"
 
 static void attr_change(struct attr *attr, unsigned int mask,
@@ -132,6 +133,9 @@ int volume_gone(struct volume *volume, const struct op *op, uint64_t ino)
 		err = volume_inode(volume, ino, &inode);
 	if (!err && (inode->links || ino == ROOT_INO))
 		err = -EBUSY;
+	if (!err && WRONG(GONE_FOR_ALL,
+			  inode->released > hosts_limit(volume, ino)))
+		err = -EAGAIN;
 	if (err)
 		return volume_finish(volume, err);
 	record_add(&volume->record, &item);
@@ -142,7 +146,9 @@ int volume_let_go(struct volume *volume, uint64_t ino, uint64_t seq)
 {
 	int err = volume_begin(volume);
 
-	if (!err)
-		model_let_go(&volume->model, ino, seq);
+	if (volume->member)
+		err = member_let_go(volume, ino, seq);
+	else if (!err)
+		err = hosts_let_go(volume, ino, seq);
 	return volume_finish(volume, err);
 }

@@ -20,6 +20,8 @@ int identity_read(struct identity *identity, struct media *media,
 			 LINE_SIZE, IDENTITY_DROP);
 	if (err)
 		return err;
+	if (bytes_are_zero(line, LINE_SIZE))
+		return -ENOENT;
 	if (WRONG(IDENTITY_SUM, !line_sealed(line, uuid)))
 		return -EAGAIN;
 	identity->state = get_le32(line + IDENTITY_STATE);

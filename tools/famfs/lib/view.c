@@ -118,6 +118,10 @@ int volume_extents(struct volume *volume, uint64_t ino,
 
 	if (!err && !inode_is_regular(inode))
 		err = inode_is_directory(inode) ? -EISDIR : -EINVAL;
+	/* A lookup that was answered before it was let go of leads here. */
+	if (!err && volume->member && !inode->links &&
+	    WRONG(REMOVED_IS_HELD, !holds_find(&volume->holds, ino)))
+		err = -ENOENT;
 	if (err)
 		return view_finish(volume, err);
 	*count = inode->extent_count;
@@ -218,16 +222,15 @@ static uint64_t inode_bytes(const struct inode *inode)
 	return inode_is_regular(inode) ? inode->mapped : 0;
 }
 
-int volume_each_waiting(struct volume *volume,
-			int (*each)(void *context,
-				    const struct volume_waiting *waiting),
-			void *context)
+int volume_all_waiting(struct volume *volume,
+		       int (*each)(void *context,
+				   const struct volume_waiting *waiting),
+		       void *context)
 {
 	struct volume_waiting waiting = { .removed = true };
 	struct inode *inode;
 	int stop = 0;
 
-	pthread_rwlock_rdlock(&volume->lock);
 	TAILQ_FOREACH(inode, &volume->model.removed, removed) {
 		waiting.ino = inode->ino;
 		waiting.seq = inode->released;
@@ -244,6 +247,18 @@ int volume_each_waiting(struct volume *volume,
 		waiting.bytes = wait->bytes;
 		stop = each(context, &waiting);
 	}
+	return stop;
+}
+
+int volume_each_waiting(struct volume *volume,
+			int (*each)(void *context,
+				    const struct volume_waiting *waiting),
+			void *context)
+{
+	int stop;
+
+	pthread_rwlock_rdlock(&volume->lock);
+	stop = volume_all_waiting(volume, each, context);
 	return view_finish(volume, stop);
 }
 

@@ -256,7 +256,7 @@ static int volume_own(struct volume *volume,
 
 	err = volume_check_owner(volume, &options->self, fault);
 	/* The snapshot may not fit with it: let-gos were not logged. */
-	if (!err && options->how & VOLUME_UNUSED)
+	if (!err && options->how & VOLUME_UNUSED && hosts_alone(volume))
 		err = model_settle(&volume->model);
 	if (!err)
 		err = volume_identify(volume, options);
@@ -327,8 +327,10 @@ int volume_open(struct volume **out, struct media *media,
 		return -ENOMEM;
 	volume->media = media;
 	volume->progress = options->progress;
+	volume->slot = SLOT_COUNT;
 	RB_INIT(&volume->model.inodes);
 	TAILQ_INIT(&volume->model.removed);
+	holds_init(&volume->holds);
 	volume_lock_init(&volume->lock);
 	err = volume_start(volume, options, fault);
 	if (err) {
@@ -345,6 +347,9 @@ void volume_close(struct volume *volume)
 		return;
 	volume_clear(volume);
 	record_free(&volume->record);
+	holds_free(&volume->holds);
+	free(volume->hosts);
+	free(volume->spare);
 	pthread_rwlock_destroy(&volume->lock);
 	free(volume);
 }

@@ -50,9 +50,9 @@ enum volume_how {
 	VOLUME_OWN = 1,		/* this host owns it, or -EROFS */
 	VOLUME_MEND = 2,	/* with OWN: a damaged log ends at the damage */
 	/*
-	 * With OWN: no host has anything of it. What waits, what has no name
-	 * and what is mapped ahead of a size is free at once, and takes no
-	 * room in the log.
+	 * With OWN: this host has nothing of it. Where no other one has a
+	 * slot, what waits, what has no name and what is mapped ahead of a
+	 * size is free at once, and takes no room in the log.
 	 */
 	VOLUME_UNUSED = 4,
 };
@@ -223,17 +223,19 @@ int volume_removexattr(struct volume *volume, const struct op *op,
 		       uint64_t ino, const char *name);
 
 /**
- * volume_gone - every host has let go of an inode without names
+ * volume_gone - this host has let go of an inode without names
  *
  * Its space, and what it was cut off, can be given to others. -EBUSY: it has a
- * name.
+ * name; -EAGAIN: another host has not let go of it, see volume_look().
  */
 int volume_gone(struct volume *volume, const struct op *op, uint64_t ino);
 
 /**
- * volume_let_go - every host has let go of what @ino was cut off up to @seq
+ * volume_let_go - this host has let go of what @ino was cut off up to @seq
  *
- * Nothing is logged: that the space is given again says it.
+ * Of a member: also of the inode itself, if it had no name by then. Nothing is
+ * logged: that the space is given again says it. -EAGAIN: another host has not
+ * let go of all of it.
  */
 int volume_let_go(struct volume *volume, uint64_t ino, uint64_t seq);
 

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 
+#include "change.h"
 #include "log.h"
 #include "volume.h"
 
@@ -14,13 +15,48 @@
 #define VOLUME_DONE	1024u
 
 /**
+ * struct host_seen - another host's slot
+ * @answers: @beat is of its present mount and of this epoch, and has @inodes
+ * @inodes: its list, in ascending order
+ */
+struct host_seen {
+	enum host_presence presence;
+	bool answers;
+	struct beat beat;
+	uint64_t inodes[LIST_MOST];
+};
+
+/* All of them. @seq: of the last record when the look was begun. */
+struct hosts {
+	uint64_t seq;
+	struct host_seen seen[SLOT_COUNT];
+};
+
+/**
+ * struct joining - a host on its way to be a member
+ * @asked: a request of @line and @nonce was written
+ * @watching: until @until, whether the beat leaves @counter
+ * @entered: it has written that it is in
+ */
+struct joining {
+	bool asked, watching, entered;
+	unsigned int line;
+	uint64_t until, counter;
+};
+
+/**
  * struct volume - an open file system
  * @lock: over everything below
  * @stopped: the error that has ended writing, or 0
  * @record: the one that the present operation makes
  * @root: the present one
+ * @slot: this host's, or SLOT_COUNT
  * @beat: as this host wrote it last
  * @done: uniques of the last operations, a ring
+ * @hosts: what the owner has seen of others last, or NULL
+ * @spare: for its next look
+ * @holds: what a member has not let go of
+ * @list: what its beat names, where @listed
  */
 struct volume {
 	pthread_rwlock_t lock;
@@ -32,13 +68,52 @@ struct volume {
 	struct log log;
 	struct record record;
 	int stopped;
-	bool owner;
+	bool owner, member;
 	unsigned int slot;
 	struct identity identity;
 	struct beat beat;
 	uint64_t done[VOLUME_DONE];
 	unsigned int done_at;
+	struct hosts *hosts, *spare;
+	struct joining joining;
+	struct holds holds;
+	bool listed;
+	uint64_t list[LIST_MOST];
 };
+
+/* Up to which seq all other hosts have let go of @ino, as was seen last. */
+uint64_t hosts_limit(const struct volume *volume, uint64_t ino);
+/* What @ino has released up to @seq is free, or -EAGAIN: a host has it. */
+int hosts_let_go(struct volume *volume, uint64_t ino, uint64_t seq);
+/* Has no other host a slot than the owner? */
+bool hosts_alone(const struct volume *volume);
+/* The slot of a host of that uuid, or SLOT_COUNT. */
+unsigned int hosts_find(const struct model *model, const uint8_t uuid[16]);
+
+/**
+ * slot_check_own - is this host's slot as it wrote it last?
+ *
+ * A clone of this host writes it too, and so did this host before it was
+ * restored from a snapshot of itself. Takes the lock.
+ *
+ * Return: 0, -ESTALE: it is not; or an error of the medium.
+ */
+int slot_check_own(struct volume *volume);
+/* The same of its identity alone, before it has beaten. Without the lock. */
+int slot_check_identity(struct volume *volume);
+/* Nothing is served, and nothing is told, by a host that is cut off. Locks. */
+int volume_cut_off(struct volume *volume, int err);
+
+/* A member's own: within the lock. */
+int member_let_go(struct volume *volume, uint64_t ino, uint64_t seq);
+/* Takes the lock. */
+int member_leave(struct volume *volume);
+
+/* volume_each_waiting() within the lock. */
+int volume_all_waiting(struct volume *volume,
+		       int (*each)(void *context,
+				   const struct volume_waiting *waiting),
+		       void *context);
 
 /* What a snapshot may take: no more can be made where it would be larger. */
 uint64_t volume_snapshot_most(const struct volume *volume);

@@ -102,6 +102,29 @@ static int attrs_set_locked(struct server *server, uint64_t ino,
 }
 
 /*
+ * A member changes nothing. Its kernel tells times after writes in place: an
+ * error would fail close(), so they are taken and dropped, as is a size that the
+ * file has anyway.
+ */
+static int attrs_set_member(struct server *server, uint64_t ino,
+			    const struct stat *st, int to_set,
+			    struct volume_attr *attr)
+{
+	const int dropped = FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_CTIME |
+			    FUSE_SET_ATTR_SIZE;
+	int err = volume_getattr(server->volume, ino, attr);
+
+	if (err)
+		return err;
+	if (to_set & FUSE_SET_ATTR_TRUNCATE)
+		return -EPERM;
+	if (to_set & ~dropped || (to_set & FUSE_SET_ATTR_SIZE &&
+				  (uint64_t)st->st_size > attr->attr.size))
+		return -EROFS;
+	return 0;
+}
+
+/*
  * What truncate() takes away waits until the kernel has a map without it: it
  * asks for one, and the queue pushes one, to know when.
  */
@@ -114,7 +137,10 @@ static void attrs_set(fuse_req_t req, fuse_ino_t ino, struct stat *st,
 
 	(void)fi;
 	server_lock(server, ino);
-	err = attrs_set_locked(server, ino, st, to_set, &attr);
+	if (server->member)
+		err = attrs_set_member(server, ino, st, to_set, &attr);
+	else
+		err = attrs_set_locked(server, ino, st, to_set, &attr);
 	server_reply_attr(req, &attr, err);
 	server_unlock(server, ino);
 	if (!err && to_set & FUSE_SET_ATTR_TRUNCATE)

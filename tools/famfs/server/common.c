@@ -64,14 +64,19 @@ void server_stat(struct stat *st, const struct volume_attr *attr)
 	st->st_ctim = stat_time(attr->attr.ctime);
 }
 
+static double server_timeout(const struct server *server)
+{
+	return server->member ? SERVER_TIMEOUT_MEMBER : SERVER_TIMEOUT;
+}
+
 void server_entry(struct server *server, struct fuse_entry_param *entry,
 		  const struct volume_attr *attr)
 {
 	memset(entry, 0, sizeof(*entry));
 	entry->ino = attr->ino;
 	entry->generation = server->generation;
-	entry->attr_timeout = SERVER_TIMEOUT;
-	entry->entry_timeout = SERVER_TIMEOUT;
+	entry->attr_timeout = server_timeout(server);
+	entry->entry_timeout = server_timeout(server);
 	server_stat(&entry->attr, attr);
 }
 
@@ -84,11 +89,13 @@ void server_reply_attr(fuse_req_t req, const struct volume_attr *attr, int err)
 		return;
 	}
 	server_stat(&st, attr);
-	fuse_reply_attr(req, &st, SERVER_TIMEOUT);
+	fuse_reply_attr(req, &st, server_timeout(server_of(req)));
 }
 
 void server_reply_err(fuse_req_t req, int err)
 {
+	if (err == -EROFS && server_of(req)->member)
+		hosts_say_owner(server_of(req));
 	/* What the volume says of a medium means nothing to programs. */
 	if (err == -EUCLEAN || err == -ESTALE)
 		err = -EIO;

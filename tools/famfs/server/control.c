@@ -41,6 +41,7 @@ static void control_status(struct server *server, FILE *to)
 		getpid());
 	fprintf(to, "source %s\nstate %s\n", cmd_text(server->source),
 		server->ending ? "ending" : "serving");
+	fprintf(to, "role %s\n", server->member ? "member" : "owner");
 	fprintf(to, "owner %s\nepoch %u\nhealth %s\n", cmd_text(stat.owner),
 		stat.epoch, strerror(-volume_health(server->volume)));
 	fprintf(to, "unit %u\ntotal %" PRIu64 "\nfree %" PRIu64 "\nwaiting %" PRIu64 "\n",
@@ -58,6 +59,8 @@ static void control_answer(struct server *server, const char *word, FILE *to)
 {
 	if (!strcmp(word, "status")) {
 		control_status(server, to);
+	} else if (!strcmp(word, "hosts")) {
+		presence_tell(server, to);
 	} else if (!strcmp(word, "compact")) {
 		int err = volume_compact(server->volume, server_op().now);
 

@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "server.h"
 
 void maps_init(struct server *server, struct fuse_conn_info *conn)
@@ -23,6 +24,33 @@ void maps_init(struct server *server, struct fuse_conn_info *conn)
 	fuse_session_exit(server->session);
 }
 
+/*
+ * Files grow on the owner alone. Elsewhere their size is fixed, until the owner
+ * changes it, and what is mapped ahead of it is of no use.
+ */
+static struct fuse_fmap *maps_make(struct server *server,
+				   const struct volume_attr *attr,
+				   const struct volume_extent *list,
+				   uint32_t count)
+{
+	uint64_t left = attr->mapped;
+	struct fuse_fmap *fmap;
+
+	if (server->member)
+		left = round_up64(attr->attr.size, server->unit);
+
+	fmap = fuse_fmap_create(attr->attr.size, FUSE_LL_FMAP_BACKING_IDS |
+				(server->member ? 0 : FUSE_LL_FMAP_GROW));
+	for (uint32_t i = 0; i < count && left; i++) {
+		uint64_t bytes = list[i].bytes < left ? list[i].bytes : left;
+
+		fuse_fmap_add_extent(fmap, server->backing_id, list[i].offset,
+				     bytes);
+		left -= bytes;
+	}
+	return fmap;
+}
+
 /* NULL: the inode is gone, or no file; the error is in @err. */
 static struct fuse_fmap *maps_compose(struct server *server, uint64_t ino,
 				      int *err)
@@ -33,7 +61,8 @@ static struct fuse_fmap *maps_compose(struct server *server, uint64_t ino,
 	struct fuse_fmap *fmap;
 
 	/* Within the inode's own lock nothing changes in between. */
-	*err = volume_getattr(server->volume, ino, &attr);
+	*err = server->cut ? -EIO :
+	       volume_getattr(server->volume, ino, &attr);
 	if (!*err)
 		*err = volume_extents(server->volume, ino, NULL, 0, &count);
 	while (!*err && count > room) {
@@ -50,11 +79,7 @@ static struct fuse_fmap *maps_compose(struct server *server, uint64_t ino,
 		free(list);
 		return NULL;
 	}
-	fmap = fuse_fmap_create(attr.attr.size,
-				FUSE_LL_FMAP_GROW | FUSE_LL_FMAP_BACKING_IDS);
-	for (uint32_t i = 0; i < count; i++)
-		fuse_fmap_add_extent(fmap, server->backing_id, list[i].offset,
-				     list[i].bytes);
+	fmap = maps_make(server, &attr, list, count);
 	free(list);
 	return fmap;
 }
@@ -109,6 +134,11 @@ int maps_push(struct server *server, uint64_t ino)
 			 server->device, (unsigned long long)ino,
 			 server->mountpoint, server->device);
 	return err;
+}
+
+int maps_revoke(struct server *server, uint64_t ino)
+{
+	return fuse_lowlevel_notify_fmap_revoke(server->session, ino);
 }
 
 int maps_is_known(struct server *server, uint64_t ino)

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "mutant.h"
 #include "queue.h"
 
 /* Between two tries, in milliseconds: doubled each time. */
@@ -139,7 +140,17 @@ uint64_t queue_length(struct server *server)
 	return length;
 }
 
-/* Nobody has it: a removed inode ends, another one is cut to its size. */
+/* What the log has ended, this host's kernel may know all the same. */
+static int queue_try_gone(struct server *server, uint64_t ino)
+{
+	int known = maps_is_known(server, ino);
+
+	if (known)
+		return known < 0 ? known : -EAGAIN;
+	return volume_let_go(server->volume, ino, volume_seq(server->volume));
+}
+
+/* Nobody here has it: a removed inode ends, another one is cut to its size. */
 static int queue_release(struct server *server, const struct volume_attr *attr)
 {
 	struct volume *volume = server->volume;
@@ -147,6 +158,8 @@ static int queue_release(struct server *server, const struct volume_attr *attr)
 	struct volume_attr now;
 	int err;
 
+	if (server->member)
+		return volume_let_go(volume, attr->ino, attr->seq);
 	if (!attr->links)
 		return volume_gone(volume, &op, attr->ino);
 	if (!S_ISREG(attr->attr.mode))
@@ -169,19 +182,39 @@ static int queue_try(struct server *server, uint64_t ino)
 	int err = volume_getattr(server->volume, ino, &attr), known;
 
 	if (err)
-		return err;
+		return err == -ENOENT && server->member ?
+		       queue_try_gone(server, ino) : err;
 	known = maps_is_known(server, ino);
 	if (known < 0)
 		return known;
-	if (!known)
+	if (!WRONG(QUEUE_IS_FORGOTTEN, known))
 		return queue_release(server, &attr);
-	if (!attr.links)
+	if (!attr.links) {
+		/* A name that another host has taken away may be cached. */
+		if (server->member)
+			maps_prune(server, &ino, 1);
 		return -EAGAIN;
+	}
 	/* That the kernel does not know it now proves nothing of then. */
 	err = S_ISREG(attr.attr.mode) ? maps_push(server, ino) : 0;
 	if (err == -ENOENT)
 		return -EAGAIN;
-	return err ? err : volume_let_go(server->volume, ino, attr.seq);
+	return WRONG(QUEUE_HAS_PUSHED, err) ? err :
+	       volume_let_go(server->volume, ino, attr.seq);
+}
+
+/* A reply that has been composed is on its way to the kernel, or taken in. */
+static int queue_try_locked(struct server *server, uint64_t ino)
+{
+	bool locks = WRONG(QUEUE_LOCKS, true);
+	int err;
+
+	if (locks)
+		server_lock(server, ino);
+	err = queue_try(server, ino);
+	if (locks)
+		server_unlock(server, ino);
+	return err;
 }
 
 /* With the queue's lock, which is dropped meanwhile. */
@@ -193,9 +226,7 @@ static void queue_run(struct queue *queue, struct waiter *waiter)
 
 	waiter->again = false;
 	pthread_mutex_unlock(&queue->lock);
-	server_lock(queue->server, ino);
-	err = queue_try(queue->server, ino);
-	server_unlock(queue->server, ino);
+	err = queue_try_locked(queue->server, ino);
 	pthread_mutex_lock(&queue->lock);
 	retry = queue_is_worth_it(err);
 	if (!retry) {
@@ -252,6 +283,9 @@ static void *beat_thread(void *context)
 	struct volume *volume = queue->server->volume;
 	bool told = false;
 
+	/* A member beats after each poll. */
+	if (queue->server->member)
+		return NULL;
 	pthread_mutex_lock(&queue->lock);
 	while (!queue->ended) {
 		struct timespec deadline = queue_deadline(QUEUE_BEAT_MS);

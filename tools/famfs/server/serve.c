@@ -141,10 +141,10 @@ out:
 	return session;
 }
 
-static int serve_volume(struct server *server, struct media *media)
+static int serve_volume(struct server *server, const struct serve *wanted,
+			struct media *media)
 {
 	struct volume_options options = { .how = VOLUME_OWN | VOLUME_UNUSED };
-	struct fault fault = { 0 };
 	struct volume_stat stat;
 	int err = cmd_own(&options);
 
@@ -155,14 +155,13 @@ static int serve_volume(struct server *server, struct media *media)
 	}
 	/* The clock that later operations go by. */
 	options.now = server_op().now;
-	err = cmd_volume_open(&server->volume, media, &options, &fault);
-	if (err) {
-		cmd_fail_fault(server->device, err, &fault);
+	err = hosts_open(server, media, &options, wanted->member);
+	if (err)
 		return err;
-	}
 	volume_statfs(server->volume, &stat);
 	memcpy(server->uuid, stat.uuid, 16);
 	memcpy(&server->generation, stat.uuid, sizeof(server->generation));
+	server->unit = stat.unit;
 	if (stat.unit % options.self.page) {
 		cmd_fail(server->device, "mkfs.famfs --unit BYTES   makes one with a larger unit",
 			 "its unit, %u bytes, is smaller than this host's pages, %u bytes",
@@ -297,6 +296,8 @@ static int serve_loop(struct server *server, const struct serve *wanted)
 
 	server->mount_id = serve_mount_id(server);
 	if (!err)
+		err = hosts_start(server);
+	if (!err)
 		err = grow_start(server);
 	if (!err)
 		err = control_start(server);
@@ -326,9 +327,10 @@ static void serve_leave(struct server *server)
 	int err;
 
 	/* The beat goes on up to here; nothing else changes the volume now. */
+	hosts_end(server);
 	queue_end(server);
 	err = volume_health(server->volume);
-	if (!err)
+	if (!err && !server->member)
 		err = queue_settle(server->volume);
 	if (!err)
 		err = volume_leave(server->volume);
@@ -381,7 +383,7 @@ static int serve_mounted(struct server *server, const struct serve *wanted,
 static int serve_guarded(struct server *server, const struct serve *wanted,
 			 struct media *media, int guard)
 {
-	int err = serve_volume(server, media);
+	int err = serve_volume(server, wanted, media);
 
 	if (!err) {
 		server->session = serve_session(server, wanted);

@@ -12,11 +12,12 @@
  * @source: as it was given, for the table of mounts
  * @device: its node
  * @flags: options for the kernel, separated by commas, or ""
+ * @member: where another host owns the file system, be a member
  * @ready: a descriptor that gets a byte when it is mounted, or -1
  */
 struct serve {
 	const char *source, *device, *mountpoint, *flags;
-	bool foreground, debug;
+	bool foreground, debug, member;
 	int ready;
 };
 

@@ -18,14 +18,19 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "volume.h"
 
 /* Inodes share so many locks. */
 #define SERVER_LOCKS	256u
 
-/* The owner's entries and attributes stay until they change: in seconds. */
-#define SERVER_TIMEOUT	1e9
+/*
+ * The owner's entries and attributes stay until they change; those of a member
+ * change with each poll: in seconds.
+ */
+#define SERVER_TIMEOUT		1e9
+#define SERVER_TIMEOUT_MEMBER	0.1
 
 struct queue;
 
@@ -40,6 +45,9 @@ struct queue;
  * @refused: why the kernel gives no maps, where it does not
  * @backing_id: what maps call the device
  * @mount_id: of the first mount point, or 0
+ * @unit: bytes in which space is given
+ * @member: another host owns the file system
+ * @cut: this host does not count any more: nothing is served
  * @ending: nobody is served any more
  */
 struct server {
@@ -53,7 +61,9 @@ struct server {
 	const char *refused;
 	int backing_id;
 	uint64_t mount_id;
-	volatile bool ending;
+	uint32_t unit;
+	bool member;
+	volatile bool ending, cut;
 };
 
 /* Who asks: the time is the one that the kernel gives to files. */
@@ -132,6 +142,9 @@ int maps_is_known(struct server *server, uint64_t ino);
 /* Has the kernel drop unused inodes. */
 void maps_prune(struct server *server, const uint64_t *inos, uint32_t count);
 
+/* Takes the map of a file from the kernel, which asks for it again. */
+int maps_revoke(struct server *server, uint64_t ino);
+
 /* queue.c: letting go. */
 
 /* 0 or -errno. */
@@ -161,6 +174,30 @@ int queue_settle(struct volume *volume);
 int grow_start(struct server *server);
 /* What still waits fails. */
 void grow_stop(void);
+
+/* hosts.c: other hosts. */
+
+/**
+ * hosts_open - opens the volume as the owner, or else as a member
+ * @options: how an owner opens it, and who this host is
+ * @member: whether it may be a member
+ *
+ * Return: 0, or -errno: what is wrong has been said.
+ */
+int hosts_open(struct server *server, struct media *media,
+	       struct volume_options *options, bool member);
+
+/* A thread that reads on, or looks at other hosts. 0 or -errno. */
+int hosts_start(struct server *server);
+void hosts_end(struct server *server);
+
+/* Says, now and then, whose changes are refused here. */
+void hosts_say_owner(struct server *server);
+
+/* presence.c: how other hosts are seen. After each look. */
+void presence_update(struct server *server);
+/* Lines of host and of what waits for it. For one thread. */
+void presence_tell(struct server *server, FILE *to);
 
 /* control.c: the socket by which commands talk to the server. */
 int control_start(struct server *server);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The end of a mount: its superblock is gone for certain, so all that waits is
- * let go of, and nothing is mapped ahead. The next mount does without it too,
+ * let go of here, and nothing is mapped ahead. The next mount does without it too,
  * see VOLUME_UNUSED.
  */
 
@@ -52,11 +52,12 @@ static int settle_one(struct volume *volume,
 	struct op op = server_op();
 	int err;
 
-	if (!waiting->removed)
-		return volume_let_go(volume, waiting->ino, waiting->seq);
-	err = volume_gone(volume, &op, waiting->ino);
-	/* What it was cut off went with it. */
-	return err == -ENOENT ? 0 : err;
+	if (waiting->removed)
+		err = volume_gone(volume, &op, waiting->ino);
+	else
+		err = volume_let_go(volume, waiting->ino, waiting->seq);
+	/* What it was cut off went with it; or another host has not let go. */
+	return err == -ENOENT || err == -EAGAIN ? 0 : err;
 }
 
 static int settle_ahead(struct volume *volume, struct settling *settling)

@@ -26,7 +26,7 @@ _famfs_arguments()
 		_famfs_devices ;;
 	umount)
 		_famfs_mounts ;;
-	status|compact)
+	status|hosts|compact)
 		_famfs_devices
 		_famfs_mounts ;;
 	mount)

@@ -39,6 +39,11 @@ const char *check_dead_media(void);
 const char *check_owner(void);
 const char *check_mkfs_crash(void);
 const char *check_crash(void);
+const char *check_members(void);
+const char *check_reading(void);
+const char *check_table(void);
+/* Up to so many switches between two hosts, and between three. */
+const char *check_turns(unsigned int two, unsigned int three, bool tell);
 const char *check_forged(void);
 const char *check_forged_long(void);
 const char *check_mkfs_again(void);
@@ -72,6 +77,10 @@ const char *check_say(const char *format, ...)
  */
 const char *check_history(uint64_t seed, bool trace);
 void check_history_free(void);
+
+/* As check_history(), of an owner and two members. */
+const char *check_hosts(uint64_t seed, bool trace);
+void check_hosts_free(void);
 extern uint64_t history_steps, history_crashes, history_readers, history_ops;
 
 #endif

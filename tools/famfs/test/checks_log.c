@@ -158,6 +158,7 @@ static const char *damage_beat(const uint64_t *at)
 	if (check_open(&volume, media, VOLUME_READ, &fault))
 		return "reading fails";
 	volume->owner = true;
+	volume->slot = 0;
 	if (volume_beat(volume, 0))
 		return "no beat";
 	volume_close(volume);

@@ -178,7 +178,7 @@ static const char *mkfs_left_nothing(struct double_memory *memory)
 	CHECK(super_read(&super, media, NULL) == 0);
 	CHECK(super_read_copy(&copy, media) == 0);
 	CHECK(!memcmp(&super, &copy, sizeof(copy)));
-	CHECK(identity_read(&identity, media, super.uuid, 31) == -EAGAIN);
+	CHECK(identity_read(&identity, media, super.uuid, 31) == -ENOENT);
 	CHECK(memory->bytes[REQUEST_OFFSET + 15 * LINE_SIZE] == 0);
 	return NULL;
 }

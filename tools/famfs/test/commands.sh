@@ -77,9 +77,14 @@ refusals()
 	expect 1 'No such file' "$bin/famfs" map nothing
 	expect 0 'bytes flushed' "$bin/famfs" flush new
 	expect 1 'not mounted here' "$bin/famfs" status new
+	expect 1 '0  .* owner +new' "$bin/famfs" hosts new
 	expect 0 'compacted' "$bin/famfs" compact new
+	expect 1 '0  .* owner +left' "$bin/famfs" hosts new
+	expect 1 '"state":"left"' "$bin/famfs" hosts --json new
+	expect 2 'no famfs superblock' "$bin/famfs" hosts ext
+	expect 1 'nothing is mounted' "$bin/famfs" hosts
 	expect 2 'no famfs superblock' "$bin/famfs" status ext
-	for command in mkfs mount umount status fsck map flush dump compact bind unbind; do
+	for command in mkfs mount umount status hosts fsck map flush dump compact bind unbind; do
 		expect 0 'Usage' "$bin/famfs" "$command" --help
 	done
 }

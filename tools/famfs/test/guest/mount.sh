@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-plan 28
+plan 31
 
 check "mkfs on a device" mkfs.famfs -f -L first "$dev"
 check "fsck finds it clean" fsck.famfs "$dev"
@@ -40,6 +40,19 @@ check "and mounted again, by its label" mount -t famfs famfs:first $mnt
 same "everything is there" "$sum" \
 	"$(cd $mnt && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)"
 check "famfs compact while it is mounted" famfs compact $mnt
+check "famfs hosts shows this one" sh -c "
+	famfs hosts $mnt | grep -qE '^ +0  guest +owner +in +[0-9]+ '"
+check "and what waits for whom" sh -c "
+	exec 3< $mnt/64M; rm $mnt/64M
+	famfs hosts $mnt > $work/hosts
+	famfs hosts --json $mnt > $work/hosts.json
+	grep -q 'for slot 0: .* of removed inode' $work/hosts &&
+	grep -qE '64 MiB of 1 inodes|6[4-9] MiB of' $work/hosts"
+check "the same as JSON" python3 -c "
+import json
+hosts = json.load(open('$work/hosts.json'))[0]['hosts']
+assert len(hosts) == 1 and hosts[0]['self'] and hosts[0]['role'] == 'owner'
+assert hosts[0]['waiting'] >= 64 << 20 and hosts[0]['waits'][0]['inode'] > 1"
 check "remove it all" sh -c "rm -rf $mnt/*"
 check "all space is free" eventually free_is "$before"
 check "df says so" test "$(df --output=used $mnt | tail -n 1)" -eq 0

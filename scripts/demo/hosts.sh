@@ -1,0 +1,87 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The demo of several hosts: guests that share one memory, of which one owns a
+# file system and the others are members. Whatever is missing is made first.
+#
+# Usage: scripts/demo/hosts.sh
+#
+# Kconfig says what MEMBERS and FAMFS_PATIENCE are.
+
+set -euo pipefail
+. "$(dirname "$0")/../lib.sh"
+
+switches MEMBERS FAMFS_PATIENCE
+
+# shellcheck disable=SC2153 # Kconfig has it
+members=$MEMBERS
+out=$BUILD/demo-hosts
+
+"$TOP/scripts/env/prepare.sh" default
+"$TOP/scripts/test/selftests.sh"
+"$TOP/scripts/demo/programs.sh"
+rm -rf "$out"
+mkdir -p "$out/meet"
+truncate -s 1G "$out/memory"
+
+# host NUMBER [again]: one guest. The first one makes the namespace of the memory.
+host()
+{
+	"$TOP/scripts/guest/boot.sh" -b nvdimm -d "$out/memory" -w "$out/meet" \
+		-t $((FAMFS_PATIENCE * 4)) -o "$out/$1${2:-}" -- /bin/sh -c \
+		"cp -a '$BUILD/demo/root/.' / && FAMFS_PATIENCE=$FAMFS_PATIENCE exec bash '$TOP/tools/famfs/demo/hosts.sh' $1 $members '$out/meet' ${2:-}" \
+		> "$out/$1${2:-}.log" 2>&1 ||
+		[ -e "$out/meet/killing.$1${2:-}" ] || : > "$out/meet/failed"
+}
+
+# meets NAME: waits until a guest has said so. False: one has failed.
+meets()
+{
+	while [ ! -e "$out/meet/$1" ]; do
+		[ ! -e "$out/meet/failed" ] || return 1
+		sleep 0.5
+	done
+}
+
+# qemu_of PID: the QEMU that it, or a child of it, has started.
+qemu_of()
+{
+	local pid
+
+	for pid in $(pgrep -P "$1"); do
+		case $(cat "/proc/$pid/comm" 2> /dev/null) in
+		qemu*)	echo "$pid" ;;
+		*)	qemu_of "$pid" ;;
+		esac
+	done
+}
+
+# kill_last PID: the last member ends as a machine without power does, and is
+# switched on again when the owner has seen enough.
+kill_last()
+{
+	local pid
+
+	meets kill || return 0
+	: > "$out/meet/killing.$members"
+	pid=$(qemu_of "$1")
+	[ -z "$pid" ] || kill -KILL "$pid"
+	wait "$1" || :
+	: > "$out/meet/killed"
+	! meets wake || host "$members" again
+}
+
+host 0 &
+meets made || :
+for number in $(seq "$members"); do
+	host "$number" &
+done
+kill_last $!
+wait
+rm -f "$out/memory"
+sort -s -k1,1 "$out/meet/table" 2> /dev/null || true
+if [ -e "$out/meet/failed" ] || grep -q 'FAIL$' "$out/meet/table"; then
+	echo "demo-hosts: FAIL"
+	exit 1
+fi
+echo "demo-hosts: PASS"

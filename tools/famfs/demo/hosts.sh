@@ -1,0 +1,210 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What one of the guests of scripts/demo/hosts.sh does. They agree by files in a
+# folder that all of them write to.
+#
+# Usage: hosts.sh NUMBER MEMBERS FOLDER [again]    (in the guest)
+#
+# NUMBER 0 is the owner. The last member is killed, and does what again says.
+
+set -euo pipefail
+
+number=$1 members=$2 folder=$3 again=${4:-}
+here=$(dirname "$0")
+mnt=/mnt/famfs
+dev=${FAMFS_DAXDEVS%% *}
+# A guest that is emulated on a busy machine is slow.
+patience=${FAMFS_PATIENCE:-900}
+
+tell() { : > "$folder/$1"; }
+
+# await FILE...: until all of them are there.
+await()
+{
+	local file end=$((SECONDS + patience))
+
+	for file in "$@"; do
+		while [ ! -e "$folder/$file" ]; do
+			if [ $SECONDS -ge $end ] || [ -e "$folder/failed" ]; then
+				echo "waits for $file in vain"
+				exit 1
+			fi
+			sleep 0.2
+		done
+	done
+}
+
+# all STEP: the owner waits for every member.
+all()
+{
+	local n
+
+	for n in $(seq "$members"); do
+		await "$1.$n"
+	done
+}
+
+# soon TEXT COMMAND...: it must succeed within a few polls.
+soon()
+{
+	local text=$1 tries=0
+
+	shift
+	while [ $((tries += 1)) -le 100 ]; do
+		if "$@" > /dev/null 2>&1; then
+			row "$text" ok
+			return
+		fi
+		sleep 0.2
+	done
+	row "$text" FAIL
+	exit 1
+}
+
+row() { printf '  %-8s %-58s %s\n' "$(hostname)" "$1" "$2" >> "$folder/table"; }
+
+is() { [ "$(sha256sum < "$1" | cut -d' ' -f1)" = "$(cat "$folder/$2")" ]; }
+sum() { sha256sum < "$1" | cut -d' ' -f1 > "$folder/$2"; }
+has_bytes() { [ "$(stat -c %s "$1")" = "$2" ]; }
+waits() { famfs status --json $mnt | grep -qE '"waiting": *0*[1-9]'; }
+waits_not() { ! waits; }
+# is_seen STATE WAITS: is the last member seen like that? Its exit status tells
+# of silent ones.
+is_seen()
+{
+	famfs hosts $mnt > /tmp/hosts || :
+	grep -qE "^ +[0-9]+  member$members +member +$1 .*$2" /tmp/hosts
+}
+
+owner()
+{
+	mkfs.famfs -q -f --dead --coherence hardware -L hosts "$dev"
+	mount -t famfs famfs:hosts $mnt
+	head -c 8M /dev/urandom > $mnt/first
+	head -c 4M /dev/urandom > $mnt/second
+	sum $mnt/first first.sum
+	tell made
+	all seen
+
+	head -c 4M /dev/urandom >> $mnt/first
+	sum $mnt/first grown.sum
+	tell grown
+	all grown
+
+	truncate -s 1M $mnt/second
+	tell cut
+	all cut
+
+	rm $mnt/first
+	tell removed
+	all kept
+	row "what is removed and mapped elsewhere keeps its space" \
+		"$(waits && echo ok || echo FAIL)"
+	tell drop
+	soon "it comes back when it is closed there" waits_not
+
+	head -c 4M /dev/urandom > $mnt/third
+	tell third
+	await killed
+	rm $mnt/third
+	soon "of a member that is killed, famfs hosts says so" \
+		is_seen silent '[0-9]+ [KM]iB of 1 inodes'
+	row "what it had keeps its space" "$(waits && echo ok || echo FAIL)"
+	tell wake
+	await back
+	soon "it comes back when that member is back" waits_not
+	soon "and famfs hosts says that it is in" is_seen in ''
+	tell end
+	all left
+	umount $mnt
+	soon "fsck finds it clean" fsck.famfs -n "$dev"
+}
+
+# The last member has a file mapped when its machine ends.
+to_be_killed()
+{
+	await third
+	soon "it maps one file more" test -e $mnt/third
+	python3 "$here/hold.py" $mnt/third "$1" &
+	while [ ! -e "$1.held" ]; do sleep 0.2; done
+	tell kill
+	sleep $((patience * 4))
+}
+
+# After it has booted again.
+again()
+{
+	mount -t famfs -o member famfs:hosts $mnt
+	row "killed and booted, it mounts again" \
+		"$([ ! -e $mnt/third ] && has_bytes $mnt/second 1048576 &&
+			echo ok || echo FAIL)"
+	tell back
+	await end
+	umount $mnt
+	tell "left.$number"
+}
+
+member()
+{
+	local prefix=$folder/hold.$number
+
+	await made
+	mount -t famfs -o member famfs:hosts $mnt
+	soon "what the owner has made is there" is $mnt/first first.sum
+	if mkdir $mnt/new 2> /tmp/refused; then
+		row "changes are refused" FAIL
+	else
+		row "changes are refused" \
+			"$(grep -q 'Read-only' /tmp/refused && echo ok || echo FAIL)"
+	fi
+	python3 "$here/hold.py" $mnt/second "$prefix.second" &
+	while [ ! -e "$prefix.second.held" ]; do sleep 0.2; done
+	tell "seen.$number"
+
+	await grown
+	soon "what the owner has appended is there" is $mnt/first grown.sum
+	python3 "$here/hold.py" $mnt/first "$prefix" &
+	while [ ! -e "$prefix.held" ]; do sleep 0.2; done
+	tell "grown.$number"
+
+	await cut
+	soon "what the owner has cut off is not there" \
+		has_bytes $mnt/second 1048576
+	: > "$prefix.second.ask"
+	# SIGBUS ends it.
+	if wait %1 || [ -e "$prefix.second.sum" ]; then
+		row "nor can it be reached through a mapping" FAIL
+	else
+		row "nor can it be reached through a mapping" ok
+	fi
+	tell "cut.$number"
+
+	await removed
+	soon "what the owner has removed has no name" test ! -e $mnt/first
+	: > "$prefix.ask"
+	while [ -e "$prefix.ask" ]; do sleep 0.2; done
+	row "and has its data while it is mapped" \
+		"$(cmp -s "$prefix.sum" "$folder/grown.sum" && echo ok || echo FAIL)"
+	tell "kept.$number"
+
+	await drop
+	: > "$prefix.drop"
+	wait
+	[ "$number" != "$members" ] || to_be_killed "$prefix.third"
+	await end
+	umount $mnt
+	tell "left.$number"
+}
+
+trap '[ $? = 0 ] || { famfs hosts; famfs status; tell failed; }' EXIT
+printf '%032x\n' $((number + 1)) > /etc/machine-id
+hostname "$([ "$number" = 0 ] && echo owner || echo "member$number")"
+mkdir -p $mnt
+if [ "$number" = 0 ]; then
+	owner
+elif [ -n "$again" ]; then
+	again
+else
+	member
+fi

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A kernel that is made up, and what commands would say.
+ */
+
+#include "kernel.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+#include "cmd.h"
+
+struct shared *shared;
+struct server server;
+unsigned int self;
+
+struct kernel_map *kernel_find(unsigned int host, uint64_t ino)
+{
+	for (unsigned int i = 0; i < MAPS; i++) {
+		if (shared->maps[host][i].ino == ino)
+			return &shared->maps[host][i];
+	}
+	return NULL;
+}
+
+void kernel_fill(struct kernel_map *map, uint64_t ino)
+{
+	struct volume_attr attr;
+
+	if (volume_getattr(server.volume, ino, &attr))
+		return;
+	map->size = attr.attr.size;
+	map->bytes = attr.mapped;
+	map->ino = ino;
+}
+
+int maps_push(struct server *to, uint64_t ino)
+{
+	struct kernel_map *map = kernel_find(self, ino);
+
+	(void)to;
+	if (!map)
+		return -ENOENT;
+	if (map->pinned)
+		return -EBUSY;
+	kernel_fill(map, ino);
+	return 0;
+}
+
+int maps_is_known(struct server *to, uint64_t ino)
+{
+	(void)to;
+	return kernel_find(self, ino) != NULL;
+}
+
+void maps_prune(struct server *to, const uint64_t *inos, uint32_t count)
+{
+	(void)to;
+	while (count--) {
+		struct kernel_map *map = kernel_find(self, *inos++);
+
+		if (map && !map->open)
+			map->ino = 0;
+	}
+}
+
+int maps_revoke(struct server *to, uint64_t ino)
+{
+	struct kernel_map *map = kernel_find(self, ino);
+
+	(void)to;
+	if (map)
+		map->bytes = 0;
+	return 0;
+}
+
+void cmd_fail(const char *object, const char *next, const char *format, ...)
+{
+	va_list args;
+
+	(void)object;
+	(void)next;
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+}
+
+void cmd_fail_fault(const char *device, int err, const struct fault *fault)
+{
+	printf("%s: %d %s\n", device, err, fault->text);
+}
+
+int cmd_volume_open(struct volume **volume, struct media *media,
+		    struct volume_options *options, struct fault *fault)
+{
+	return volume_open(volume, media, options, fault);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A kernel that is made up, in place of server/maps.c: it has maps, some of files
+ * that are open, and does what it is told.
+ */
+#ifndef FAMFS_SERVING_KERNEL_H
+#define FAMFS_SERVING_KERNEL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "server.h"
+
+#define MAPS	4u
+
+struct kernel_map {
+	_Atomic uint64_t ino, bytes, size;
+	_Atomic bool open, pinned;
+};
+
+/* What both processes see. @want is a step of the member's, @done the last. */
+extern struct shared {
+	_Atomic int want, done, failed, late;
+	_Atomic uint64_t ino;
+	struct kernel_map maps[2][MAPS];
+} *shared;
+
+extern struct server server;
+extern unsigned int self;
+
+/* What a host's kernel has of @ino, or NULL; 0: one that it does not use. */
+struct kernel_map *kernel_find(unsigned int host, uint64_t ino);
+/* This host's kernel gets the present map. */
+void kernel_fill(struct kernel_map *map, uint64_t ino);
+
+/* Waits for half a minute at most: a machine may be busy. */
+#define UNTIL(cond)							\
+	do {								\
+		for (int tries = 0; !(cond) && tries < 3000 &&		\
+		     !shared->failed; tries++)				\
+			usleep(10000);					\
+		CHECK(cond);						\
+	} while (0)
+
+#define CHECK(cond)							\
+	do {								\
+		if (!(cond) && !shared->failed) {			\
+			printf("%s, line %d: not %s\n",			\
+			       self ? "member" : "owner", __LINE__, #cond); \
+			fflush(stdout);					\
+			shared->failed = 1;				\
+		}							\
+	} while (0)
+
+#endif
