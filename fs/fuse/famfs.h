@@ -313,6 +313,7 @@ int famfs_size_flush(struct inode *inode, loff_t size);
 int famfs_size_settle(struct inode *inode);
 int famfs_refresh_nosec(struct inode *inode, struct file *file);
 void famfs_privs_set(struct inode *inode);
+int famfs_remove_privs(struct file *file);
 int famfs_file_modified(struct file *file);
 int famfs_iocb_modified(struct kiocb *iocb, struct inode *inode);
 bool famfs_preserve_nosec(const struct inode *inode);

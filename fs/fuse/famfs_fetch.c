@@ -269,8 +269,9 @@ int famfs_open_prepare(struct famfs_open_req *req, struct inode *inode,
 	err = famfs_fetch_lock(req, inode);
 	if (err)
 		return err;
-	if (famfs_needs_fetch(inode)) {
-		req->snap = famfs_fmap_snapshot(inode);
+	req->snap = famfs_fmap_snapshot(inode);
+	/* The fmap may have come, let the file grow, and gone meanwhile. */
+	if (famfs_needs_fetch(inode) && !famfs_size_dirty(inode)) {
 		req->wants_fmap = true;
 		return 0;
 	}

@@ -42,7 +42,7 @@ void famfs_size_write_locked(struct inode *inode, loff_t size)
 	i_size_write(inode, size);
 }
 
-/* As famfs_size_write_locked(), which needs fuse_inode.lock. */
+/* Takes fuse_inode.lock. */
 void famfs_size_write(struct inode *inode, loff_t size)
 {
 	guard(spinlock)(&get_fuse_inode(inode)->lock);
@@ -208,14 +208,14 @@ int famfs_size_settle(struct inode *inode)
 
 /*
  * i_rwsem serialises setting the flag against the VFS, fi->lock serialises all
- * changes against attribute updates from the server.
+ * changes against attribute updates, which may have set a bit of the mode.
  */
 static void famfs_set_nosec(struct inode *inode, bool nosec)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
 	guard(spinlock)(&fi->lock);
-	if (nosec)
+	if (nosec && !is_sxid(inode->i_mode))
 		inode->i_flags |= S_NOSEC;
 	else
 		inode->i_flags &= ~S_NOSEC;
@@ -268,10 +268,9 @@ int famfs_refresh_nosec(struct inode *inode, struct file *file)
 		famfs_set_nosec(inode, false);
 	if (privs || IS_NOSEC(inode))
 		return 0;
-
 	if (inode_lock_killable(inode))
 		return -EINTR;
-	if (fi->famfs_privs_seq == seq && !is_sxid(inode->i_mode))
+	if (fi->famfs_privs_seq == seq)
 		famfs_set_nosec(inode, true);
 	inode_unlock(inode);
 	return 0;
@@ -292,11 +291,22 @@ void famfs_privs_set(struct inode *inode)
 		WRITE_ONCE(fi->famfs_privs_seq, fi->famfs_privs_seq + 1);
 }
 
-/* Remove privileges, and find out whether any are left. */
-static int famfs_strip_privs(struct inode *inode, struct file *file)
+/**
+ * famfs_remove_privs() - remove privileges, and find out whether any are left
+ * @file: a file of any kind
+ *
+ * Context: i_rwsem is held for writing.
+ * Return: 0 or an error.
+ */
+int famfs_remove_privs(struct file *file)
 {
+	struct inode *inode = file_inode(file);
 	int privs, err;
 
+	if (!fuse_is_famfs(inode))
+		return file_remove_privs(file);
+	if (likely(IS_NOSEC(inode)))
+		return 0;
 	privs = famfs_query_privs(inode, file);
 	if (fatal_signal_pending(current))
 		return -EINTR;
@@ -322,16 +332,11 @@ static int famfs_strip_privs(struct inode *inode, struct file *file)
  */
 int famfs_file_modified(struct file *file)
 {
-	struct inode *inode = file_inode(file);
 	int err;
 
-	lockdep_assert_held_write(&inode->i_rwsem);
-	if (unlikely(!IS_NOSEC(inode))) {
-		err = famfs_strip_privs(inode, file);
-		if (err)
-			return err;
-	}
-	return file_update_time(file);
+	lockdep_assert_held_write(&file_inode(file)->i_rwsem);
+	err = famfs_remove_privs(file);
+	return err ?: file_update_time(file);
 }
 
 /**
@@ -346,8 +351,8 @@ int famfs_iocb_modified(struct kiocb *iocb, struct inode *inode)
 {
 	if (likely(!(iocb->ki_flags & IOCB_NOWAIT)))
 		return famfs_file_modified(iocb->ki_filp);
-	/* No privileges to remove: only the timestamp update remains. */
-	return IS_NOSEC(inode) ? kiocb_modified(iocb) : -EAGAIN;
+	/* The update of the times is local, and waits for nothing. */
+	return IS_NOSEC(inode) ? file_update_time(iocb->ki_filp) : -EAGAIN;
 }
 
 /**

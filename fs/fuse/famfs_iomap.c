@@ -296,6 +296,8 @@ int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 		err = 0;
 	}
 out:
+	if (famfs_err_unanswered(err))
+		return err;
 	/* An error returned here need not be reported to @file again. */
 	wb_err = file_check_and_advance_wb_err(file);
 	return err ?: wb_err;
@@ -307,7 +309,7 @@ out:
  * @id: owner of the POSIX locks that the server drops
  *
  * The server drops locks for FUSE_FLUSH, so an error does not keep it from being
- * sent.  A task that was killed does not wait for the server any more.
+ * sent, unless the task was killed: then it does not wait once more.
  *
  * Context: As famfs_size_flush().
  * Return: 0, or the first error, also one of lost or refused bytes that fsync()

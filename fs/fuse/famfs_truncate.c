@@ -406,7 +406,7 @@ int famfs_create_truncate(struct mnt_idmap *idmap, struct file *file,
 		return err;
 	err = inode_lock_killable(inode);
 	if (!err) {
-		err = file_remove_privs(file);
+		err = famfs_remove_privs(file);
 		if (!err)
 			err = notify_change(idmap, file_dentry(file), &attr,
 					    NULL);

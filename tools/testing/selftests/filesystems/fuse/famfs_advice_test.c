@@ -37,6 +37,10 @@ FIXTURE(advice)
 
 FIXTURE_SETUP(advice)
 {
+	const char *why = tfs_env_init(&self->env, 1);
+
+	if (why)
+		SKIP(return, "%s", why);
 	TWO_SIZES_SETUP();
 }
 

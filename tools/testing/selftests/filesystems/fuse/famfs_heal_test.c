@@ -18,6 +18,7 @@
 FIXTURE(heal)
 {
 	struct tfs_env env;
+	__u64 frame;
 	int fd, node;
 	bool failed;
 };
@@ -40,17 +41,16 @@ static char *map_file(int fd, bool huge)
 }
 
 /* Fills the file, and has its page at BAD fail while nobody maps it. */
-static int fail_page(int fd, bool huge)
+static int fail_page(int fd, bool huge, __u64 *frame)
 {
 	char *map = map_file(fd, huge);
-	__u64 frame;
 
 	if (map == MAP_FAILED)
 		return -errno;
 	memset(map, 'g', SIZE);
-	frame = tfs_frame_of(map + BAD);
+	*frame = tfs_frame_of(map + BAD);
 	munmap(map, SIZE);
-	return tfs_fail_frame(frame);
+	return tfs_fail_frame(*frame);
 }
 
 FIXTURE_SETUP(heal)
@@ -67,7 +67,7 @@ FIXTURE_SETUP(heal)
 	self->node = open(self->env.devs[0].path, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(self->node, 0);
 	self->failed = true;
-	ASSERT_EQ(0, fail_page(self->fd, variant->huge));
+	ASSERT_EQ(0, fail_page(self->fd, variant->huge, &self->frame));
 }
 
 FIXTURE_TEARDOWN(heal)
@@ -170,10 +170,34 @@ TEST_F(heal, X1_failure_outlives_the_mount)
 	page_is_bad(_metadata, self, variant->huge);
 }
 
+/*
+ * Whoever learns of the failure may write at once, while the kernel's mapping of
+ * the page is still to go.
+ */
+TEST_F(heal, X1_write_heals_no_page_that_has_just_failed)
+{
+	char data[PAGE];
+	int i;
+
+	memset(data, 'h', PAGE);
+	/* Each failure counts, also of a page that has failed long ago. */
+	for (i = 0; i < 2; i++) {
+		EXPECT_ERRNO(EIO, pwrite(self->fd, data, PAGE, BAD));
+		EXPECT_ERRNO(EIO, pwrite(self->node, data, PAGE, OFFSET + BAD));
+		page_is_bad(_metadata, self, variant->huge);
+		tfs_fail_settle();
+		if (!i)
+			ASSERT_EQ(0, tfs_fail_frame(self->frame));
+	}
+	EXPECT_EQ(PAGE, pwrite(self->fd, data, PAGE, BAD));
+	page_is_good(_metadata, self, variant->huge, data);
+}
+
 TEST_F(heal, X1_write_heals)
 {
 	char data[3 * PAGE], buf[3 * PAGE];
 
+	tfs_fail_settle();
 	memset(data, 'h', sizeof(data));
 	EXPECT_ERRNO(EIO, pwrite(self->fd, data, PAGE - 1, BAD));
 	EXPECT_ERRNO(EIO, pwrite(self->fd, data, PAGE, BAD + 1));
@@ -192,6 +216,7 @@ TEST_F(heal, X1_longer_write_heals)
 {
 	char data[3 * PAGE], buf[3 * PAGE];
 
+	tfs_fail_settle();
 	memset(data, 'h', sizeof(data));
 	EXPECT_EQ(2 * PAGE, pwrite(self->fd, data, 2 * PAGE, BAD - 100));
 	page_is_good(_metadata, self, variant->huge, data);
@@ -206,6 +231,7 @@ TEST_F(heal, X1_write_of_the_node_heals)
 {
 	char data[PAGE];
 
+	tfs_fail_settle();
 	memset(data, 'n', PAGE);
 	EXPECT_ERRNO(EIO, pwrite(self->node, data, PAGE - 1, OFFSET + BAD));
 	page_is_bad(_metadata, self, variant->huge);
@@ -219,6 +245,7 @@ TEST_F(heal, X1_write_from_an_absent_buffer_heals)
 	char *data = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
+	tfs_fail_settle();
 	ASSERT_NE(MAP_FAILED, data);
 	/* The page's data begins in a page that is there. */
 	memset(data, 'h', 100);
@@ -233,6 +260,7 @@ TEST_F(heal, X1_write_from_a_bad_buffer_does_not_heal)
 	char *data = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
+	tfs_fail_settle();
 	ASSERT_NE(MAP_FAILED, data);
 	memset(data, 'h', PAGE);
 	ASSERT_EQ(0, mprotect(data + PAGE, PAGE, PROT_NONE));

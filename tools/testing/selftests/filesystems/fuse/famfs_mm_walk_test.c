@@ -25,6 +25,10 @@ FIXTURE(mm_walk)
 
 FIXTURE_SETUP(mm_walk)
 {
+	const char *why = tfs_env_init(&self->env, 1);
+
+	if (why)
+		SKIP(return, "%s", why);
 	TWO_SIZES_SETUP();
 }
 

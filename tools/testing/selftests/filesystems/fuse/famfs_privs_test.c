@@ -186,6 +186,32 @@ TEST_F(privs, X6_fallocate_strips_after_an_error)
 	close(fd);
 }
 
+/* With the flag the VFS remembers the answer, be it an error. */
+TEST_F(privs, X6_create_strips_after_errors)
+{
+	struct tfs_server *srv = &self->env.srv;
+	int fd, other;
+
+	srv->st->want |= FUSE_HANDLE_KILLPRIV_V2;
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
+	fd = ASSERT_OPEN("g", O_RDWR);
+	ASSERT_EQ(PAGE, pwrite(fd, (char[PAGE]) {}, PAGE, 0));
+	ASSERT_EQ(0, fsync(fd));
+	close(fd);
+	ASSERT_EQ(0, tfs_drop_caches());
+	/* To the kernel the file is new; the server has it. */
+	srv->st->files[1].exists = false;
+	rule_fail(srv, FUSE_GETXATTR, TFS_ANY, -EIO, -1);
+	tfs_counts_reset(srv);
+	other = ASSERT_OPEN("g", O_CREAT | O_TRUNC | O_RDWR);
+	EXPECT_COUNT(1, FUSE_CREATE);
+	EXPECT_EQ(0, tfs_size_of(other));
+	rules_clear(srv);
+	have_caps(srv);
+	EXPECT_STRIPS(other);
+	close(other);
+}
+
 /* The answer that an open waits for may be from before they were set. */
 TEST_F(privs, I2_capabilities_are_set_while_an_open_asks)
 {

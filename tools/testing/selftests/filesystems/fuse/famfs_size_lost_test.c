@@ -7,7 +7,8 @@
  * one's failure; an answer counted that a new map had overtaken; nobody else
  * learnt of a size that the server refused; a size that was not told was kept
  * over memory with something else in it; close() did not say that bytes were
- * lost.
+ * lost; a killed fsync() took an error with it; an open asked for a map before
+ * a size was told that the file had got while the open waited for another.
  */
 #include "tfs_growing.h"
 #include "tfs_jobs.h"
@@ -113,6 +114,35 @@ TEST_F(size_lost, G3_close_that_is_killed)
 TEST_F(size_lost, G3_fsync_that_is_killed)
 {
 	killed(_metadata, self, fsync);
+}
+
+/*
+ * A task that was killed learns of no error, so the error is for the next: here
+ * of bytes that are lost while it waits.
+ */
+TEST_F(size_lost, G3_fsync_that_is_killed_leaves_the_error)
+{
+	struct tfs_server *srv = &self->env.srv;
+	struct tfs_msg m;
+	int status;
+	pid_t pid;
+
+	tfs_msg_simple(&m, UNIT, 0, tfs_place(srv, self->file, 0), UNIT);
+	tfs_msg_header(&m)->flags = FUSE_FMAP_GROW;
+	ASSERT_EQ(0, tfs_server_signal(srv, SIGSTOP));
+	pid = fork();
+	if (!pid)
+		_exit(fsync(self->fd) != 0);
+	usleep(300000);
+	EXPECT_EQ(0, tfs_push_map(self->dev, 0, &m));
+	kill(pid, SIGKILL);
+	usleep(300000);
+	EXPECT_EQ(0, tfs_server_signal(srv, SIGCONT));
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_ERRNO(EIO, fsync(self->fd));
+	EXPECT_EQ(0, fsync(self->fd));
+	tfs_msg_exit(&m);
 }
 
 /* Of two that tell it at once, neither relies on the other's failure. */
@@ -252,6 +282,63 @@ TEST_F(size_lost, G2_untold_size_over_other_memory)
 	EXPECT_ERRNO(EIO, fsync(self->fd));
 	EXPECT_EQ(0, fsync(self->fd));
 	tfs_msg_exit(&m);
+}
+
+/* The same where the reply to OPEN brings the map. */
+FIXTURE(size_open)
+{
+	struct tfs_env env;
+	struct tfs_file *file;
+	int dev, fd;
+};
+
+FIXTURE_SETUP(size_open)
+{
+	const char *why;
+
+	setenv("FAMFS_OPEN_MODE", "openfmap", 1);
+	why = tfs_env_init(&self->env, 1);
+	if (why)
+		SKIP(return, "%s", why);
+	GROWING_INIT(UNITS);
+	GROWING_MOUNT();
+}
+
+FIXTURE_TEARDOWN(size_open)
+{
+	GROWING_TEARDOWN();
+}
+
+/* One open waits for another; in between a map comes, is used, and goes. */
+TEST_F(size_open, G3_file_grows_while_an_open_waits)
+{
+	struct tfs_server *srv = &self->env.srv;
+	struct tfs_job open[2];
+	char c = 0;
+	int i;
+
+	ASSERT_EQ(0, tfs_revoke(self->dev, 0));
+	for (i = 0; i < 2; i++)
+		open[i] = (struct tfs_job) { .run = tfs_job_open,
+			.env = &self->env, .name = "f", .flags = O_RDWR };
+	ASSERT_EQ(0, tfs_job_hold(&open[0], srv, FUSE_OPEN));
+	ASSERT_EQ(0, tfs_job_start(&open[1]));
+	usleep(300000);
+	ASSERT_EQ(0, tfs_push_file(srv, self->dev, self->file));
+	EXPECT_EQ(1, pwrite(self->fd, "x", 1, 1233));
+	EXPECT_EQ(0, self->file->size);
+	ASSERT_EQ(0, tfs_revoke(self->dev, 0));
+	rules_clear(srv);
+	rule_fail(srv, FUSE_OPEN, TFS_ANY, -EACCES, 1);
+	rules_release(srv);
+	EXPECT_EQ(-EACCES, tfs_job_result(&open[0]));
+	ASSERT_LE(0, tfs_job_result(&open[1]));
+	EXPECT_SIZE(1234);
+	EXPECT_EQ(1, pread(self->fd, &c, 1, 1233));
+	EXPECT_EQ('x', c);
+	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_EQ(1234, self->file->size);
+	close(open[1].result);
 }
 
 TEST_HARNESS_MAIN

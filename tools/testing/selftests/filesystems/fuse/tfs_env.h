@@ -80,5 +80,6 @@ int tfs_trace_lines(const char *instance, const char *event, const char *with);
 const char *tfs_fail_init(void);
 __u64 tfs_frame_of(const char *p);
 int tfs_fail_frame(__u64 frame);
+void tfs_fail_settle(void);
 
 #endif /* TFS_ENV_H */

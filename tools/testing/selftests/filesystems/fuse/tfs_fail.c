@@ -36,6 +36,12 @@ __u64 tfs_frame_of(const char *p)
 	return entry >> 63 ? entry & ((1ULL << 55) - 1) : 0;
 }
 
+/* Waits until a page that has failed can be mended. */
+void tfs_fail_settle(void)
+{
+	usleep(2100000);
+}
+
 /*
  * Has a page fail.  Who does that while mapping it is taken for the one that
  * came across the failure, and is killed at once.

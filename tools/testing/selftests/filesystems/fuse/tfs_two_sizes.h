@@ -18,11 +18,8 @@
 	/* Of it, with pages of both sizes, and the same by small pages. */ \
 	char *map, *small
 
+/* After tfs_env_init(). */
 #define TWO_SIZES_SETUP() do {						\
-	const char *why_ = tfs_env_init(&self->env, 1);			\
-									\
-	if (why_)							\
-		SKIP(return, "%s", why_);				\
 	ASSERT_EQ(0, tfs_fill(&self->env, 4 * MiB));			\
 	tfs_msg_simple(&self->m, SIZE, 0, 0, SIZE);			\
 	tfs_add_mapped(&self->env, "f", &self->m);			\
