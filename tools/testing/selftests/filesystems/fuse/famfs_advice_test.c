@@ -7,8 +7,10 @@
  * may be merged, moved or reclaimed; marks in page tables that a later fault
  * takes for pages.
  */
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <linux/mempolicy.h>
 
@@ -115,6 +117,76 @@ TEST_F(advice, I5_mincore_tells_what_is_mapped)
 	EXPECT_EQ(0, madvise(self->map, SIZE, MADV_DONTNEED));
 	EXPECT_EQ(0, mincore(self->map, SIZE, vec));
 	EXPECT_EQ(0, vec[0] & 1);
+}
+
+/* ---- mapping ahead ----------------------------------------------------- */
+
+TEST_F(advice, I5_willneed_maps_what_is_there)
+{
+	struct stat before, after;
+
+	EXPECT_EQ(0, madvise(self->map, SIZE, MADV_DONTNEED));
+	EXPECT_EQ(0, smaps_kib(self->map, "Rss:"));
+	EXPECT_EQ(0, fstat(self->fd, &before));
+	EXPECT_EQ(0, madvise(self->map, SIZE, MADV_WILLNEED));
+	EXPECT_EQ(0, madvise(self->small + PAGE, 5 * PAGE, MADV_WILLNEED));
+	EXPECT_EQ(SIZE / 1024, smaps_kib(self->map, "Rss:"));
+	/* Five, and one that was written to before; the other is of the five. */
+	EXPECT_EQ(6 * PAGE / 1024, smaps_kib(self->small, "Rss:"));
+	/* Nobody has written. */
+	EXPECT_EQ(0, fstat(self->fd, &after));
+	EXPECT_EQ(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+}
+
+/* What cannot be mapped is left out, and the advice is no error. */
+TEST_F(advice, I5_willneed_past_what_there_is)
+{
+	size_t len = 2 * PMD, gap = PMD + 4 * PAGE;
+	char *none = mmap(NULL, SIZE, PROT_NONE, MAP_SHARED, self->fd, 0);
+	char *longer = mmap(NULL, len, PROT_READ, MAP_SHARED, self->fd, 0);
+
+	ASSERT_NE(MAP_FAILED, none);
+	ASSERT_NE(MAP_FAILED, longer);
+	EXPECT_EQ(0, madvise(none, SIZE, MADV_WILLNEED));
+	EXPECT_EQ(0, smaps_kib(none, "Rss:"));
+	EXPECT_EQ(0, madvise(longer, len, MADV_WILLNEED));
+	EXPECT_EQ(SIZE / 1024, smaps_kib(longer, "Rss:"));
+	/* Nor does a gap keep it from what follows. */
+	EXPECT_EQ(0, madvise(longer, len, MADV_DONTNEED));
+	EXPECT_EQ(0, munmap(longer + gap, PAGE));
+	EXPECT_EQ(-1, madvise(longer, len, MADV_WILLNEED));
+	EXPECT_EQ(ENOMEM, errno);
+	EXPECT_EQ(PRESENT, entry_of(longer + gap + PAGE) & PRESENT);
+	munmap(longer, len);
+	munmap(none, SIZE);
+}
+
+static void on_alarm(int signal)
+{
+}
+
+/* Many mappings of small pages, one behind the other. */
+TEST_F(advice, I5_willneed_ends_with_a_signal)
+{
+	const struct itimerval soon = { .it_value.tv_usec = 20000 };
+	size_t len = 256 * SIZE, i;
+	char *room = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+
+	ASSERT_NE(MAP_FAILED, room);
+	for (i = 0; i < len; i += SIZE)
+		ASSERT_NE(MAP_FAILED,
+			  mmap(room + i, SIZE, PROT_READ,
+			       MAP_SHARED | MAP_FIXED, self->fd, 0));
+	ASSERT_EQ(0, madvise(room, len, MADV_NOHUGEPAGE));
+	signal(SIGALRM, on_alarm);
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &soon, NULL));
+	EXPECT_EQ(0, madvise(room, len, MADV_WILLNEED));
+	EXPECT_EQ(0, entry_of(room + len - PAGE) & PRESENT);
+	/* What it is for, with no signal. */
+	EXPECT_EQ(0, madvise(room + len - SIZE, SIZE, MADV_WILLNEED));
+	EXPECT_EQ(PRESENT, entry_of(room + len - PAGE) & PRESENT);
+	munmap(room, len);
 }
 
 /* ---- merging ----------------------------------------------------------- */
