@@ -215,6 +215,26 @@ famfs()
 	account guest/famfs "$dir" "$code"
 }
 
+# lacks: what users see on a kernel that has another driver for the memory, and
+# no maps of files.
+lacks()
+{
+	local dir=$out/famfs-lacks code=0
+
+	[ -n "$FULL" ] && wanted famfs-lacks || return 0
+	"$TOP/scripts/kernel/build.sh" default lacks DEV_DAX_KMEM=y FUSE_FAMFS_DAX=n
+	"$TOP/scripts/tools/userspace.sh" famfs_build
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	"$TOP/scripts/guest/boot.sh" -b hmem -c lacks -t 300 \
+		-w "$dir" -o "$dir/guest" -- \
+		env FAMFS_GUEST="$BUILD/tools/guest" \
+		bash "$TOP/scripts/guest/famfs.sh" "$dir" \
+		"$BUILD/tools/checked/famfs" 200 lacks \
+		> "$dir/results" || code=$?
+	account guest/lacks "$dir" "$code"
+}
+
 # here NAME COMMAND...: a test of its own that runs on this machine.
 here()
 {
@@ -245,6 +265,7 @@ for backend in "${backends[@]}"; do
 done
 libfuse "${backends[0]}"
 famfs "${backends[0]}"
+lacks
 while read -r name; do
 	here "$name" "$TOP/scripts/tools/userspace.sh" "$name"
 done < <("$TOP/scripts/tools/userspace.sh" --list)
