@@ -260,9 +260,10 @@ static int famfs_extend_step(struct inode *inode, loff_t size)
 	size = min(size, old + FAMFS_ZERO_MAX);
 	if (!map->grow || size > map->mapped)
 		err = 1;
-	else
+	else if (old < size)
 		err = famfs_zero_range(inode, old, size);
-	if (!err)
+	/* Another fmap may have brought a larger size. */
+	if (!err && old < size)
 		famfs_extend_commit(inode, size);
 	famfs_map_unlock(inode);
 	return err;

@@ -46,7 +46,7 @@ bool famfs_snap_stale(struct inode *inode,
  * The size that a file gets with an fmap.  A dirty size, or one that was
  * flushed after the request, takes precedence over the server's, as long as the
  * memory stays the same: other memory has other bytes beyond the size in the
- * fmap.  During truncate() the size is local.
+ * fmap.  During truncate() the size is local, with the same limit.
  */
 static loff_t famfs_map_size(struct inode *inode, struct famfs_map *map,
 			     const struct famfs_map *old,
@@ -54,16 +54,19 @@ static loff_t famfs_map_size(struct inode *inode, struct famfs_map *map,
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	u64 size = i_size_read(inode), known = READ_ONCE(fi->famfs_server_size);
+	bool local = test_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
 	bool told = snap && snap->size != known;
+	u64 common;
 
 	if (!map->grow)
 		return map->file_size;
-	if (test_bit(FUSE_I_SIZE_UNSTABLE, &fi->state))
-		return min(size, map->mapped);
 	/* By the same sample: an answer in between makes the size neither. */
-	if (!old || !(told || size > known))
+	if (!local && (!old || !(told || size > known)))
 		return map->file_size;
-	size = min3(size, map->mapped, famfs_map_common_len(map, old));
+	common = old ? famfs_map_common_len(map, old) : 0;
+	if (local)
+		return min3(size, map->mapped, max(common, map->file_size));
+	size = min3(size, map->mapped, common);
 	size = max(size, map->file_size);
 	if (told)
 		map->file_size = max(map->file_size, min(size, known));

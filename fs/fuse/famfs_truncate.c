@@ -86,6 +86,7 @@ static bool famfs_is_truncate(struct inode *inode, const struct iattr *attr)
  * famfs_truncate_unmap() - unmap the end of a file, and lower i_size
  * @inode: the file
  * @size: its new size
+ * @trunc: notes the fmap that was cut
  *
  * On success nothing beyond @size is mapped any more.
  *
@@ -93,7 +94,8 @@ static bool famfs_is_truncate(struct inode *inode, const struct iattr *attr)
  * killably, for pages beyond @size that are pinned.
  * Return: 0 or -EINTR; then the file is unchanged.
  */
-static int famfs_truncate_unmap(struct inode *inode, loff_t size)
+static int famfs_truncate_unmap(struct inode *inode, loff_t size,
+				struct famfs_truncate *trunc)
 {
 	const struct famfs_map *map;
 	struct page *busy;
@@ -114,7 +116,9 @@ static int famfs_truncate_unmap(struct inode *inode, loff_t size)
 			return err;
 	}
 	famfs_unmap_beyond(inode, size);
-	famfs_size_write(inode, size);
+	/* The fmap may have become shorter while this waited. */
+	famfs_size_write(inode, map ? min_t(u64, size, map->mapped) : size);
+	trunc->seq = READ_ONCE(get_fuse_inode(inode)->famfs_seq);
 	filemap_invalidate_unlock(inode->i_mapping);
 	return 0;
 }
@@ -147,7 +151,7 @@ static void famfs_truncate_map(struct inode *inode, loff_t size)
 			famfs_claims_shrink(conn, map);
 		famfs_seq_inc(inode);
 	}
-	famfs_size_write(inode, size);
+	famfs_size_write(inode, map ? min_t(u64, size, map->mapped) : size);
 	famfs_unmap_beyond(inode, size);
 	filemap_invalidate_unlock(inode->i_mapping);
 }
@@ -233,14 +237,17 @@ int famfs_setattr_begin(struct inode *inode, struct iattr *attr,
 	if (err)
 		return err;
 
-	trunc->old = i_size_read(inode);
 	attr->ia_valid |= ATTR_MTIME | ATTR_CTIME;
+	/* No fmap that comes now changes the size any more. */
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	trunc->old = i_size_read(inode);
 	set_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
 	if (attr->ia_size > trunc->old)
 		err = famfs_truncate_prepare_up(inode, file, trunc,
 						attr->ia_size);
 	else
-		err = famfs_truncate_unmap(inode, attr->ia_size);
+		err = famfs_truncate_unmap(inode, attr->ia_size, trunc);
 	if (err)
 		clear_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
 	return err;
@@ -306,14 +313,22 @@ static int famfs_truncate_up(struct inode *inode, struct file *file,
 	return err;
 }
 
-/* A push may have shortened the fmap. */
-static void famfs_truncate_undo(struct inode *inode, loff_t old)
+/*
+ * The server has refused to cut the file.  An fmap that came in between says
+ * what the file has now; it may have other memory.
+ */
+static void famfs_truncate_undo(struct inode *inode,
+				const struct famfs_truncate *trunc)
 {
+	struct fuse_inode *fi = get_fuse_inode(inode);
 	const struct famfs_map *map;
+	u64 size = trunc->old;
 
 	filemap_invalidate_lock_shared(inode->i_mapping);
 	map = famfs_inode_map(inode);
-	famfs_size_write(inode, map ? min_t(u64, old, map->mapped) : old);
+	if (trunc->seq != READ_ONCE(fi->famfs_seq))
+		size = READ_ONCE(fi->famfs_server_size);
+	famfs_size_write(inode, map ? min(size, map->mapped) : size);
 	filemap_invalidate_unlock_shared(inode->i_mapping);
 }
 
@@ -326,7 +341,7 @@ static void famfs_truncate_abort(struct inode *inode, loff_t size,
 	if (err == -ECONNABORTED)
 		famfs_truncate_map(inode, size);
 	else
-		famfs_truncate_undo(inode, trunc->old);
+		famfs_truncate_undo(inode, trunc);
 }
 
 /**
@@ -373,7 +388,7 @@ int famfs_setattr_end(struct inode *inode, const struct iattr *attr,
  */
 u32 famfs_create_flags(const struct fuse_conn *fc, u32 flags)
 {
-	return fc->dax_fmap ? flags & ~O_TRUNC : flags;
+	return famfs_conn_of(fc) ? flags & ~O_TRUNC : flags;
 }
 
 /**

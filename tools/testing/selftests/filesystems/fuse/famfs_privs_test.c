@@ -212,6 +212,43 @@ TEST_F(privs, X6_create_strips_after_errors)
 	close(other);
 }
 
+static long do_grow(struct tfs_job *job)
+{
+	return fallocate(job->fd, 0, 0, job->pos) ? -errno : 0;
+}
+
+/* While a call that grows the file asks, another host makes it longer still. */
+TEST_F(privs, G1_file_has_grown_beyond_a_fallocate)
+{
+	struct tfs_server *srv = &self->env.srv;
+	struct tfs_file *file = &srv->st->files[1];
+	struct tfs_job grow = { .run = do_grow, .pos = PAGE + 100 };
+	int node, dev = dup(srv->fd);
+	char data[3 * PAGE], buf[3 * PAGE];
+
+	memset(data, 'o', sizeof(data));
+	node = open(self->env.devs[0].path, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, node);
+	ASSERT_EQ(3 * PAGE, pwrite(node, data, 3 * PAGE,
+				   tfs_place(srv, file, 0)));
+	close(node);
+	file->size = PAGE;
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
+	rule_fail(srv, FUSE_GETXATTR, TFS_ANY, -EIO, 1);
+	grow.fd = ASSERT_OPEN("g", O_RDWR);
+	ASSERT_EQ(PAGE, tfs_size_of(grow.fd));
+	ASSERT_EQ(0, tfs_job_hold(&grow, srv, FUSE_GETXATTR));
+	file->size = 3 * PAGE;
+	EXPECT_EQ(0, tfs_revoke(dev, 1));
+	rules_release(srv);
+	EXPECT_EQ(0, tfs_job_result(&grow));
+	EXPECT_EQ(3 * PAGE, tfs_size_of(grow.fd));
+	EXPECT_EQ(3 * PAGE, pread(grow.fd, buf, 3 * PAGE, 0));
+	EXPECT_EQ(0, memcmp(data, buf, 3 * PAGE));
+	close(grow.fd);
+	close(dev);
+}
+
 /* The answer that an open waits for may be from before they were set. */
 TEST_F(privs, I2_capabilities_are_set_while_an_open_asks)
 {

@@ -290,4 +290,51 @@ TEST_F(truncate_race, G5_no_map_after_create_truncates)
 	expect_cut(_metadata, self, 0);
 }
 
+/* A server without GET_FMAP has given the file its map by a push. */
+TEST_F(truncate_race, G1_create_truncates_after_maps_were_switched_off)
+{
+	struct tfs_server *srv = &self->env.srv;
+	int fd;
+
+	rule_fail(srv, FUSE_GET_FMAP, TFS_ANY, -ENOSYS, 1);
+	close(ASSERT_OPEN("plain", O_RDWR));
+	forget_name(_metadata, self, "f");
+	self->file->exists = false;
+	fd = ASSERT_OPEN("f", O_CREAT | O_TRUNC | O_RDWR);
+	EXPECT_COUNT(1, FUSE_CREATE);
+	EXPECT_EQ(0, self->file->size);
+	EXPECT_EQ(0, tfs_size_of(fd));
+	EXPECT_EQ(SIGBUS, load_byte(self->map));
+	close(fd);
+}
+
+/* The server moves the file, refuses to cut it, and knows what it has. */
+TEST_F(truncate_race, G5_file_is_moved_while_a_truncate_is_refused)
+{
+	struct tfs_server *srv = &self->env.srv;
+	struct tfs_job cut = { .run = tfs_job_truncate, .fd = self->fd,
+			       .pos = PAGE };
+	struct tfs_msg m;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		tfs_msg_simple(&m, 2 * PAGE, 0,
+			       BASE + (UNITS - 2 + i) * UNIT, UNIT);
+		tfs_msg_header(&m)->flags = FUSE_FMAP_GROW;
+		/* Nothing else is to be told. */
+		ASSERT_EQ(0, fsync(self->fd));
+		ASSERT_EQ(0, tfs_job_hold(&cut, srv, FUSE_SETATTR));
+		EXPECT_EQ(0, tfs_push_map(self->dev, 0, &m));
+		/* Without a map it is the last one that says so. */
+		if (i)
+			EXPECT_EQ(0, tfs_revoke(self->dev, 0));
+		rules_clear(srv);
+		rule_fail(srv, FUSE_SETATTR, TFS_ANY, -EIO, 1);
+		rules_release(srv);
+		EXPECT_EQ(-EIO, tfs_job_result(&cut));
+		EXPECT_SIZE(2 * PAGE);
+		tfs_msg_exit(&m);
+	}
+}
+
 TEST_HARNESS_MAIN
