@@ -184,10 +184,12 @@ check "umount and fsck" sh -c "umount $mnt && fsck.famfs -q $small"
 # Bits that have changed, on the device itself. The library's tests do more of
 # them with sanitizers; without, each command takes a fifth of the time.
 cat > "$work/flip.py" <<'P'
-import os, random, subprocess, sys
+import os, random, re, subprocess, sys
 device, mnt, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 fd = os.open(device, os.O_RDWR)
-image = os.pread(fd, 4 << 20, 0)
+# The superblock and three areas of the log, one of which holds.
+image = os.pread(fd, 50 << 20, 0)
+records = [found.start() for found in re.finditer(b"looked-for", image)]
 def run(*command):
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
@@ -200,8 +202,8 @@ for i in range(count):
     at = [random.randrange(0, 160), random.randrange(0, 4096),
           65536 * random.randrange(1, 4) + random.randrange(64),
           (1 << 20) + random.randrange(256), random.randrange(0, 2 << 20),
-          (2 << 20) + random.randrange(8192),
-          (2 << 20) + random.randrange(4096)][i % 7]
+          random.choice(records) + random.randrange(-100, 100),
+          random.choice(records) + random.randrange(10)][i % 7]
     bit = 1 << random.randrange(8)
     os.pwrite(fd, bytes([image[at] ^ bit]), at)
     command = list(allowed)[i % 3]
@@ -232,7 +234,7 @@ flips=100
 [ -z "${FULL:-}" ] || flips=500
 mkfs.famfs -q -f --dead --log-size 16M "$small"
 mount -t famfs "$small" $mnt
-mkdir $mnt/d{0..9} && for i in {0..9}; do echo "$i" > $mnt/d"$i"/f; done
+mkdir $mnt/d{0..9} && for i in {0..9}; do echo "$i" > $mnt/d"$i"/looked-for; done
 umount $mnt
 check "$flips bits that have changed, by dump, fsck, status and mount" \
 	env PATH="$FAMFS_GUEST/..:$PATH" python3 "$work/flip.py" "$small" $mnt $flips
