@@ -101,24 +101,14 @@ static int join_watch(struct volume *volume, uint64_t ms)
 static int join_identify(struct volume *volume,
 			 const struct volume_options *options)
 {
-	struct identity *identity = &volume->identity;
-	const uint8_t *uuid = volume->super.uuid;
 	struct beat beat = { 0 };
-	int err = beat_read(&beat, volume->media, uuid, volume->slot);
+	int err = beat_read(&beat, volume->media, volume->super.uuid,
+			    volume->slot);
 
 	if (err && err != -EAGAIN)
 		return err;
 	volume->beat = beat;
-	identity->state = IDENTITY_STATE_IN;
-	identity->nonce = options->nonce;
-	memcpy(identity->uuid, options->self.uuid, 16);
-	memcpy(identity->boot, options->self.boot, 16);
-	identity->page = options->self.page;
-	err = hostname_write(options->self.name, volume->media, uuid,
-			     volume->slot);
-	if (!err)
-		err = identity_write(identity, volume->media, uuid,
-				     volume->slot);
+	err = volume_identify(volume, options);
 	volume->joining.entered = !err;
 	return err;
 }

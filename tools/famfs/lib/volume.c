@@ -207,14 +207,12 @@ static int volume_call(struct volume *volume)
 	return 0;
 }
 
-static int volume_identify(struct volume *volume,
-			   const struct volume_options *options)
+int volume_identify(struct volume *volume, const struct volume_options *options)
 {
 	struct identity *identity = &volume->identity;
 	const uint8_t *uuid = volume->super.uuid;
 	int err;
 
-	volume->slot = volume->root.owner;
 	identity->state = IDENTITY_STATE_IN;
 	identity->nonce = options->nonce;
 	memcpy(identity->uuid, options->self.uuid, 16);
@@ -258,8 +256,10 @@ static int volume_own(struct volume *volume,
 	/* The snapshot may not fit with it: let-gos were not logged. */
 	if (!err && options->how & VOLUME_UNUSED && hosts_alone(volume))
 		err = model_settle(&volume->model);
-	if (!err)
-		err = volume_identify(volume, options);
+	if (err)
+		return err;
+	volume->slot = volume->root.owner;
+	err = volume_identify(volume, options);
 	if (!err)
 		err = volume_call(volume);
 	if (err)

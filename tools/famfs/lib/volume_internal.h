@@ -101,6 +101,9 @@ unsigned int hosts_find(const struct model *model, const uint8_t uuid[16]);
 int slot_check_own(struct volume *volume);
 /* The same of its identity alone, before it has beaten. Without the lock. */
 int slot_check_identity(struct volume *volume);
+/* Says on the medium that this host has the slot. */
+int volume_identify(struct volume *volume,
+		    const struct volume_options *options);
 /* Nothing is served, and nothing is told, by a host that is cut off. Locks. */
 int volume_cut_off(struct volume *volume, int err);
 
