@@ -23,7 +23,7 @@ FIXTURES=$(cd "$TOP" && realpath -m "$FAMFS_FIXTURES")
 # In this order: what builds comes first.
 TESTS=(famfs_build famfs_format famfs_mutants_list famfs_library
        famfs_library_asan famfs_histories famfs_histories_asan famfs_hosts
-       famfs_hosts_asan famfs_serving famfs_mutants famfs_threads famfs_scale famfs_bounds
+       famfs_hosts_asan famfs_serving famfs_load famfs_mutants famfs_threads famfs_scale famfs_bounds
        famfs_commands famfs_completion famfs_manuals famfs_fuzz)
 
 make_tools()
@@ -125,8 +125,10 @@ famfs_hosts_asan)
 	FAMFS_TWO=1 FAMFS_HISTORIES=$((${FULL:+18}0 + 20))0 FAMFS_SEED=1000000 \
 		"$TOOLS/asan/test_hosts" ;;
 famfs_serving)
-	"$TOOLS/serving"
-	"$TOOLS/serving" mutants ;;
+	"$TOOLS/serving/test_serving"
+	"$TOOLS/serving/test_serving" mutants ;;
+famfs_load)
+	"$TOOLS/serving/test_load" "$TOOLS/load" $((${FULL:+5}0 + 10)) ;;
 famfs_mutants)
 	"$TOOLS/test/test_mutants" ;;
 famfs_threads)

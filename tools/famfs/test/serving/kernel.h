@@ -14,6 +14,8 @@
 
 #include "server.h"
 
+/* The owner and so many members at most, and what each has open. */
+#define KERNELS	17u
 #define MAPS	4u
 
 struct kernel_map {
@@ -25,7 +27,7 @@ struct kernel_map {
 extern struct shared {
 	_Atomic int want, done, failed, late;
 	_Atomic uint64_t ino;
-	struct kernel_map maps[2][MAPS];
+	struct kernel_map maps[KERNELS][MAPS];
 } *shared;
 
 extern struct server server;
