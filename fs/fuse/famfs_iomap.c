@@ -309,7 +309,8 @@ out:
  * @id: owner of the POSIX locks that the server drops
  *
  * The server drops locks for FUSE_FLUSH, so an error does not keep it from being
- * sent, unless the task was killed: then it does not wait once more.
+ * sent, unless the task was killed: then it does not wait once more.  A file that
+ * is open for reading has changed neither times nor size.
  *
  * Context: As famfs_size_flush().
  * Return: 0, or the first error, also one of lost or refused bytes that fsync()
@@ -321,13 +322,14 @@ int famfs_flush(struct file *file, fl_owner_t id)
 	struct fuse_file *ff = file->private_data;
 	bool noflush = ff->open_flags & FOPEN_NOFLUSH &&
 		       !get_fuse_conn(inode)->writeback_cache;
+	bool writer = file->f_mode & FMODE_WRITE;
 	int err = 0, flush_err = 0;
 
 	if (fuse_is_bad(inode))
 		return -EIO;
-	if (!noflush)
+	if (writer && !noflush)
 		err = write_inode_now(inode, 1);
-	if (!err)
+	if (writer && !err)
 		err = famfs_size_flush(inode, i_size_read(inode));
 	if (!err)
 		err = filemap_check_wb_err(inode->i_mapping, file->f_wb_err);

@@ -230,6 +230,16 @@ static bool famfs_file_unlink_last(struct fuse_inode *fi, struct fuse_file *ff)
 	return list_empty(&fi->write_files);
 }
 
+static void famfs_file_write_now(struct inode *inode)
+{
+	filemap_write_and_wait(inode->i_mapping);
+	/* Lazy times as well: nothing else would flush them. */
+	if (famfs_size_dirty(inode) ||
+	    (inode_state_read_once(inode) & I_DIRTY_TIME))
+		mark_inode_dirty_sync(inode);
+	write_inode_now(inode, 0);
+}
+
 /**
  * famfs_file_release() - release a file of an fmap inode
  * @inode: an fmap inode
@@ -243,15 +253,13 @@ static bool famfs_file_unlink_last(struct fuse_inode *fi, struct fuse_file *ff)
  */
 void famfs_file_release(struct inode *inode, struct fuse_file *ff)
 {
-	bool last;
+	/* Of a file that is open for reading the others are the writers. */
+	bool last = false;
 
-	filemap_write_and_wait(inode->i_mapping);
-	/* Lazy times as well: nothing else would flush them. */
-	if (famfs_size_dirty(inode) ||
-	    (inode_state_read_once(inode) & I_DIRTY_TIME))
-		mark_inode_dirty_sync(inode);
-	write_inode_now(inode, 0);
-	last = famfs_file_unlink_last(get_fuse_inode(inode), ff);
+	if (!list_empty(&ff->write_entry)) {
+		famfs_file_write_now(inode);
+		last = famfs_file_unlink_last(get_fuse_inode(inode), ff);
+	}
 	if ((last && famfs_inode_attr_dirty(inode)) ||
 	    (ff->famfs_mmapped && famfs_inode_pinned(inode)))
 		famfs_inode_keep(inode);

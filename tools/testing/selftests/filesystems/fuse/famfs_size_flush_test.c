@@ -63,6 +63,17 @@ static void expect_told(struct __test_metadata *const _metadata,
 #define PUSH()								\
 	EXPECT_EQ(0, tfs_push_file(&self->env.srv, self->dev, self->file))
 
+/* It told sizes and times of others, and waited for the answer. */
+TEST_F(size_flush, I1_reader_closes)
+{
+	int fd = ASSERT_OPEN("f", O_RDONLY);
+
+	close(fd);
+	EXPECT_EQ(0, tfs_count(&self->env.srv, FUSE_SETATTR));
+	EXPECT_EQ(0, self->file->size);
+	EXPECT_TOLD(FAR);
+}
+
 TEST_F(size_flush, G3_map_from_before_the_size_was_told)
 {
 	char c[2] = "";
