@@ -41,6 +41,8 @@ PACKAGES=(
 [ -z "$FULL" ] || PACKAGES+=(gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu)
 # make kernel-deb.
 [ -z "${KERNEL_DEB:-}" ] || PACKAGES+=(debhelper libssl-dev libdw-dev kmod)
+# make bench draws plots.
+[ -z "${BENCH:-}" ] || PACKAGES+=(python3-matplotlib)
 # make test FULL=1 goes on with libFuzzer.
 [ -z "$FULL" ] || PACKAGES+=(clang libclang-rt-14-dev)
 

@@ -23,7 +23,8 @@ set -euo pipefail
 LIBRARY=lib/libfuse3.so.$LIBFUSE_VERSION
 declare -A TARGETS=(
 	[base]="$LIBRARY util/fusermount3 example/printcap example/hello_ll
-		example/hello example/passthrough_ll test/test_abi
+		example/hello example/passthrough_ll
+		example/passthrough_hp test/test_abi
 		test/test_write_cache"
 	[plain]=$LIBRARY
 	[static]=lib/libfuse3.a

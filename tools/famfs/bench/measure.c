@@ -3,6 +3,7 @@
  * Counts instructions per operation on files that are mapped by DAX.
  *
  * Usage: measure io4k FILE [OFFSET]	pread and pwrite of 4 KiB
+ *        measure io64k FILE [OFFSET]	the same of 64 KiB
  *        measure io1m FILE [OFFSET]	the same of 1 MiB
  *        measure fault4k FILE OFFSET FILE OFFSET
  *					read fault of 4 KiB and write fault on
@@ -75,9 +76,11 @@ int main(int argc, char **argv)
 	} else {
 		w = open_window(argv[2], argv[3]);
 		if (!strcmp(op, "io4k"))
-			measure_io(&w, PAGE);
+			measure_io(&w, PAGE, "4k");
+		else if (!strcmp(op, "io64k"))
+			measure_io(&w, 64 << 10, "64k");
 		else if (!strcmp(op, "io1m"))
-			measure_io(&w, MiB);
+			measure_io(&w, MiB, "1m");
 		else if (!strcmp(op, "fault2m"))
 			measure_huge_faults(&w);
 		else

@@ -25,7 +25,7 @@ struct window {
 typedef void (*step_fn)(struct window *w, unsigned long pos);
 
 double per_step(struct window *w, step_fn step, unsigned long size);
-void measure_io(struct window *w, unsigned long size);
+void measure_io(struct window *w, unsigned long size, const char *name);
 void measure_small_faults(struct window *read, struct window *write);
 void measure_huge_faults(struct window *w);
 void measure_again(const char *path);
