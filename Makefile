@@ -7,6 +7,7 @@
 help:
 	@echo 'make demo     from nothing to files on a dax device, read, written and mapped'
 	@echo 'make demo-hosts  guests that share one memory: an owner and members (trial)'
+	@echo 'make load-hosts  the same under load: files that come and go all the time'
 	@echo 'make test     KUnit, kselftests and user-space tests; T=PATTERN picks,'
 	@echo '              BACKEND=hmem|hmem-multi|hmem-large|pmem|nvdimm|cxl, VARIANT=debug,'
 	@echo '              TRANSPORT=fuse|clone|uring, FULL=1 choose'
@@ -38,6 +39,9 @@ figures cost:
 
 demo-hosts:
 	@scripts/demo/hosts.sh
+
+load-hosts:
+	@scripts/demo/hosts.sh load
 
 shell:
 	@scripts/demo/shell.sh
@@ -73,5 +77,5 @@ kunit:
 clean:
 	rm -rf build
 
-.PHONY: help demo demo-hosts test check bench figures cost series tools install deb shell tree \
+.PHONY: help demo demo-hosts load-hosts test check bench figures cost series tools install deb shell tree \
 	kernel-deb refresh kunit clean

@@ -4,7 +4,10 @@
 # The demo of several hosts: guests that share one memory, of which one owns a
 # file system and the others are members. Whatever is missing is made first.
 #
-# Usage: scripts/demo/hosts.sh
+# Usage: scripts/demo/hosts.sh [load]
+#
+# load: instead, the owner replaces objects on a file system that is almost full
+# while members use them.
 #
 # Kconfig says what MEMBERS and FAMFS_PATIENCE are.
 
@@ -16,6 +19,7 @@ switches MEMBERS FAMFS_PATIENCE
 # shellcheck disable=SC2153 # Kconfig has it
 members=$MEMBERS
 out=$BUILD/demo-hosts
+what=${1:-demo}
 
 "$TOP/scripts/env/prepare.sh" default
 "$TOP/scripts/test/selftests.sh"
@@ -27,9 +31,12 @@ truncate -s 1G "$out/memory"
 # host NUMBER [again]: one guest. The first one makes the namespace of the memory.
 host()
 {
+	local script=hosts.sh args="${2:-}"
+
+	[ "$what" != load ] || script=hosts_load.sh args=$BUILD/demo/churn
 	"$TOP/scripts/guest/boot.sh" -b nvdimm -d "$out/memory" -w "$out/meet" \
 		-t $((FAMFS_PATIENCE * 4)) -o "$out/$1${2:-}" -- /bin/sh -c \
-		"cp -a '$BUILD/demo/root/.' / && FAMFS_PATIENCE=$FAMFS_PATIENCE exec bash '$TOP/tools/famfs/demo/hosts.sh' $1 $members '$out/meet' ${2:-}" \
+		"cp -a '$BUILD/demo/root/.' / && FAMFS_PATIENCE=$FAMFS_PATIENCE exec bash '$TOP/tools/famfs/demo/$script' $1 $members '$out/meet' $args" \
 		> "$out/$1${2:-}.log" 2>&1 ||
 		[ -e "$out/meet/killing.$1${2:-}" ] || : > "$out/meet/failed"
 }
@@ -76,7 +83,7 @@ meets made || :
 for number in $(seq "$members"); do
 	host "$number" &
 done
-kill_last $!
+[ "$what" = load ] || kill_last $!
 wait
 rm -f "$out/memory"
 sort -s -k1,1 "$out/meet/table" 2> /dev/null || true

@@ -12,38 +12,7 @@ set -euo pipefail
 
 number=$1 members=$2 folder=$3 again=${4:-}
 here=$(dirname "$0")
-mnt=/mnt/famfs
-dev=${FAMFS_DAXDEVS%% *}
-# A guest that is emulated on a busy machine is slow.
-patience=${FAMFS_PATIENCE:-900}
-
-tell() { : > "$folder/$1"; }
-
-# await FILE...: until all of them are there.
-await()
-{
-	local file end=$((SECONDS + patience))
-
-	for file in "$@"; do
-		while [ ! -e "$folder/$file" ]; do
-			if [ $SECONDS -ge $end ] || [ -e "$folder/failed" ]; then
-				echo "waits for $file in vain"
-				exit 1
-			fi
-			sleep 0.2
-		done
-	done
-}
-
-# all STEP: the owner waits for every member.
-all()
-{
-	local n
-
-	for n in $(seq "$members"); do
-		await "$1.$n"
-	done
-}
+. "$here/meet.sh"
 
 # soon TEXT COMMAND...: it must succeed within a few polls.
 soon()
@@ -61,8 +30,6 @@ soon()
 	row "$text" FAIL
 	exit 1
 }
-
-row() { printf '  %-8s %-58s %s\n' "$(hostname)" "$1" "$2" >> "$folder/table"; }
 
 is() { [ "$(sha256sum < "$1" | cut -d' ' -f1)" = "$(cat "$folder/$2")" ]; }
 sum() { sha256sum < "$1" | cut -d' ' -f1 > "$folder/$2"; }
@@ -197,10 +164,7 @@ member()
 	tell "left.$number"
 }
 
-trap '[ $? = 0 ] || { famfs hosts; famfs status; tell failed; }' EXIT
-printf '%032x\n' $((number + 1)) > /etc/machine-id
-hostname "$([ "$number" = 0 ] && echo owner || echo "member$number")"
-mkdir -p $mnt
+begin
 if [ "$number" = 0 ]; then
 	owner
 elif [ -n "$again" ]; then
