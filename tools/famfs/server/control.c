@@ -37,7 +37,8 @@ static void control_status(struct server *server, FILE *to)
 	uuid_unparse_lower(stat.uuid, uuid);
 	fprintf(to, "uuid %s\nlabel %s\ndevice %s\n", uuid,
 		cmd_text(stat.label), cmd_text(server->device));
-	fprintf(to, "mountpoint %s\npid %d\n", cmd_text(server->mountpoint),
+	fprintf(to, "mountpoint %s\nsuperblock %u:%u\npid %d\n",
+		cmd_text(server->mountpoint), server->major, server->minor,
 		getpid());
 	fprintf(to, "source %s\nstate %s\n", cmd_text(server->source),
 		server->ending ? "ending" : "serving");
