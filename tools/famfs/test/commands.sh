@@ -89,6 +89,20 @@ refusals()
 	done
 }
 
+# Linux has names of up to 64 bytes, a medium of up to 60.
+long_name()
+{
+	local name
+
+	name=$(printf 'n%.0s' {1..64})
+	unshare --uts true 2> /dev/null || return 0
+	rm -f new
+	truncate -s 64M new
+	expect 0 'owner +n{60}$' unshare --uts sh -c \
+		"echo $name > /proc/sys/kernel/hostname && $bin/mkfs.famfs new"
+	expect 0 "owner n{60}\$" "$bin/fsck.famfs" new
+}
+
 versions()
 {
 	local version
@@ -368,6 +382,7 @@ progress()
 }
 
 refusals
+long_name
 versions
 repairs
 superblocks
