@@ -239,6 +239,16 @@ texts()
 	expect 0 'a\\x0ab"\\xff' python3 -c 'import json
 print(json.load(open("json"))[0]["label"])'
 
+	# Half a pair, as UTF-8 has none: strict readers refused all of a listing.
+	label six 'a\355\240\200b\0'
+	"$bin/famfs" status --json six > json || true
+	expect 0 'a\\xed\\xa0\\x80b' python3 -c 'import json
+print(json.load(open("json", encoding="utf-8"))[0]["label"])'
+	# Names of files are users'.
+	echo > $'e\033[2J\nf'
+	expect 0 'e\\x1b\[2J\\x0af: 1 bytes fl' "$bin/famfs" flush $'e\033[2J\nf'
+	expect 1 'e\\x1b: No such file' "$bin/famfs" map $'e\033'
+
 	# Without a descriptor 2 the device would get it.
 	make_medium seven
 	bytes seven 40 '\377'
