@@ -170,6 +170,14 @@ superblocks()
 		bytes five $where '\055'
 		expect 1 'famfs with a damaged superblock "test"' "$bin/mkfs.famfs" five
 	done
+	# A device that has become larger: the copy is where it was.
+	cp --sparse=always kept five
+	truncate -s 96M five
+	expect 0 'clean' "$bin/fsck.famfs" five
+	bytes five $((end + 40)) '\377'
+	expect 4 'copy of the superblock is damaged' "$bin/fsck.famfs" five
+	expect 1 'copy of the superblock was damaged' "$bin/fsck.famfs" -y five
+	expect 0 'clean' "$bin/fsck.famfs" five
 	# Another version over it, and another file system.
 	cp --sparse=always kept five
 	bytes five 8 '\060\000'
