@@ -126,7 +126,10 @@ famfs_hosts_asan)
 		"$TOOLS/asan/test_hosts" ;;
 famfs_serving)
 	"$TOOLS/serving/test_serving"
-	"$TOOLS/serving/test_serving" mutants ;;
+	"$TOOLS/serving/test_serving" mutants
+	"$TOOLS/serving/test_second"
+	"$TOOLS/serving/test_grow"
+	"$TOOLS/serving/test_control" ;;
 famfs_load)
 	"$TOOLS/serving/test_load" "$TOOLS/load" $((${FULL:+5}0 + 10)) ;;
 famfs_mutants)

@@ -12,14 +12,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "cmd.h"
 #include "serve.h"
 
-static int ask_connect(const char *uuid)
+/* So long a server has to answer, in seconds; compacting takes its time. */
+#define ASK_LIMIT_S	5
+
+static int ask_connect(const char *uuid, const char *word)
 {
+	struct timeval limit = { .tv_sec = ASK_LIMIT_S };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -27,36 +32,50 @@ static int ask_connect(const char *uuid)
 		 CONTROL_FOLDER "/%s", uuid);
 	if (fd < 0)
 		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	if (strcmp(word, "compact"))
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
 		int err = -errno;
 
 		close(fd);
 		/* The socket of a server that has died. */
-		return err == -ECONNREFUSED ? -ENOENT : err;
+		return err == -ECONNREFUSED ? -ENOENT :
+		       err == -EAGAIN ? -ETIMEDOUT : err;
 	}
 	return fd;
 }
 
+/* A server that ends meanwhile must not end who asks: no SIGPIPE. */
+static bool ask_send(int fd, const char *word)
+{
+	char line[40];
+	int bytes = snprintf(line, sizeof(line), "%s\n", word);
+
+	return send(fd, line, (size_t)bytes, MSG_NOSIGNAL) == bytes;
+}
+
 int ask_uuid(const char *uuid, const char *word, struct answer *answer)
 {
-	int fd = ask_connect(uuid);
+	int fd = ask_connect(uuid, word), err;
 	size_t used = 0;
 	ssize_t n;
 
 	if (fd < 0)
 		return fd;
 	snprintf(answer->uuid, sizeof(answer->uuid), "%s", uuid);
-	if (dprintf(fd, "%s\n", word) < 0) {
+	if (!ask_send(fd, word)) {
 		close(fd);
-		return -EIO;
+		return -ENOENT;
 	}
 	while ((n = read(fd, answer->text + used,
 			 sizeof(answer->text) - 1 - used)) > 0)
 		used += (size_t)n;
+	/* If nothing came, it ended meanwhile. */
+	err = n < 0 && errno == EAGAIN ? -ETIMEDOUT : used ? 0 : -ENOENT;
 	answer->text[used] = '\0';
 	close(fd);
-	/* It ended meanwhile. */
-	return used ? 0 : -ENOENT;
+	return err;
 }
 
 const char *ask_value(const struct answer *answer, const char *word)
@@ -109,12 +128,17 @@ int ask_status(const char *wanted,
 	DIR *folder = opendir(CONTROL_FOLDER);
 	struct dirent *entry;
 	struct answer answer;
-	int count = 0;
+	int count = 0, err;
 
 	while (folder && (entry = readdir(folder))) {
-		if (entry->d_name[0] == '.' ||
-		    ask_uuid(entry->d_name, "status", &answer) ||
-		    !ask_is(&answer, wanted))
+		if (entry->d_name[0] == '.')
+			continue;
+		err = ask_uuid(entry->d_name, "status", &answer);
+		if (err == -ETIMEDOUT)
+			cmd_fail(cmd_text(entry->d_name),
+				 "findmnt -t fuse.famfs   shows what is mounted",
+				 "the server of this file system does not answer");
+		if (err || !ask_is(&answer, wanted))
 			continue;
 		count++;
 		each(context, &answer);

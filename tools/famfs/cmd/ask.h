@@ -17,7 +17,8 @@ struct answer {
 /**
  * ask_uuid - sends a word to the server of a file system
  *
- * Return: 0; -ENOENT where none is running; other -errno.
+ * Return: 0; -ENOENT where none is running; -ETIMEDOUT where it does not answer
+ * for five seconds; other -errno.
  */
 int ask_uuid(const char *uuid, const char *word, struct answer *answer);
 

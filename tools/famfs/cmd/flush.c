@@ -95,10 +95,11 @@ static int flush_file(const char *path)
 	if (fd >= 0)
 		close(fd);
 	if (!err) {
-		cmd_say("%s: %lld bytes flushed", path, (long long)st.st_size);
+		cmd_say("%s: %lld bytes flushed", cmd_text(path),
+			(long long)st.st_size);
 		return 0;
 	}
-	cmd_fail(path, err == -EINVAL ? "name a regular file" : NULL, "%s",
+	cmd_fail(cmd_text(path), err == -EINVAL ? "name a regular file" : NULL, "%s",
 		 err == -EOPNOTSUPP ?
 		 "programs cannot flush caches on this machine" :
 		 strerror(-err));

@@ -55,10 +55,8 @@ static void fsck_found(struct fsck *fsck, bool mended, const char *text)
 static bool fsck_super(struct fsck *fsck)
 {
 	struct fault fault = { 0 };
-	struct super copy;
 	int err = super_read_either(&fsck->super, fsck->media, &fault);
 	char other[120];
-	bool same;
 
 	if (err < 0) {
 		cmd_fail_fault(fsck->device, err, &fault);
@@ -73,9 +71,7 @@ static bool fsck_super(struct fsck *fsck)
 		fsck->status |= FSCK_ERROR;
 		return false;
 	}
-	same = !super_read_copy(&copy, fsck->media) &&
-	       !memcmp(&copy, &fsck->super, sizeof(copy));
-	if (!err && same)
+	if (!err && super_has_copy(&fsck->super, fsck->media))
 		return true;
 	if (!fsck->mend || super_write(&fsck->super, fsck->media)) {
 		fsck_found(fsck, false, err ? "the superblock is damaged, its copy is whole" :

@@ -130,10 +130,11 @@ static void map_print(const struct file_map *map)
 {
 	for (size_t i = 0; i < map->count; i++)
 		cmd_say("%s: %14" PRIu64 " at %14" PRIu64 ", %" PRIu64 " bytes",
-			map->path, map->pieces[i].at, map->pieces[i].place,
-			map->pieces[i].bytes);
+			cmd_text(map->path), map->pieces[i].at,
+			map->pieces[i].place, map->pieces[i].bytes);
 	printf("%s: %" PRIu64 " bytes in %zu pieces, %" PRIu64 " of %" PRIu64 " possible 2 MiB pages",
-	       map->path, map->size, map->count, map->huge, map->possible);
+	       cmd_text(map->path), map->size, map->count, map->huge,
+	       map->possible);
 	if (map->scattered)
 		printf("; %" PRIu64 " lie in several pieces", map->scattered);
 	if (map->shifted)
@@ -194,11 +195,11 @@ static int map_file(const char *path, bool json)
 		else
 			map_print(&map);
 	} else if (err == -EOPNOTSUPP || err == -ENOTTY) {
-		cmd_fail(path, "name a file of a famfs file system",
+		cmd_fail(cmd_text(path), "name a file of a famfs file system",
 			 "it is on no file system that says where files lie");
 	} else {
-		cmd_fail(path, err == -EINVAL ? "name a regular file" : NULL,
-			 "%s", strerror(-err));
+		cmd_fail(cmd_text(path), err == -EINVAL ?
+			 "name a regular file" : NULL, "%s", strerror(-err));
 	}
 	free(map.pieces);
 	return err ? 1 : 0;

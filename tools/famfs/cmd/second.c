@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -77,25 +78,44 @@ static bool second_attr(const char *list, struct mount_attr *attr)
 	return true;
 }
 
+/*
+ * Where the table shows a mount, another one may lie over it. Without a request:
+ * that one may have a server.
+ */
+static bool second_is(int tree, const char *superblock)
+{
+	char number[32];
+	struct statx st;
+
+	if (statx(tree, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &st))
+		return false;
+	snprintf(number, sizeof(number), "%u:%u", st.stx_dev_major,
+		 st.stx_dev_minor);
+	return !strcmp(number, superblock);
+}
+
 /* All of it that nobody sees yet, or nothing. 0 or -errno. */
-static int second_mount(const char *where, const char *to,
-			struct mount_attr *attr)
+static int second_mount(const char *where, const char *superblock,
+			const char *to, struct mount_attr *attr)
 {
 	int tree = open_tree(AT_FDCWD, where, OPEN_TREE_CLONE |
 			     OPEN_TREE_CLOEXEC), err = 0;
 
 	if (tree < 0)
 		return -errno;
-	if (mount_setattr(tree, "", AT_EMPTY_PATH, attr, sizeof(*attr)) ||
+	if (!second_is(tree, superblock))
+		err = -EBUSY;
+	else if (mount_setattr(tree, "", AT_EMPTY_PATH, attr, sizeof(*attr)) ||
 	    move_mount(tree, "", AT_FDCWD, to, MOVE_MOUNT_F_EMPTY_PATH))
 		err = -errno;
 	close(tree);
 	return err;
 }
 
+/* @superblock: its number, as the server knows it: users can lie about the rest. */
 struct second {
 	const char *device;
-	char source[PATH_MAX];
+	char superblock[32];
 };
 
 static void second_note(void *context, const struct answer *answer)
@@ -104,27 +124,23 @@ static void second_note(void *context, const struct answer *answer)
 
 	if (!strcmp(ask_value(answer, "device"), second->device) &&
 	    !strcmp(ask_value(answer, "state"), "serving"))
-		snprintf(second->source, sizeof(second->source), "%s",
-			 ask_value(answer, "source"));
+		snprintf(second->superblock, sizeof(second->superblock), "%s",
+			 ask_value(answer, "superblock"));
 }
 
 /* Where is it mounted as a whole, in this namespace? */
-static bool second_find(const char *source, char *where)
+static bool second_find(const char *superblock, char *where)
 {
 	FILE *table = fopen("/proc/self/mountinfo", "re");
-	char line[3 * PATH_MAX], root[PATH_MAX], at[PATH_MAX], from[PATH_MAX];
-	const char *rest;
+	char line[3 * PATH_MAX], root[PATH_MAX], at[PATH_MAX], number[32];
 	bool found = false;
 
 	while (table && !found && fgets(line, sizeof(line), table)) {
-		rest = strstr(line, " - fuse.famfs ");
-		if (!rest ||
-		    sscanf(rest, " - fuse.famfs %4095s", from) != 1 ||
-		    sscanf(line, "%*s %*s %*s %4095s %4095s", root, at) != 2)
+		if (sscanf(line, "%*s %*s %31s %4095s %4095s", number, root,
+			   at) != 3)
 			continue;
-		text_plain_table(from);
 		text_plain_table(at);
-		found = !strcmp(from, source) && !strcmp(root, "/");
+		found = !strcmp(number, superblock) && !strcmp(root, "/");
 	}
 	if (table)
 		fclose(table);
@@ -142,11 +158,17 @@ int second_mount_point(const struct serve *wanted)
 	int err;
 
 	ask_status(wanted->device, second_note, &second);
-	if (!second.source[0] || !second_find(second.source, where))
+	if (!second.superblock[0] || !second_find(second.superblock, where))
 		return -1;
 	if (!second_attr(wanted->flags, &attr))
 		return SECOND_FAILED;
-	err = second_mount(where, wanted->mountpoint, &attr);
+	err = second_mount(where, second.superblock, wanted->mountpoint,
+			   &attr);
+	if (err == -EBUSY) {
+		cmd_fail(where, "umount that, or mount --bind another mount point",
+			 "something else is mounted over it");
+		return SECOND_FAILED;
+	}
 	if (err) {
 		cmd_fail_errno(wanted->mountpoint, err);
 		return SECOND_FAILED;

@@ -88,13 +88,22 @@ static unsigned int utf8_bytes(unsigned char c)
 	return c >= 0xf0 && c < 0xf5 ? 4 : 0;
 }
 
-/* Overlong forms and halves of pairs are left to who reads them. */
+/* Overlong forms, halves of pairs, and what lies behind the last character. */
+static bool utf8_is_none(unsigned char first, unsigned char second)
+{
+	return (first == 0xe0 && second < 0xa0) ||
+	       (first == 0xed && second > 0x9f) ||
+	       (first == 0xf0 && second < 0x90) ||
+	       (first == 0xf4 && second > 0x8f);
+}
+
 static bool text_is_utf8(const char *text)
 {
 	while (*text) {
-		unsigned int bytes = utf8_bytes((unsigned char)*text++);
+		unsigned char first = (unsigned char)*text++;
+		unsigned int bytes = utf8_bytes(first);
 
-		if (!bytes)
+		if (!bytes || utf8_is_none(first, (unsigned char)*text))
 			return false;
 		while (--bytes) {
 			if (((unsigned char)*text++ & 0xc0) != 0x80)

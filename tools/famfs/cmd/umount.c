@@ -43,9 +43,15 @@ static void umount_wait(const char *path, const char *uuid)
 {
 	struct answer answer;
 
-	for (unsigned int looks = 0; !ask_uuid(uuid, "status", &answer);
-	     looks++) {
-		bool serving = !strcmp(ask_value(&answer, "state"), "serving");
+	for (unsigned int looks = 0; ; looks++) {
+		int err = ask_uuid(uuid, "status", &answer);
+		bool serving;
+
+		/* One that is slow has not ended. */
+		if (err && err != -ETIMEDOUT)
+			return;
+		serving = !err && !strcmp(ask_value(&answer, "state"),
+					  "serving");
 
 		if (serving && looks > UMOUNT_LOOKS) {
 			cmd_say("%s: still mounted elsewhere: its server goes on",

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 #include <uuid/uuid.h>
 
@@ -42,6 +43,7 @@ static int host_read_id(const char *path, uint8_t id[16])
 
 int host_self_read(struct host_self *self)
 {
+	struct utsname system;
 	uuid_t machine;
 	int err;
 
@@ -55,9 +57,11 @@ int host_self_read(struct host_self *self)
 	/* The id itself is confidential (machine-id(5)): media get a hash. */
 	memcpy(machine, self->uuid, sizeof(machine));
 	uuid_generate_sha1(self->uuid, machine, "famfs", 5);
-	if (gethostname(self->name, HOST_NAME_MOST))
+	/* A kernel's may be longer than a medium's: its beginning counts. */
+	if (uname(&system))
 		return -errno;
-	self->name[HOST_NAME_MOST] = '\0';
+	memcpy(self->name, system.nodename,
+	       strnlen(system.nodename, HOST_NAME_MOST));
 	self->page = (uint32_t)sysconf(_SC_PAGESIZE);
 	return 0;
 }

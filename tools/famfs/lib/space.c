@@ -57,6 +57,7 @@ int space_init(struct space *space, uint64_t start, uint64_t end,
 		uint64_t left = units - slot * per;
 
 		space->slots[slot] = (uint16_t)(left < per ? left : per);
+		space->whole += left >= per;
 	}
 	return 0;
 }
@@ -154,7 +155,9 @@ static void space_mark(struct space *space, uint64_t offset, uint64_t bytes,
 		if (count > last - unit)
 			count = last - unit;
 		space_mark_word(space, unit, count, taken);
+		space->whole -= space->slots[unit / per] == per;
 		space->slots[unit / per] += taken ? -count : count;
+		space->whole += space->slots[unit / per] == per;
 	}
 	space->free += taken ? -bytes : bytes;
 }

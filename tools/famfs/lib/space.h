@@ -34,6 +34,7 @@ struct space {
 	uint64_t *bits;		/* a set one is taken */
 	uint16_t *slots;	/* free units of each aligned 2 MiB */
 	uint64_t slot_count;
+	uint64_t whole;		/* slots of which every unit is free */
 	uint64_t slot_cursor;	/* where the search for whole slots goes on */
 	uint64_t unit_cursor;	/* the slot in which small files were put */
 	struct wait_tree waits;

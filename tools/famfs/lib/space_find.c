@@ -31,13 +31,18 @@ static bool space_slot_is_whole(const struct space *space, uint64_t slot)
 	return space->slots[slot] == space_per_slot(space);
 }
 
-/* The longest of the runs of whole slots, or the first one of @want. */
+/*
+ * The longest of the runs of whole slots, or the first one of @want. An aged
+ * device has none, and a large file asks once for each of its pieces.
+ */
 struct run space_find_slots(struct space *space, uint64_t bytes)
 {
 	uint64_t want = bytes / HUGE_SIZE, count = space->slot_count;
 	uint64_t best = 0, best_at = 0, length = 0;
 	struct run run = { 0, 0 };
 
+	if (want > space->whole)
+		want = space->whole;
 	for (uint64_t i = 0; i < count && best < want; i++) {
 		uint64_t slot = (space->slot_cursor + i) % count;
 

@@ -214,6 +214,17 @@ int super_read_copy(struct super *super, struct media *media)
 	return -ENOENT;
 }
 
+bool super_has_copy(const struct super *super, struct media *media)
+{
+	uint8_t block[SUPER_SIZE];
+	struct super copy;
+
+	return !media_read(media, super->end, block, sizeof(block),
+			   COPY_DROP) &&
+	       !super_decode(&copy, block, media->size, NULL) &&
+	       !memcmp(&copy, super, sizeof(copy));
+}
+
 /*
  * May what is at 0 be what the copy is of? Where nothing is known of it, all of
  * it may have been overwritten: whoever writes there has to look for others.

@@ -5,6 +5,7 @@
 #ifndef FAMFS_SUPER_H
 #define FAMFS_SUPER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "fault.h"
@@ -69,6 +70,9 @@ int super_read_either(struct super *super, struct media *media,
 
 /* Looks for the copy in the last unit, whatever the unit is. */
 int super_read_copy(struct super *super, struct media *media);
+
+/* Is the copy where @super says? The device may have become larger. */
+bool super_has_copy(const struct super *super, struct media *media);
 
 /* Writes the copy, and then the one at 0. No host may be in. */
 int super_write(const struct super *super, struct media *media);

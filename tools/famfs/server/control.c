@@ -20,12 +20,16 @@
 #include "serve.h"
 #include "server.h"
 
-/* One mount a process. */
+/* After an accept4() that failed: others may give descriptors back. */
+#define CONTROL_PAUSE_US	100000
+
+/* One mount a process. @own: the socket that it has bound. */
 static struct {
 	pthread_t thread;
 	int fd;
 	bool started;
 	struct sockaddr_un address;
+	struct stat own;
 } control = { .fd = -1 };
 
 static void control_status(struct server *server, FILE *to)
@@ -37,7 +41,8 @@ static void control_status(struct server *server, FILE *to)
 	uuid_unparse_lower(stat.uuid, uuid);
 	fprintf(to, "uuid %s\nlabel %s\ndevice %s\n", uuid,
 		cmd_text(stat.label), cmd_text(server->device));
-	fprintf(to, "mountpoint %s\npid %d\n", cmd_text(server->mountpoint),
+	fprintf(to, "mountpoint %s\nsuperblock %u:%u\npid %d\n",
+		cmd_text(server->mountpoint), server->major, server->minor,
 		getpid());
 	fprintf(to, "source %s\nstate %s\n", cmd_text(server->source),
 		server->ending ? "ending" : "serving");
@@ -98,10 +103,13 @@ static void *control_thread(void *context)
 	struct server *server = context;
 	int fd;
 
+	/* EINVAL: control_stop(). Whatever else is wrong passes. */
 	while ((fd = accept4(control.fd, NULL, NULL, SOCK_CLOEXEC)) >= 0 ||
-	       errno == EINTR || errno == ECONNABORTED) {
+	       errno != EINVAL) {
 		if (fd >= 0)
 			control_serve(server, fd);
+		else if (errno != EINTR && errno != ECONNABORTED)
+			usleep(CONTROL_PAUSE_US);
 	}
 	return NULL;
 }
@@ -124,6 +132,7 @@ int control_start(struct server *server)
 	unlink(control.address.sun_path);
 	if (bind(control.fd, (struct sockaddr *)&control.address,
 		 sizeof(control.address)) ||
+	    stat(control.address.sun_path, &control.own) ||
 	    chmod(control.address.sun_path, 0600) || listen(control.fd, 8))
 		return -errno;
 	err = pthread_create(&control.thread, NULL, control_thread, server);
@@ -131,11 +140,21 @@ int control_start(struct server *server)
 	return -err;
 }
 
+/* The next mount may have begun, and have bound its own. */
+static void control_unlink(void)
+{
+	struct stat st;
+
+	if (!stat(control.address.sun_path, &st) &&
+	    st.st_dev == control.own.st_dev && st.st_ino == control.own.st_ino)
+		unlink(control.address.sun_path);
+}
+
 void control_stop(void)
 {
 	if (control.fd < 0)
 		return;
-	unlink(control.address.sun_path);
+	control_unlink();
 	/* accept4() returns with EINVAL. */
 	shutdown(control.fd, SHUT_RDWR);
 	if (control.started)

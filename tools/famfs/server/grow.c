@@ -12,12 +12,18 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "server.h"
 
-/* How long an allocation waits for space on its way back, and between tries. */
+/*
+ * How long an allocation waits for space on its way back, and between tries: at
+ * most where nothing comes, and at least where a lot does, bit by bit.
+ */
 #define GROW_WAIT_MS	1000u
 #define GROW_TRY_MS	50u
+#define GROW_PAUSE_US	2000u
 
 /* Unused inodes that the kernel is asked to drop at once. */
 #define GROW_PRUNE	1024u
@@ -65,12 +71,11 @@ static int grow_map(struct server *server, uint64_t ino, uint64_t reach)
 	return err;
 }
 
-/* A request that waits for space. */
+/* A request that waits for space, @until then: in milliseconds. */
 struct grower {
 	TAILQ_ENTRY(grower) next;
 	fuse_req_t req;
-	uint64_t ino, reach;
-	unsigned int tries;
+	uint64_t ino, reach, until;
 };
 
 TAILQ_HEAD(grower_list, grower);
@@ -92,6 +97,14 @@ static struct {
 	.list = TAILQ_HEAD_INITIALIZER(growing.list),
 };
 
+static uint64_t grow_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static void grower_reply(struct grower *grower, int err)
 {
 	server_reply_err(grower->req, err);
@@ -106,11 +119,11 @@ static void growers_try(struct server *server, struct grower_list *list)
 		       !queue_length(server);
 	struct grower *grower, *next;
 
+	usleep(GROW_PAUSE_US);
 	TAILQ_FOREACH_SAFE(grower, list, next, next) {
 		int err = grow_map(server, grower->ino, grower->reach);
 
-		if (err == -ENOSPC && !nothing &&
-		    ++grower->tries < GROW_WAIT_MS / GROW_TRY_MS)
+		if (err == -ENOSPC && !nothing && grow_now() < grower->until)
 			continue;
 		TAILQ_REMOVE(list, grower, next);
 		grower_reply(grower, err);
@@ -186,6 +199,7 @@ static bool grow_wait(fuse_req_t req, uint64_t ino, uint64_t reach)
 	grower->req = req;
 	grower->ino = ino;
 	grower->reach = reach;
+	grower->until = grow_now() + GROW_WAIT_MS;
 	pthread_mutex_lock(&growing.lock);
 	TAILQ_INSERT_TAIL(&growing.list, grower, next);
 	pthread_cond_signal(&growing.wake);

@@ -211,21 +211,34 @@ static int serve_hold(struct server *server, int guard)
 	return err;
 }
 
-/*
- * What is mounted there: by a number that is never given again, where the
- * kernel knows that. 0: nothing can be found out.
- */
+/* Without a request: nobody may answer one now. */
+static bool serve_look(const struct server *server, struct statx *st)
+{
+	return !statx(AT_FDCWD, server->mountpoint,
+		      AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+		      SERVE_MNT_ID_UNIQUE, st);
+}
+
+/* By a number that is never given again; 0: nothing can be found out. */
 static uint64_t serve_mount_id(const struct server *server)
 {
 	struct statx st;
 
-	/* Without a request: nobody may answer one now. */
-	if (statx(AT_FDCWD, server->mountpoint,
-		  AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
-		  SERVE_MNT_ID_UNIQUE, &st) ||
-	    !(st.stx_mask & SERVE_MNT_ID_UNIQUE))
+	if (!serve_look(server, &st) || !(st.stx_mask & SERVE_MNT_ID_UNIQUE))
 		return 0;
 	return st.stx_mnt_id;
+}
+
+/* What has just been mounted, for those who look for it. */
+static void serve_note_mount(struct server *server)
+{
+	struct statx st;
+
+	server->mount_id = serve_mount_id(server);
+	if (!serve_look(server, &st))
+		return;
+	server->major = st.stx_dev_major;
+	server->minor = st.stx_dev_minor;
 }
 
 static void serve_unmount(const struct server *server)
@@ -294,7 +307,7 @@ static int serve_loop(struct server *server, const struct serve *wanted)
 	pthread_t signals;
 	int err = config ? queue_start(server) : -ENOMEM;
 
-	server->mount_id = serve_mount_id(server);
+	serve_note_mount(server);
 	if (!err)
 		err = hosts_start(server);
 	if (!err)

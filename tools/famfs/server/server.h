@@ -45,6 +45,7 @@ struct queue;
  * @refused: why the kernel gives no maps, where it does not
  * @backing_id: what maps call the device
  * @mount_id: of the first mount point, or 0
+ * @major, @minor: number of the superblock, as tables of mounts show it
  * @unit: bytes in which space is given
  * @member: another host owns the file system
  * @cut: this host does not count any more: nothing is served
@@ -61,6 +62,7 @@ struct server {
 	const char *refused;
 	int backing_id;
 	uint64_t mount_id;
+	uint32_t major, minor;
 	uint32_t unit;
 	bool member;
 	volatile bool ending, cut;

@@ -89,6 +89,20 @@ refusals()
 	done
 }
 
+# Linux has names of up to 64 bytes, a medium of up to 60.
+long_name()
+{
+	local name
+
+	name=$(printf 'n%.0s' {1..64})
+	unshare --uts true 2> /dev/null || return 0
+	rm -f new
+	truncate -s 64M new
+	expect 0 'owner +n{60}$' unshare --uts sh -c \
+		"echo $name > /proc/sys/kernel/hostname && $bin/mkfs.famfs new"
+	expect 0 "owner n{60}\$" "$bin/fsck.famfs" new
+}
+
 versions()
 {
 	local version
@@ -156,6 +170,14 @@ superblocks()
 		bytes five $where '\055'
 		expect 1 'famfs with a damaged superblock "test"' "$bin/mkfs.famfs" five
 	done
+	# A device that has become larger: the copy is where it was.
+	cp --sparse=always kept five
+	truncate -s 96M five
+	expect 0 'clean' "$bin/fsck.famfs" five
+	bytes five $((end + 40)) '\377'
+	expect 4 'copy of the superblock is damaged' "$bin/fsck.famfs" five
+	expect 1 'copy of the superblock was damaged' "$bin/fsck.famfs" -y five
+	expect 0 'clean' "$bin/fsck.famfs" five
 	# Another version over it, and another file system.
 	cp --sparse=always kept five
 	bytes five 8 '\060\000'
@@ -224,6 +246,16 @@ texts()
 	"$bin/famfs" status --json six > json || true
 	expect 0 'a\\x0ab"\\xff' python3 -c 'import json
 print(json.load(open("json"))[0]["label"])'
+
+	# Half a pair, as UTF-8 has none: strict readers refused all of a listing.
+	label six 'a\355\240\200b\0'
+	"$bin/famfs" status --json six > json || true
+	expect 0 'a\\xed\\xa0\\x80b' python3 -c 'import json
+print(json.load(open("json", encoding="utf-8"))[0]["label"])'
+	# Names of files are users'.
+	echo > $'e\033[2J\nf'
+	expect 0 'e\\x1b\[2J\\x0af: 1 bytes fl' "$bin/famfs" flush $'e\033[2J\nf'
+	expect 1 'e\\x1b: No such file' "$bin/famfs" map $'e\033'
 
 	# Without a descriptor 2 the device would get it.
 	make_medium seven
@@ -368,6 +400,7 @@ progress()
 }
 
 refusals
+long_name
 versions
 repairs
 superblocks

@@ -2,7 +2,8 @@
 /*
  * Many files: how long it takes to make and to mount them, and what memory they
  * take. FAMFS_FILES says how many. Fails where a file takes more than 300 bytes
- * besides its name and its extents, or a million more than 6 seconds of the processor to mount.
+ * besides its name and its extents, or a million more than 6 seconds of the processor to mount,
+ * and where the search for space goes over all of an aged device each time.
  */
 
 #include <malloc.h>
@@ -15,6 +16,7 @@
 
 #include "checks.h"
 #include "layout.h"
+#include "space.h"
 
 #define PER_DIRECTORY	1000u
 #define NAME_BYTES	16u
@@ -102,6 +104,32 @@ static int measure(struct media *media, unsigned int files)
 	return bytes - NAME_BYTES - 16 > 300 || took > 1 + files / 200000.0;
 }
 
+/*
+ * A device of 1 TiB of which each 2 MiB has a file: one large file more asks for
+ * space as often as there are pieces, and nobody is served meanwhile.
+ */
+static int aged(void)
+{
+	uint64_t end = 1ull << 40;
+	struct space space;
+	double start;
+
+	if (space_init(&space, 0, end, 4096))
+		return 1;
+	for (uint64_t at = 0; at < end; at += HUGE_SIZE)
+		space_take(&space, at, 4096);
+	start = seconds();
+	for (unsigned int i = 0; i < 2000; i++) {
+		struct run run = space_find_units(&space, HUGE_SIZE);
+
+		space_take(&space, run.offset, run.bytes);
+	}
+	start = seconds() - start;
+	space_free(&space);
+	printf("found 2000 pieces of an aged device in %.3f s\n", start);
+	return start > 0.2;
+}
+
 int main(void)
 {
 	const char *text = getenv("FAMFS_FILES");
@@ -122,6 +150,8 @@ int main(void)
 	if (!err)
 		err = measure(media, files);
 	media_close(media);
+	if (!err)
+		err = aged();
 	if (err)
 		printf("failed: %d\n", err);
 	return err != 0;

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include "cmd.h"
 
@@ -84,6 +85,11 @@ void cmd_fail(const char *object, const char *next, const char *format, ...)
 	vprintf(format, args);
 	va_end(args);
 	putchar('\n');
+}
+
+void cmd_fail_errno(const char *object, int err)
+{
+	printf("%s: %s\n", object, strerror(-err));
 }
 
 void cmd_fail_fault(const char *device, int err, const struct fault *fault)

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The socket of a server, and those who ask: a server without descriptors once
+ * never answered again, one that ended took the socket of the next one away and
+ * killed who asked it, and one that hung stopped the commands for all others.
+ *
+ * It has mounts of its own, and needs root for that.
+ */
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <uuid/uuid.h>
+
+#include "ask.h"
+#include "kernel.h"
+#include "serve.h"
+
+#define SIZE	(64ull << 20)
+
+static struct shared here;
+static char uuid[37];
+static struct answer answer;
+/* Closed as soon as somebody has connected to it. */
+static int ends = -1;
+
+int connect(int fd, const struct sockaddr *address, socklen_t bytes)
+{
+	int res = (int)syscall(SYS_connect, fd, address, bytes);
+
+	if (ends >= 0)
+		close(ends);
+	ends = -1;
+	return res;
+}
+
+static bool begin(void)
+{
+	struct volume_options options = { .how = VOLUME_OWN, .nonce = 1 };
+	struct volume_format format = { .unit = 4096, .uuid = { 1 },
+					.secret = { 2 } };
+	struct media *media = media_of_memory(mmap(NULL, SIZE, PROT_READ |
+		PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), SIZE);
+
+	strcpy(format.self.name, "host");
+	options.self = format.self;
+	memcpy(server.uuid, format.uuid, 16);
+	uuid_unparse_lower(server.uuid, uuid);
+	server.device = server.source = server.mountpoint = "nowhere";
+	return !volume_format(media, &format, NULL) &&
+	       !volume_open(&server.volume, media, &options, NULL) &&
+	       !queue_start(&server) && !control_start(&server);
+}
+
+/* A child asks while this process can have no descriptor more. */
+static void check_descriptors(void)
+{
+	struct rlimit limit, none;
+	int status = -1;
+	pid_t child;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	none = limit;
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &none);
+	child = fork();
+	if (!child) {
+		setrlimit(RLIMIT_NOFILE, &limit);
+		/* The server has the first one's descriptor already. */
+		_exit(ask_uuid(uuid, "status", &answer) ||
+		      ask_uuid(uuid, "status", &answer));
+	}
+	usleep(300000);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	CHECK(child > 0 && waitpid(child, &status, 0) == child && !status);
+}
+
+/* What ends between connecting and sending. */
+static void check_end(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX,
+				       .sun_path = CONTROL_FOLDER "/ends" };
+
+	ends = socket(AF_UNIX, SOCK_STREAM, 0);
+	CHECK(!bind(ends, (struct sockaddr *)&address, sizeof(address)) &&
+	      !listen(ends, 8));
+	signal(SIGPIPE, SIG_DFL);
+	CHECK(ask_uuid("ends", "status", &answer) == -ENOENT);
+	unlink(address.sun_path);
+}
+
+static void count(void *context, const struct answer *one)
+{
+	*(int *)context += !strcmp(one->uuid, uuid);
+}
+
+/* Who listens and never answers. */
+static void check_hang(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX,
+				       .sun_path = CONTROL_FOLDER "/hangs" };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), found = 0;
+
+	CHECK(!bind(fd, (struct sockaddr *)&address, sizeof(address)) &&
+	      !listen(fd, 8));
+	alarm(60);
+	CHECK(ask_status(NULL, count, &found) == 1 && found == 1);
+	alarm(0);
+	close(fd);
+	unlink(address.sun_path);
+}
+
+/* The next mount's server listens before this one stops. */
+static void check_next(void)
+{
+	char path[sizeof(CONTROL_FOLDER) + 40];
+	int status = -1;
+	pid_t child = fork();
+
+	if (!child)
+		_exit(control_start(&server) || (pause(), 0));
+	snprintf(path, sizeof(path), CONTROL_FOLDER "/%s", uuid);
+	usleep(300000);
+	control_stop();
+	CHECK(!access(path, F_OK));
+	CHECK(child > 0 && !kill(child, SIGKILL) &&
+	      waitpid(child, &status, 0) == child);
+}
+
+int main(void)
+{
+	shared = &here;
+	if (unshare(CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", "/run", "tmpfs", 0, NULL)) {
+		printf("not run: mounts need root\n");
+		return 0;
+	}
+	CHECK(begin());
+	CHECK(!ask_uuid(uuid, "status", &answer));
+	check_end();
+	check_hang();
+	check_descriptors();
+	check_next();
+	printf("%s\n", here.failed ? "failed" : "servers answer");
+	return here.failed;
+}
