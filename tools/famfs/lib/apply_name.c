@@ -32,7 +32,7 @@ static bool inode_is_linked(const struct inode *inode,
 			    const struct inode *without)
 {
 	while (inode->ino != ROOT_INO) {
-		struct name *name = SLIST_FIRST(&inode->names);
+		struct name *name = LIST_FIRST(&inode->names);
 
 		if (inode == without || !name)
 			return false;

@@ -263,8 +263,8 @@ void model_free(struct model *model)
 	for (inode = inode_first(model); inode; inode = inode_next(inode)) {
 		struct name *name;
 
-		while ((name = SLIST_FIRST(&inode->names))) {
-			SLIST_REMOVE_HEAD(&inode->names, of_inode);
+		while ((name = LIST_FIRST(&inode->names))) {
+			LIST_REMOVE(name, of_inode);
 			free(name);
 		}
 	}

@@ -36,7 +36,7 @@ RB_HEAD(xattr_tree, xattr);
 struct name {
 	RB_ENTRY(name) by_text;		/* by hash, and then by text */
 	RB_ENTRY(name) by_cookie;
-	SLIST_ENTRY(name) of_inode;	/* all the names of an inode */
+	LIST_ENTRY(name) of_inode;	/* all the names of an inode */
 	struct inode *parent, *inode;
 	uint64_t cookie;
 	uint32_t hash;
@@ -57,7 +57,7 @@ struct directory {
 struct inode {
 	RB_ENTRY(inode) by_ino;
 	TAILQ_ENTRY(inode) removed;	/* while it has no name */
-	SLIST_HEAD(, name) names;
+	LIST_HEAD(, name) names;
 	struct xattr_tree xattrs;
 	uint64_t ino;
 	uint64_t released;		/* seq at which the last name went */

@@ -111,7 +111,7 @@ struct name *name_make(struct model *model, struct inode *parent,
 	memcpy(name->text, text->at, text->bytes);
 	RB_INSERT(name_text_tree, &parent->directory->by_text, name);
 	RB_INSERT(name_cookie_tree, &parent->directory->by_cookie, name);
-	SLIST_INSERT_HEAD(&inode->names, name, of_inode);
+	LIST_INSERT_HEAD(&inode->names, name, of_inode);
 	parent->directory->count++;
 	if (inode_is_directory(inode))
 		parent->directory->subdirectories++;
@@ -133,7 +133,7 @@ void name_destroy(struct model *model, struct name *name, uint64_t seq)
 
 	RB_REMOVE(name_text_tree, &directory->by_text, name);
 	RB_REMOVE(name_cookie_tree, &directory->by_cookie, name);
-	SLIST_REMOVE(&inode->names, name, name, of_inode);
+	LIST_REMOVE(name, of_inode);
 	directory->count--;
 	if (inode_is_directory(inode))
 		directory->subdirectories--;
@@ -168,7 +168,7 @@ struct name *name_walk(struct model *model, struct name *name)
 	while (!(next = RB_NEXT(name_cookie_tree, NULL, name))) {
 		if (name->parent->ino == ROOT_INO)
 			return NULL;
-		name = SLIST_FIRST(&name->parent->names);
+		name = LIST_FIRST(&name->parent->names);
 	}
 	return next;
 }

@@ -281,7 +281,7 @@ static bool node_is_below(const struct inode *inode, const struct inode *above)
 	if (!inode_is_directory(above) || !above->directory->count)
 		return inode == above;
 	while (inode != above) {
-		struct name *name = SLIST_FIRST(&inode->names);
+		struct name *name = LIST_FIRST(&inode->names);
 
 		if (!name)
 			return false;

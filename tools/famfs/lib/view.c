@@ -95,7 +95,7 @@ int volume_readdir(struct volume *volume, uint64_t ino, uint64_t cookie,
 		err = -ENOTDIR;
 	if (err)
 		return view_finish(volume, err);
-	name = SLIST_FIRST(&inode->names);
+	name = LIST_FIRST(&inode->names);
 	if (parent)
 		*parent = name ? name->parent->ino : ino;
 	while ((name = name_after(inode, cookie)) && name->cookie <= last) {
@@ -192,7 +192,7 @@ static int path_make(const struct inode *inode, char *buf, size_t room)
 		buf[--at] = '/';
 	}
 	while (inode->ino != ROOT_INO) {
-		struct name *name = SLIST_FIRST(&inode->names);
+		struct name *name = LIST_FIRST(&inode->names);
 
 		if (!name)
 			return -ENOENT;

@@ -69,7 +69,7 @@ static size_t walk_length(const struct name *name)
 
 	while (name) {
 		length += (size_t)name->bytes + 1;
-		name = SLIST_FIRST(&name->parent->names);
+		name = LIST_FIRST(&name->parent->names);
 	}
 	return length;
 }
@@ -92,7 +92,7 @@ static int walk_path(struct walk *walk, const struct name *name)
 		at -= name->bytes;
 		memcpy(at, name->text, name->bytes);
 		*--at = '/';
-		name = SLIST_FIRST(&name->parent->names);
+		name = LIST_FIRST(&name->parent->names);
 	}
 	return 0;
 }
