@@ -115,7 +115,7 @@ static __u64 mapped(const void *start, size_t len)
 
 static void load(const char *p)
 {
-	*(const volatile char *)p;
+	(void)__atomic_load_n(p, __ATOMIC_SEQ_CST);
 }
 
 static long faults(void)
