@@ -39,7 +39,7 @@ static char *map_aligned(int fd, int prot)
 FIXTURE(around)
 {
 	struct tfs_env env;
-	struct tfs_msg m, parts, odd;
+	struct tfs_msg m, parts, odd, tail;
 	int dev;			/* for notifications past the server */
 	int fd;
 	char *map;			/* of huge pages */
@@ -66,6 +66,9 @@ FIXTURE_SETUP(around)
 	tfs_msg_simple(&self->odd, 6 * PAGE + 9, 0, 56 * MiB, SMALL);
 	tfs_msg_header(&self->odd)->flags = FUSE_FMAP_GROW;
 	ASSERT_EQ(2, tfs_add_mapped(&self->env, "odd", &self->odd));
+	tfs_msg_simple(&self->tail, 3 * PMD + 9, 0, 64 * MiB, 8 * PMD);
+	tfs_msg_header(&self->tail)->flags = FUSE_FMAP_GROW;
+	ASSERT_EQ(3, tfs_add_mapped(&self->env, "tail", &self->tail));
 	self->dev = dup(self->env.srv.fd);
 	ASSERT_LE(0, self->dev);
 	ASSERT_EQ(0, tfs_mount_fork(&self->env));
@@ -87,6 +90,7 @@ FIXTURE_TEARDOWN(around)
 	tfs_msg_exit(&self->m);
 	tfs_msg_exit(&self->parts);
 	tfs_msg_exit(&self->odd);
+	tfs_msg_exit(&self->tail);
 	TFS_TEARDOWN();
 }
 
@@ -337,6 +341,19 @@ TEST_F(around, I5_huge_pages_ahead_end_with_the_file)
 	EXPECT_EQ(SIZE - 20 * PMD, tfs_mismatch(&self->m, 20 * PMD,
 						self->map + 20 * PMD,
 						SIZE - 20 * PMD));
+}
+
+TEST_F(around, I5_huge_pages_ahead_end_where_a_file_may_grow)
+{
+	int fd = ASSERT_OPEN("tail", O_RDWR);
+	char *map = mmap(NULL, 8 * PMD, PROT_READ, MAP_SHARED, fd, 0);
+
+	ASSERT_NE(MAP_FAILED, map);
+	load(map);
+	load(map + PMD);
+	EXPECT_EQ(3 * PMD, mapped(map, 8 * PMD));
+	munmap(map, 8 * PMD);
+	close(fd);
 }
 
 TEST_F(around, I5_huge_pages_ahead_are_not_written)
