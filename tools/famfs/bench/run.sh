@@ -231,6 +231,7 @@ on_aged()
 	echo "# aged: $(famfs map -q $mnt/f0)" >&2
 	measure_io aged
 	measure aged fault4k $mnt/f1 0 $mnt/f2 0
+	measure aged apart4k $mnt/f0
 	measure aged open $mnt/f0
 	end_famfs
 }
