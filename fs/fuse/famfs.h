@@ -210,24 +210,28 @@ struct famfs_truncate {
  * @FAMFS_RW_MAP: the fmap, which was revoked or changed
  * @FAMFS_RW_MEMORY: memory beyond the end of the fmap
  * @FAMFS_RW_ZEROS: zeros between EOF and its start
+ * @FAMFS_RW_LOCK: i_rwsem for writing
  */
 enum famfs_rw_need {
 	FAMFS_RW_NOTHING,
 	FAMFS_RW_MAP,
 	FAMFS_RW_MEMORY,
 	FAMFS_RW_ZEROS,
+	FAMFS_RW_LOCK,
 };
 
 /**
  * struct famfs_rw - a read or write
  * @iocb: the kiocb
  * @iter: the user's buffer
+ * @shared: i_rwsem is held for reading by a write
  * @need: what it needs, with no locks held
  * @alloc_err: 0, or why the server has not mapped more memory
  */
 struct famfs_rw {
 	struct kiocb *iocb;
 	struct iov_iter *iter;
+	bool shared;
 	enum famfs_rw_need need;
 	int alloc_err;
 };
@@ -432,8 +436,9 @@ u32 famfs_create_flags(const struct fuse_conn *fc, u32 flags);
 int famfs_create_truncate(struct mnt_idmap *idmap, struct file *file,
 			  bool was_fmap);
 
-/* famfs_file.c */
+/* famfs_file.c, famfs_mmap.c */
 int famfs_file_io_open(struct inode *inode, struct file *file);
+int famfs_mmap(struct file *file, struct vm_area_struct *vma);
 
 #else /* CONFIG_FUSE_FAMFS_DAX */
 

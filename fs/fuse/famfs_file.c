@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * famfs: open files: read, write, mmap and faults.
+ * famfs: open files: read and write.
  *
  * No request is sent, except where the server has revoked the fmap or lets the
- * file grow, and none by a fault.
+ * file grow.
+ *
+ * A write holds i_rwsem for writing, so that reads and writes see either all of
+ * it or nothing.  With FOPEN_PARALLEL_DIRECT_WRITES the server has left it to
+ * applications that accesses do not overlap.  Then a write that changes neither
+ * the size nor privileges holds i_rwsem for reading.
  */
 
 #include "famfs.h"
@@ -46,6 +51,12 @@ static __always_inline int famfs_io_enter(struct kiocb *iocb,
 	return 0;
 }
 
+static bool famfs_write_fits(const struct famfs_rw *rw)
+{
+	return rw->iocb->ki_pos + iov_iter_count(rw->iter) <=
+	       i_size_read(file_inode(rw->iocb->ki_filp));
+}
+
 /* dax_iomap_rw() does not check the size. */
 static int famfs_write_check_space(struct famfs_rw *rw,
 				   const struct famfs_map *map)
@@ -53,12 +64,17 @@ static int famfs_write_check_space(struct famfs_rw *rw,
 	struct kiocb *iocb = rw->iocb;
 	loff_t size = i_size_read(file_inode(iocb->ki_filp));
 
+	/* Only the holder of i_rwsem for writing may move EOF. */
+	if (unlikely(rw->shared && !famfs_write_fits(rw))) {
+		rw->need = FAMFS_RW_LOCK;
+		return 0;
+	}
 	/* A new fmap may have moved EOF since generic_write_checks(). */
 	if (unlikely((iocb->ki_flags & IOCB_APPEND) && iocb->ki_pos != size)) {
 		rw->need = FAMFS_RW_MAP;
 		return 0;
 	}
-	if (likely(iocb->ki_pos + iov_iter_count(rw->iter) <= size))
+	if (likely(famfs_write_fits(rw)))
 		return 0;
 	if (map->grow)
 		return famfs_extend_prepare(rw, map);
@@ -255,6 +271,50 @@ static ssize_t famfs_write_checks(struct kiocb *iocb, struct iov_iter *from,
 	return generic_write_checks(iocb, from);
 }
 
+static bool famfs_write_may_share(const struct famfs_rw *rw)
+{
+	const struct fuse_file *ff = rw->iocb->ki_filp->private_data;
+
+	return ff->open_flags & FOPEN_PARALLEL_DIRECT_WRITES &&
+	       !(rw->iocb->ki_flags & IOCB_APPEND) &&
+	       IS_NOSEC(file_inode(rw->iocb->ki_filp)) && famfs_write_fits(rw);
+}
+
+static void famfs_write_unlock(struct famfs_rw *rw, struct inode *inode)
+{
+	if (rw->shared)
+		inode_unlock_shared(inode);
+	else
+		inode_unlock(inode);
+}
+
+/* What allows for a shared lock may have changed until the lock is taken. */
+static int famfs_write_lock(struct famfs_rw *rw, struct inode *inode)
+{
+	int err;
+
+	rw->shared = famfs_write_may_share(rw);
+	if (!rw->shared)
+		return famfs_rw_lock(rw->iocb, inode);
+	err = famfs_rw_lock_shared(rw->iocb, inode);
+	if (err || likely(famfs_write_may_share(rw)))
+		return err;
+	inode_unlock_shared(inode);
+	rw->shared = false;
+	return famfs_rw_lock(rw->iocb, inode);
+}
+
+/*
+ * Under a shared lock there were no privileges to remove when it was taken.  If
+ * the server has set some since, the write comes before that.
+ */
+static int famfs_write_modified(struct famfs_rw *rw, struct inode *inode)
+{
+	if (rw->shared)
+		return file_update_time(rw->iocb->ki_filp);
+	return famfs_iocb_modified(rw->iocb, inode);
+}
+
 /* Adds the bytes written to @done. */
 static ssize_t famfs_write_locked(struct famfs_rw *rw, ssize_t *done)
 {
@@ -264,18 +324,18 @@ static ssize_t famfs_write_locked(struct famfs_rw *rw, ssize_t *done)
 	ssize_t ret;
 
 	rw->need = FAMFS_RW_NOTHING;
-	ret = famfs_rw_lock(iocb, inode);
+	ret = famfs_write_lock(rw, inode);
 	if (ret)
 		return ret;
 	ret = famfs_write_checks(iocb, rw->iter, *done);
 	if (ret > 0) {
 		start = iocb->ki_pos;
-		ret = famfs_iocb_modified(iocb, inode);
+		ret = famfs_write_modified(rw, inode);
 		if (!ret)
 			ret = famfs_rw_iter(rw);
 		*done += iocb->ki_pos - start;
 	}
-	inode_unlock(inode);
+	famfs_write_unlock(rw, inode);
 	return ret;
 }
 
@@ -307,87 +367,6 @@ static ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	if (done > 0)
 		return generic_write_sync(iocb, done);
 	return err ?: ret;
-}
-
-/* A private mapping writes to its own copy, and the file does not change. */
-static __always_inline vm_fault_t famfs_dax_fault(struct vm_fault *vmf,
-						  unsigned int order)
-{
-	struct file *file = vmf->vma->vm_file;
-	struct inode *inode = file_inode(file);
-	bool write = (vmf->flags & FAULT_FLAG_WRITE) &&
-		     (vmf->vma->vm_flags & VM_SHARED);
-	vm_fault_t ret;
-
-	if (write) {
-		sb_start_pagefault(inode->i_sb);
-		file_update_time(file);
-	}
-	filemap_invalidate_lock_shared(inode->i_mapping);
-	ret = dax_iomap_fault(vmf, order, NULL, NULL, &famfs_iomap_ops);
-	filemap_invalidate_unlock_shared(inode->i_mapping);
-	if (write)
-		sb_end_pagefault(inode->i_sb);
-	return ret;
-}
-
-static vm_fault_t famfs_huge_fault(struct vm_fault *vmf, unsigned int order)
-{
-	return famfs_dax_fault(vmf, order);
-}
-
-static vm_fault_t famfs_filemap_fault(struct vm_fault *vmf)
-{
-	return famfs_dax_fault(vmf, 0);
-}
-
-/*
- * Providing ->map_pages lets faults run under the per-VMA lock instead of
- * mmap_lock.  There are no folios to map around.
- */
-static vm_fault_t famfs_map_pages(struct vm_fault *vmf, pgoff_t start,
-				  pgoff_t end)
-{
-	return 0;
-}
-
-static const struct vm_operations_struct famfs_vm_ops = {
-	.fault		= famfs_filemap_fault,
-	.map_pages	= famfs_map_pages,
-	.huge_fault	= famfs_huge_fault,
-	.page_mkwrite	= famfs_filemap_fault,
-	.pfn_mkwrite	= famfs_filemap_fault,
-};
-
-/* A later fmap may be read-only; the fault handler checks for that. */
-static int famfs_mmap_readonly(struct vm_area_struct *vma)
-{
-	if (!(vma->vm_flags & VM_SHARED))
-		return 0;
-	if (vma->vm_flags & VM_WRITE)
-		return -EACCES;
-	vm_flags_clear(vma, VM_MAYWRITE);
-	return 0;
-}
-
-static int famfs_mmap(struct file *file, struct vm_area_struct *vma)
-{
-	struct inode *inode = file_inode(file);
-	const struct famfs_map *map;
-	int err;
-
-	/* mmap_lock is held, so FUSE_I_FMAP_LOCK cannot be taken. */
-	map = famfs_map_lock(inode);
-	if (IS_ERR(map))
-		return PTR_ERR(map);
-	err = map->readonly ? famfs_mmap_readonly(vma) : 0;
-	famfs_map_unlock(inode);
-	if (err)
-		return err;
-	file_accessed(file);
-	((struct fuse_file *)file->private_data)->famfs_mmapped = true;
-	vma->vm_ops = &famfs_vm_ops;
-	return 0;
 }
 
 static int famfs_release(struct inode *inode, struct file *file)
@@ -430,6 +409,7 @@ static const struct file_operations famfs_file_operations = {
  * An open file keeps the operations that it is given here: an fmap inode stays
  * one, and one with cached opens does not become one, see famfs_cached_open().
  * FOPEN_* flags about caching do not apply: there is no page cache.
+ * FOPEN_PARALLEL_DIRECT_WRITES applies by itself.
  *
  * Return: 0, -EIO for FOPEN_PASSTHROUGH, -EINTR.
  */
@@ -442,7 +422,7 @@ int famfs_file_io_open(struct inode *inode, struct file *file)
 			 ff->nodeid);
 		return -EIO;
 	}
-	ff->open_flags &= ~(FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES);
+	ff->open_flags &= ~FOPEN_DIRECT_IO;
 	ff->open_flags |= FOPEN_KEEP_CACHE;
 	file->f_op = &famfs_file_operations;
 	file->f_mode |= FMODE_NOWAIT;

@@ -322,6 +322,7 @@ int famfs_rw_provide(struct famfs_rw *rw)
 		rw->alloc_err = famfs_alloc(iocb->ki_filp, iocb->ki_pos +
 					    iov_iter_count(rw->iter));
 		return 0;
+	case FAMFS_RW_LOCK:
 	case FAMFS_RW_NOTHING:
 		break;
 	}

@@ -121,6 +121,7 @@ static void famfs_publish(struct inode *inode, struct famfs_map *map,
 		fi->famfs_seq++;
 	}
 
+	mapping_set_longterm_pin(inode->i_mapping, map->longterm_pin);
 	atomic_long_inc(&conn->nr_maps);
 	atomic_long_add(map->nr_extents + map->nr_strips, &conn->nr_extents);
 
@@ -150,13 +151,18 @@ static int famfs_unmap_or_busy(struct inode *inode, const struct famfs_map *map,
 	return -EBUSY;
 }
 
-/* First offset at which the new fmap differs from the old one. */
+/*
+ * First offset at which the new fmap differs from the old one.  If pins may no
+ * longer last, the new one is different all over: none is left.
+ */
 static u64 famfs_map_diff_start(struct inode *inode,
 				const struct famfs_map *map,
 				const struct famfs_map *old, loff_t size)
 {
 	u64 pos = famfs_map_common_len(map, old);
 
+	if (old->longterm_pin && !map->longterm_pin)
+		return 0;
 	if (size < i_size_read(inode))
 		pos = min_t(u64, pos, PAGE_ALIGN(size));
 	return pos;
@@ -400,6 +406,7 @@ int famfs_revoke(struct inode *inode)
 		err = famfs_unmap_or_busy(inode, old, 0);
 	if (!err) {
 		WRITE_ONCE(fi->famfs_meta, NULL);
+		mapping_set_longterm_pin(inode->i_mapping, false);
 		if (old)
 			famfs_unclaim_map(get_fuse_conn(inode)->famfs, old);
 		famfs_seq_inc(inode);

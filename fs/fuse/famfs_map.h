@@ -89,6 +89,7 @@ struct famfs_stripe {
  * @nr_strips: number of @strips
  * @grow: the file may grow and shrink
  * @backing_ids: the numbers of the message are backing ids
+ * @longterm_pin: users may pin pages for as long as they like
  * @readonly: the server may not write to one of the devices
  * @stripes: stripes of a striped fmap, in file order
  * @strips: their strips
@@ -113,6 +114,7 @@ struct famfs_map {
 	u32 nr_strips;
 	bool grow;
 	bool backing_ids;
+	bool longterm_pin;
 	bool readonly;
 	struct famfs_stripe *stripes;
 	struct famfs_strip *strips;

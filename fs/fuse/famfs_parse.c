@@ -44,6 +44,9 @@ static const void *famfs_parse_bytes(struct famfs_parser *p, size_t size)
 	return data;
 }
 
+#define FAMFS_MAP_FLAGS							\
+	(FUSE_FMAP_GROW | FUSE_FMAP_BACKING_IDS | FUSE_FMAP_LONGTERM_PIN)
+
 static int famfs_check_header(struct famfs_parser *p,
 			      const struct fuse_fmap_header *hdr)
 {
@@ -53,7 +56,7 @@ static int famfs_check_header(struct famfs_parser *p,
 		return famfs_parse_fail(p, 0, "unknown file type");
 	if (hdr->ext_type > FUSE_FMAP_EXT_STRIPED)
 		return famfs_parse_fail(p, 0, "unknown extent type");
-	if (hdr->flags & ~(FUSE_FMAP_GROW | FUSE_FMAP_BACKING_IDS))
+	if (hdr->flags & ~FAMFS_MAP_FLAGS)
 		return famfs_parse_fail(p, 0, "unknown flag");
 	if (hdr->reserved)
 		return famfs_parse_fail(p, 0, "reserved field is not zero");
@@ -305,6 +308,7 @@ static struct famfs_map *famfs_parse_body(struct famfs_parser *p,
 	}
 	map->file_size = hdr->file_size;
 	map->grow = hdr->flags & FUSE_FMAP_GROW;
+	map->longterm_pin = hdr->flags & FUSE_FMAP_LONGTERM_PIN;
 	map->backing_ids = hdr->flags & FUSE_FMAP_BACKING_IDS;
 	return map;
 }

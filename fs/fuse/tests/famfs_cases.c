@@ -269,6 +269,8 @@ const struct famfs_case famfs_good_cases[] = {
 	  { EXTENT(STRIP1(2), devindex, U32_MAX) } },
 	{ "backing ids, extents", 0, { HEADER(flags, 2) } },
 	{ "backing ids of a file that grows", 1, { HEADER(flags, 3) } },
+	{ "pins that last", 0, { HEADER(flags, 8) } },
+	{ "pins that last, and growth", 1, { HEADER(flags, 9) } },
 	{ "last page that there can be", 0,
 	  { EXTENT(EXT(2), offset, LAST_PAGE - PAGE_SIZE) } },
 	{ "all that a file can hold", 0,

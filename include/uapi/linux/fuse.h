@@ -1475,6 +1475,14 @@ struct fuse_uring_cmd_req {
  */
 #define FUSE_FMAP_BACKING_IDS	(1 << 1)
 
+/*
+ * The server does not need the memory back before its users are ready: they may
+ * pin it for as long as they like, as for RDMA, VFIO and io_uring's fixed
+ * buffers.  Another map that moves pinned pages, or lacks this flag, and
+ * revoking the map fail with -EBUSY meanwhile.
+ */
+#define FUSE_FMAP_LONGTERM_PIN	(1 << 3)
+
 /**
  * struct fuse_get_fmap_in - request for the map of a file
  * @offset: first byte of the file that is of interest
@@ -1497,7 +1505,7 @@ struct fuse_get_fmap_in {
 /**
  * struct fuse_fmap_header - how a map begins
  * @file_type: FUSE_FMAP_FILE_*
- * @flags: FUSE_FMAP_GROW, FUSE_FMAP_BACKING_IDS
+ * @flags: FUSE_FMAP_GROW, FUSE_FMAP_BACKING_IDS, FUSE_FMAP_LONGTERM_PIN
  * @version: FUSE_FMAP_VERSION
  * @ext_type: FUSE_FMAP_EXT_*
  * @nextents: number of extents or stripes, 0 if the file is empty

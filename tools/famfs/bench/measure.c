@@ -5,16 +5,21 @@
  * Usage: measure io4k FILE [OFFSET]	pread and pwrite of 4 KiB
  *        measure io64k FILE [OFFSET]	the same of 64 KiB
  *        measure io1m FILE [OFFSET]	the same of 1 MiB
+ *        measure apart4k FILE [OFFSET]	read fault of 4 KiB, far from others
  *        measure fault4k FILE OFFSET FILE OFFSET
- *					read fault of 4 KiB and write fault on
- *					the same page; on the second file write
- *					fault on a page never mapped so far
+ *					first read of each of many pages of
+ *					4 KiB, and write fault on them; on the
+ *					second file write fault on a page never
+ *					mapped so far
  *        measure fault2m FILE [OFFSET]	read fault of 2 MiB, and write fault on
  *					the same page
  *        measure again2m FILE		removal of a page of 2 MiB when the
  *					file is evicted, and the read fault
  *					after that
- *        measure raw DEVICE		read fault of 2 MiB
+ *        measure whole2m FILE [OFFSET]	a page of 1 GiB of pages of 2 MiB, that
+ *					had such before: read, and populated
+ *        measure raw DEVICE		read fault of 2 MiB, and what whole2m
+ *					does
  *        measure open FILE		open and close, all known
  *        measure cold FILE...		the first open of each
  *
@@ -81,6 +86,10 @@ int main(int argc, char **argv)
 			measure_io(&w, 64 << 10, "64k");
 		else if (!strcmp(op, "io1m"))
 			measure_io(&w, MiB, "1m");
+		else if (!strcmp(op, "apart4k"))
+			measure_apart(&w);
+		else if (!strcmp(op, "whole2m"))
+			measure_whole(&w, 1UL << 30);
 		else if (!strcmp(op, "fault2m"))
 			measure_huge_faults(&w);
 		else

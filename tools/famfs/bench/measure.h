@@ -27,6 +27,8 @@ typedef void (*step_fn)(struct window *w, unsigned long pos);
 double per_step(struct window *w, step_fn step, unsigned long size);
 void measure_io(struct window *w, unsigned long size, const char *name);
 void measure_small_faults(struct window *read, struct window *write);
+void measure_apart(struct window *w);
+void measure_whole(struct window *w, unsigned long size);
 void measure_huge_faults(struct window *w);
 void measure_again(const char *path);
 void measure_raw(const char *path);

@@ -34,6 +34,19 @@ static unsigned long run(struct window *w, step_fn step, unsigned long size)
 	return count() - start;
 }
 
+/* In an order in which none follows on the one before it. */
+static unsigned long run_apart(struct window *w, step_fn step,
+			       unsigned long size)
+{
+	unsigned long n = WINDOW / size, start, i;
+	unsigned long turn = size == PMD ? n - 1 : 421;
+
+	start = count();
+	for (i = 0; i < n; i++)
+		step(w, (i * turn & (n - 1)) * size);
+	return count() - start;
+}
+
 /* Instructions of a step, those of the loop taken off. */
 double per_step(struct window *w, step_fn step, unsigned long size)
 {
@@ -109,19 +122,45 @@ static long faults(void)
 }
 
 /* Each step must fault, and once. */
-static void measure_faults(const char *op, struct window *w, step_fn step,
-			   unsigned long size)
+static void check_faults(const char *op, struct window *w, long before,
+			 unsigned long size)
 {
-	long before = faults(), seen;
-	double value = per_step(w, step, size);
+	long seen = faults() - before;
 
-	seen = faults() - before;
 	if (seen != (long)(WINDOW / size)) {
 		fprintf(stderr, "measure: %s on %s: %ld faults, not %ld\n", op,
 			w->path, seen, (long)(WINDOW / size));
 		exit(1);
 	}
+}
+
+static void measure_faults(const char *op, struct window *w, step_fn step,
+			   unsigned long size)
+{
+	long before = faults();
+	double value = per_step(w, step, size);
+
+	check_faults(op, w, before, size);
 	result(op, value);
+}
+
+static void measure_faults_apart(const char *op, struct window *w,
+				 unsigned long size)
+{
+	long before = faults();
+	double all = run_apart(w, load, size);
+
+	check_faults(op, w, before, size);
+	result(op, (all - run_apart(w, nothing, size)) / (WINDOW / size));
+}
+
+/* One page in each 64 KiB. */
+void measure_apart(struct window *w)
+{
+	if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0))
+		die("cannot turn off", "huge pages");
+	map_window(w);
+	measure_faults_apart("read-fault-4k", w, 16 * PAGE);
 }
 
 void measure_small_faults(struct window *read, struct window *write)
@@ -130,7 +169,7 @@ void measure_small_faults(struct window *read, struct window *write)
 		die("cannot turn off", "huge pages");
 	map_window(read);
 	map_window(write);
-	measure_faults("read-fault-4k", read, load, PAGE);
+	result("read-touch-4k", per_step(read, load, PAGE));
 	measure_faults("later-write-4k", read, store, PAGE);
 	measure_faults("write-fault-4k", write, store, PAGE);
 }
@@ -150,7 +189,7 @@ static void check_huge(struct window *w)
 void measure_huge_faults(struct window *w)
 {
 	map_window(w);
-	measure_faults("read-fault-2m", w, load, PMD);
+	measure_faults_apart("read-fault-2m", w, PMD);
 	check_huge(w);
 	measure_faults("later-write-2m", w, store, PMD);
 }
@@ -206,8 +245,34 @@ void measure_again(const char *path)
 	result("remove-2m", (all - least) / (WINDOW / PMD));
 	w.fd = open(w.path, O_RDWR | O_CLOEXEC);
 	map_window(&w);
-	measure_faults("again-fault-2m", &w, load, PMD);
+	measure_faults_apart("again-fault-2m", &w, PMD);
 	check_huge(&w);
+}
+
+/*
+ * All of a large file, mapped by huge pages before: by one access to each, and
+ * by one call.
+ */
+void measure_whole(struct window *w, unsigned long size)
+{
+	unsigned long start, i, n = size / PMD;
+	int round;
+
+	w->map = mmap(NULL, size, PROT_READ, MAP_SHARED, w->fd, w->off);
+	if (w->map == MAP_FAILED)
+		die("cannot map", w->path);
+	for (round = 0; round < 3; round++) {
+		if (madvise(w->map, size, MADV_DONTNEED))
+			die("cannot unmap", w->path);
+		start = count();
+		if (round == 2 && madvise(w->map, size, MADV_POPULATE_READ))
+			die("cannot populate", w->path);
+		for (i = 0; round < 2 && i < n; i++)
+			load(w, i * PMD);
+		if (round)
+			result(round == 1 ? "touch-2m" : "populate-2m",
+			       (double)(count() - start) / n);
+	}
 }
 
 void measure_raw(const char *path)
@@ -220,6 +285,8 @@ void measure_raw(const char *path)
 	if (w.fd < 0)
 		die("cannot open", path);
 	map_window(&w);
-	measure_faults("read-fault-2m", &w, load, PMD);
+	measure_faults_apart("read-fault-2m", &w, PMD);
 	check_huge(&w);
+	munmap(w.map, WINDOW);
+	measure_whole(&w, 4 * WINDOW);
 }

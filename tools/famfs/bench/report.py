@@ -21,6 +21,7 @@ BOUNDS = {
     "read-1m": 1.00,
     "write-1m": 1.00,
     "read-fault-4k": 0.92,
+    "read-touch-4k": 1.00,
     "write-fault-4k": 0.66,
     "later-write-4k": 0.65,
     "read-fault-2m": 0.96,
@@ -40,8 +41,14 @@ MEMORY_BOUND = 64
 MEMORY_OTHER = 512 << 10
 EXTENTS = {"uniform": 1 << 20, "mixed": (1 << 20) + 32}
 
-# 1 MiB of a map of pages is 256 pieces to copy, and not meant by the bound.
-UNBOUND = {("uniform", "read-1m"), ("uniform", "write-1m")}
+# 1 MiB of a map of pages is 256 pieces to copy, and no fault maps more than one.
+# Neither is meant by the bound.
+UNBOUND = {("uniform", "read-1m"), ("uniform", "write-1m"),
+           ("uniform", "read-touch-4k"), ("mixed", "read-touch-4k")}
+
+# A page of a large file that is touched whole, as a ratio to a raw device.
+WHOLE_BOUND = 2.00
+WHOLE = ["touch-2m", "populate-2m"]
 
 # Installing a map: what it may cost an extent, as a ratio to another way or to
 # fewer extents. Claims are kept in order, so a million take longer to enter.
@@ -59,8 +66,9 @@ KINDS = ["ext4", "xfs", "tmpfs", "fuse", "passthrough", "one", "stripe",
 
 # Rows of the tables besides those with bounds.
 OPS = ["read-4k", "read-64k", "read-1m", "write-4k", "write-64k", "write-1m",
-       "read-fault-4k", "write-fault-4k", "later-write-4k", "read-fault-2m",
-       "later-write-2m", "again-fault-2m", "remove-2m", "open", "cold-open",
+       "read-fault-4k", "read-touch-4k", "write-fault-4k", "later-write-4k",
+       "read-fault-2m", "later-write-2m", "again-fault-2m", "remove-2m",
+       *WHOLE, "open", "cold-open",
        "create", "touch-first", "touch", "open-again", "stat", "remove",
        "map-kib"]
 
@@ -90,6 +98,7 @@ def per_extent(results):
 def judge_ratios(results):
     """Returns what operations and installing may cost, and what they do."""
     rules = [(op, "one", "ext4", bound) for op, bound in BOUNDS.items()]
+    rules += [(op, "one-big", "devdax", WHOLE_BOUND) for op in WHOLE]
     for what, (base, bound) in MAP_BOUNDS.items():
         rules += [(op, what, base, bound) for op in BOUNDS
                   if (what, op) not in UNBOUND]

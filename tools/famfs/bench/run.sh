@@ -64,6 +64,7 @@ measure_io()
 measure_files()
 {
 	measure_io "$1"
+	measure "$1" apart4k $mnt/f0
 	measure "$1" fault4k $mnt/f1 0 $mnt/f2 0
 	measure "$1" fault2m $mnt/f3
 	measure "$1" open $mnt/f0
@@ -112,12 +113,14 @@ measure_parts()
 	measure "$1" cold $mnt/f0
 	echo "result $1 map-kib $(($(kernel_kib) - before))"
 	measure "$1" io4k $mnt/f0 $((1 << 30))
-	measure "$1" fault4k $mnt/f0 $((1025 << 20)) $mnt/f0 $((3 << 30))
+	measure "$1" fault4k $mnt/f0 $((1088 << 20)) $mnt/f0 $((3 << 30))
+	measure "$1" apart4k $mnt/f0 $((3136 << 20))
 	measure "$1" open $mnt/f0
 	measure "$1" io64k $mnt/f0 $((1 << 30))
 	if [ $# -gt 1 ]; then
 		measure "$1" io1m $mnt/f0 "$2"
 		measure "$1" fault2m $mnt/f0 "$2"
+		[ "$1" != one-big ] || measure "$1" whole2m $mnt/f0 0
 	else
 		measure "$1" io1m $mnt/f0
 	fi
@@ -228,6 +231,7 @@ on_aged()
 	echo "# aged: $(famfs map -q $mnt/f0)" >&2
 	measure_io aged
 	measure aged fault4k $mnt/f1 0 $mnt/f2 0
+	measure aged apart4k $mnt/f0
 	measure aged open $mnt/f0
 	end_famfs
 }

@@ -368,7 +368,7 @@ TEST_F(mmap, I5_mlock)
 
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_EQ(0, mlock(map, 2 * PMD));
-	EXPECT_EQ(2 * PMD, mapped_bytes(map, MAPLEN, false));
+	EXPECT_EQ(2 * PMD, mapped_bytes(map, 2 * PMD, false));
 	EXPECT_EQ(0, munlock(map, 2 * PMD));
 	munmap(map, MAPLEN);
 }

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Pages that a read fault maps behind its own, where accesses go from page to
+ * page: small ones and huge ones.
+ *
+ * What is easily wrong here: a page past the mapping, past the end of the file
+ * or of another extent, which is another file's; pages mapped around an access
+ * that is alone; a first write that is not noticed; a page that stays mapped
+ * when its memory goes to another file.
+ */
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <linux/fs.h>
+#include <linux/userfaultfd.h>
+
+#include "tfs_test.h"
+
+#define PAGE	4096UL
+/* fault_around_bytes, unless somebody has changed it. */
+#define AROUND	(16 * PAGE)
+/* At most so many huge pages by one fault. */
+#define AHEAD	(16 * PMD)
+#define SMALL	(64 * PAGE)
+#define SIZE	(24 * PMD + 5 * PAGE)
+
+/* At most SMALL bytes of a file, where fault_around_bytes are aligned. */
+static char *map_aligned(int fd, int prot)
+{
+	char *room = mmap(NULL, SMALL + AROUND, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (room == MAP_FAILED)
+		return room;
+	room = (char *)(((unsigned long)room + AROUND - 1) & -AROUND);
+	return mmap(room, SMALL, prot, MAP_SHARED | MAP_FIXED, fd, 0);
+}
+
+FIXTURE(around)
+{
+	struct tfs_env env;
+	struct tfs_msg m, parts, odd, tail;
+	int dev;			/* for notifications past the server */
+	int fd;
+	char *map;			/* of huge pages */
+	char *small;			/* the first SMALL bytes, by small ones */
+};
+
+FIXTURE_SETUP(around)
+{
+	const char *why = tfs_env_init(&self->env, 1);
+	int i;
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, tfs_fill(&self->env, 60 * MiB));
+	tfs_msg_simple(&self->m, SIZE, 0, 0, SIZE);
+	ASSERT_EQ(0, tfs_add_mapped(&self->env, "f", &self->m));
+	/* Extents of four pages, in another order on the device. */
+	tfs_msg_init(&self->parts, SMALL, FUSE_FMAP_EXT_SIMPLE);
+	for (i = 0; i < 16; i++)
+		tfs_msg_extent(&self->parts, 0, 54 * MiB + (i ^ 1) * 4 * PAGE,
+			       4 * PAGE);
+	ASSERT_EQ(1, tfs_add_mapped(&self->env, "parts", &self->parts));
+	/* More is mapped than there is of the file. */
+	tfs_msg_simple(&self->odd, 6 * PAGE + 9, 0, 56 * MiB, SMALL);
+	tfs_msg_header(&self->odd)->flags = FUSE_FMAP_GROW;
+	ASSERT_EQ(2, tfs_add_mapped(&self->env, "odd", &self->odd));
+	tfs_msg_simple(&self->tail, 3 * PMD + 9, 0, 64 * MiB, 8 * PMD);
+	tfs_msg_header(&self->tail)->flags = FUSE_FMAP_GROW;
+	ASSERT_EQ(3, tfs_add_mapped(&self->env, "tail", &self->tail));
+	self->dev = dup(self->env.srv.fd);
+	ASSERT_LE(0, self->dev);
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
+	self->fd = ASSERT_OPEN("f", O_RDWR);
+	self->map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 self->fd, 0);
+	ASSERT_NE(MAP_FAILED, self->map);
+	self->small = map_aligned(self->fd, PROT_READ | PROT_WRITE);
+	ASSERT_NE(MAP_FAILED, self->small);
+	ASSERT_EQ(0, madvise(self->small, SMALL, MADV_NOHUGEPAGE));
+}
+
+FIXTURE_TEARDOWN(around)
+{
+	munmap(self->map, SIZE);
+	munmap(self->small, SMALL);
+	close(self->fd);
+	close(self->dev);
+	tfs_msg_exit(&self->m);
+	tfs_msg_exit(&self->parts);
+	tfs_msg_exit(&self->odd);
+	tfs_msg_exit(&self->tail);
+	TFS_TEARDOWN();
+}
+
+/* Bytes of a range that are mapped now. */
+static __u64 mapped(const void *start, size_t len)
+{
+	struct page_region regions[64];
+	struct pm_scan_arg arg = {
+		.size = sizeof(arg),
+		.start = (unsigned long)start,
+		.end = (unsigned long)start + len,
+		.vec = (unsigned long)regions,
+		.vec_len = 64,
+		.category_mask = PAGE_IS_PRESENT,
+		.return_mask = PAGE_IS_PRESENT,
+	};
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	int n = ioctl(fd, PAGEMAP_SCAN, &arg);
+	__u64 sum = 0;
+
+	close(fd);
+	while (n-- > 0)
+		sum += regions[n].end - regions[n].start;
+	return sum;
+}
+
+static void load(const char *p)
+{
+	(void)__atomic_load_n(p, __ATOMIC_SEQ_CST);
+}
+
+static long faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt + usage.ru_majflt;
+}
+
+static long rss_kib(void)
+{
+	long all, rss = -1, shared = -1;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f && fscanf(f, "%ld %ld %ld", &all, &rss, &shared) != 3)
+		shared = -1;
+	if (f)
+		fclose(f);
+	return shared * 4;
+}
+
+TEST_F(around, I5_reads_in_order_map_more_than_they_touch)
+{
+	long before;
+
+	load(self->small);
+	EXPECT_EQ(PAGE, mapped(self->small, SMALL));
+	before = rss_kib();
+	load(self->small + PAGE);
+	EXPECT_EQ(AROUND, mapped(self->small, SMALL));
+	EXPECT_EQ((AROUND - PAGE) / 1024, rss_kib() - before);
+	/* By itself: nobody is on the way to what follows. */
+	load(self->small + 40 * PAGE);
+	EXPECT_EQ(AROUND + PAGE, mapped(self->small, SMALL));
+	EXPECT_EQ(SMALL, tfs_mismatch(&self->m, 0, self->small, SMALL));
+	EXPECT_EQ(SMALL, mapped(self->small, SMALL));
+	EXPECT_EQ(0, madvise(self->small, SMALL, MADV_DONTNEED));
+	EXPECT_EQ(0, mapped(self->small, SMALL));
+}
+
+/* Every page is read once: each fault maps what the next ones would. */
+TEST_F(around, I5_reads_in_order_fault_once_a_window)
+{
+	long before;
+	size_t i;
+
+	load(self->small);
+	before = faults();
+	for (i = PAGE; i < SMALL; i += PAGE)
+		load(self->small + i);
+	EXPECT_EQ(SMALL / AROUND, faults() - before);
+}
+
+TEST_F(around, I5_reads_at_random_map_what_they_touch)
+{
+	size_t i, n = 0;
+
+	ASSERT_EQ(0, madvise(self->small, SMALL, MADV_RANDOM));
+	for (i = 0; i < 8 * PAGE; i += PAGE, n++)
+		load(self->small + i);
+	EXPECT_EQ(n * PAGE, mapped(self->small, SMALL));
+}
+
+TEST_F(around, I5_pages_around_end_with_the_mapping)
+{
+	char *map = map_aligned(self->fd, PROT_READ);
+
+	ASSERT_NE(MAP_FAILED, map);
+	/* Another mapping of the file is next to it. */
+	ASSERT_EQ(map + 5 * PAGE,
+		  mmap(map + 5 * PAGE, 16 * PAGE, PROT_READ,
+		       MAP_SHARED | MAP_FIXED, self->fd, 32 * PAGE));
+	ASSERT_EQ(0, madvise(map, SMALL, MADV_NOHUGEPAGE));
+	load(map);
+	load(map + PAGE);
+	EXPECT_EQ(5 * PAGE, mapped(map, SMALL));
+	EXPECT_EQ(5 * PAGE, tfs_mismatch(&self->m, 0, map, 5 * PAGE));
+	munmap(map, SMALL);
+}
+
+TEST_F(around, I5_pages_around_end_with_the_file)
+{
+	int fd = ASSERT_OPEN("odd", O_RDWR);
+	char *map = map_aligned(fd, PROT_READ);
+
+	ASSERT_NE(MAP_FAILED, map);
+	load(map);
+	load(map + PAGE);
+	EXPECT_EQ(7 * PAGE, mapped(map, SMALL));
+	munmap(map, SMALL);
+	close(fd);
+}
+
+TEST_F(around, I5_pages_around_end_with_the_extent)
+{
+	int fd = ASSERT_OPEN("parts", O_RDWR);
+	char *map = map_aligned(fd, PROT_READ);
+
+	ASSERT_NE(MAP_FAILED, map);
+	load(map);
+	load(map + PAGE);
+	EXPECT_EQ(4 * PAGE, mapped(map, SMALL));
+	EXPECT_EQ(SMALL, tfs_mismatch(&self->parts, 0, map, SMALL));
+	munmap(map, SMALL);
+	close(fd);
+}
+
+/* Pages that are there by writes stay as they are. */
+TEST_F(around, I5_pages_around_are_not_written)
+{
+	struct stat before, after;
+	long n;
+
+	tfs_dirty(self->small + 3 * PAGE);
+	ASSERT_EQ(0, fsync(self->fd));
+	load(self->small);
+	load(self->small + PAGE);
+	ASSERT_LE(3 * PAGE, mapped(self->small, SMALL));
+	/* The first write to each is noticed. */
+	EXPECT_EQ(0, fstat(self->fd, &before));
+	usleep(30000);
+	n = faults();
+	tfs_dirty(self->small + 2 * PAGE);
+	EXPECT_EQ(1, faults() - n);
+	EXPECT_EQ(0, fstat(self->fd, &after));
+	EXPECT_TRUE(before.st_mtim.tv_sec != after.st_mtim.tv_sec ||
+		    before.st_mtim.tv_nsec != after.st_mtim.tv_nsec);
+	/* And a write maps nothing but its own page. */
+	EXPECT_EQ(0, madvise(self->small, SMALL, MADV_DONTNEED));
+	tfs_dirty(self->small + 4 * PAGE);
+	tfs_dirty(self->small + 5 * PAGE);
+	EXPECT_EQ(2 * PAGE, mapped(self->small, SMALL));
+}
+
+TEST_F(around, I5_userfaultfd_sees_each_page)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range.start = (unsigned long)self->small,
+		.range.len = SMALL,
+		.mode = UFFDIO_REGISTER_MODE_WP,
+	};
+	int uffd = syscall(__NR_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+
+	if (uffd < 0)
+		SKIP(return, "no userfaultfd");
+	api.features = UFFD_FEATURE_WP_UNPOPULATED | UFFD_FEATURE_WP_ASYNC;
+	if (ioctl(uffd, UFFDIO_API, &api) || ioctl(uffd, UFFDIO_REGISTER, &reg))
+		SKIP(return, "userfaultfd protects no pages");
+	load(self->small);
+	load(self->small + PAGE);
+	EXPECT_EQ(2 * PAGE, mapped(self->small, SMALL));
+	close(uffd);
+}
+
+/* Pages that nobody has touched go with the map as those that were. */
+TEST_F(around, M6_pages_around_go_with_the_map)
+{
+	struct tfs_msg m;
+
+	load(self->small);
+	load(self->small + PAGE);
+	load(self->map + PMD);
+	load(self->map + 2 * PMD);
+	ASSERT_EQ(AROUND, mapped(self->small, SMALL));
+	ASSERT_LT(2 * PMD, mapped(self->map, SIZE));
+	/* The same memory, a huge page later; the first of it is at the end. */
+	tfs_msg_init(&m, SIZE, FUSE_FMAP_EXT_SIMPLE);
+	tfs_msg_extent(&m, 0, PMD, SIZE - PMD);
+	tfs_msg_extent(&m, 0, 0, PMD);
+	ASSERT_EQ(0, tfs_push_map(self->dev, 0, &m));
+	EXPECT_EQ(0, mapped(self->small, SMALL));
+	EXPECT_EQ(0, mapped(self->map, SIZE));
+	EXPECT_EQ(SMALL, tfs_mismatch(&m, 0, self->small, SMALL));
+	EXPECT_EQ(SIZE, tfs_mismatch(&m, 0, self->map, SIZE));
+	tfs_msg_exit(&m);
+}
+
+/* ---- huge pages -------------------------------------------------------- */
+
+TEST_F(around, I5_huge_reads_in_order_map_more_than_they_touch)
+{
+	long before;
+
+	load(self->map);
+	EXPECT_EQ(PMD, mapped(self->map, SIZE));
+	load(self->map + 10 * PMD);
+	EXPECT_EQ(2 * PMD, mapped(self->map, SIZE));
+	before = rss_kib();
+	load(self->map + PMD);
+	/* Up to the one that is there already. */
+	EXPECT_EQ(11 * PMD, mapped(self->map, SIZE));
+	EXPECT_EQ(9 * PMD / 1024, rss_kib() - before);
+	EXPECT_EQ(SIZE, tfs_mismatch(&self->m, 0, self->map, SIZE));
+	EXPECT_EQ(0, madvise(self->map, SIZE, MADV_DONTNEED));
+	load(self->map);
+	EXPECT_EQ(PMD, mapped(self->map, SIZE));
+	load(self->map + PMD);
+	EXPECT_EQ(PMD + AHEAD, mapped(self->map, SIZE));
+}
+
+TEST_F(around, I5_huge_pages_ahead_end_with_the_mapping)
+{
+	EXPECT_EQ(0, munmap(self->map + 3 * PMD + PMD / 2, 4 * PMD));
+	load(self->map);
+	load(self->map + PMD);
+	EXPECT_EQ(3 * PMD, mapped(self->map, SIZE));
+	/* What is left of a huge page is mapped by small ones. */
+	EXPECT_EQ(3 * PMD + PMD / 2,
+		  tfs_mismatch(&self->m, 0, self->map, 3 * PMD + PMD / 2));
+}
+
+TEST_F(around, I5_huge_pages_ahead_end_with_the_file)
+{
+	load(self->map + 20 * PMD);
+	load(self->map + 21 * PMD);
+	EXPECT_EQ(4 * PMD, mapped(self->map, SIZE));
+	EXPECT_EQ(SIZE - 20 * PMD, tfs_mismatch(&self->m, 20 * PMD,
+						self->map + 20 * PMD,
+						SIZE - 20 * PMD));
+}
+
+TEST_F(around, I5_huge_pages_ahead_end_where_a_file_may_grow)
+{
+	int fd = ASSERT_OPEN("tail", O_RDWR);
+	char *map = mmap(NULL, 8 * PMD, PROT_READ, MAP_SHARED, fd, 0);
+
+	ASSERT_NE(MAP_FAILED, map);
+	load(map);
+	load(map + PMD);
+	EXPECT_EQ(3 * PMD, mapped(map, 8 * PMD));
+	munmap(map, 8 * PMD);
+	close(fd);
+}
+
+TEST_F(around, I5_huge_pages_ahead_are_not_written)
+{
+	long n;
+
+	load(self->map);
+	load(self->map + PMD);
+	n = faults();
+	tfs_dirty(self->map + 2 * PMD);
+	EXPECT_EQ(1, faults() - n);
+	EXPECT_EQ(0, madvise(self->map, SIZE, MADV_DONTNEED));
+	tfs_dirty(self->map);
+	tfs_dirty(self->map + PMD);
+	EXPECT_EQ(2 * PMD, mapped(self->map, SIZE));
+}
+
+/* Small pages of memory that the file has as a huge one. */
+TEST_F(around, I5_small_pages_of_a_huge_one)
+{
+	load(self->map);
+	load(self->small + PAGE);
+	EXPECT_EQ(AROUND - PAGE, mapped(self->small, SMALL));
+	EXPECT_EQ(SMALL, tfs_mismatch(&self->m, 0, self->small, SMALL));
+	munmap(self->small, SMALL);
+	EXPECT_EQ(PMD, mapped(self->map, SIZE));
+	self->small = map_aligned(self->fd, PROT_READ);
+}
+
+TEST_HARNESS_MAIN
