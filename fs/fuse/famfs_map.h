@@ -87,7 +87,11 @@ struct famfs_stripe {
  * @nr_extents: number of @extents
  * @nr_stripes: number of @stripes
  * @nr_strips: number of @strips
+ * @kept: bytes of the file that have nothing to drop, page aligned; until it is
+ *	  published
+ * @seq: fuse_inode.famfs_seq that @kept is from
  * @grow: the file may grow and shrink
+ * @drop: cache lines are dropped before it is published
  * @backing_ids: the numbers of the message are backing ids
  * @readonly: the server may not write to one of the devices
  * @stripes: stripes of a striped fmap, in file order
@@ -111,7 +115,10 @@ struct famfs_map {
 	u32 nr_extents;
 	u32 nr_stripes;
 	u32 nr_strips;
+	u64 kept;
+	u32 seq;
 	bool grow;
+	bool drop;
 	bool backing_ids;
 	bool readonly;
 	struct famfs_stripe *stripes;
@@ -182,6 +189,8 @@ void famfs_map_resolve(const struct famfs_map *map, u64 pos,
 		       struct famfs_range *range);
 int famfs_map_walk(const struct famfs_map *map, famfs_range_fn fn,
 		   void *data);
+int famfs_map_walk_file(const struct famfs_map *map, u64 start, u64 end,
+			u64 max, famfs_range_fn fn, void *data);
 u64 famfs_map_common_len(const struct famfs_map *a, const struct famfs_map *b);
 u32 famfs_map_shrink(struct famfs_map *map, u64 end);
 int famfs_map_walk_at(const struct famfs_map *map,

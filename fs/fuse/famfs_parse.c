@@ -53,7 +53,8 @@ static int famfs_check_header(struct famfs_parser *p,
 		return famfs_parse_fail(p, 0, "unknown file type");
 	if (hdr->ext_type > FUSE_FMAP_EXT_STRIPED)
 		return famfs_parse_fail(p, 0, "unknown extent type");
-	if (hdr->flags & ~(FUSE_FMAP_GROW | FUSE_FMAP_BACKING_IDS))
+	if (hdr->flags & ~(FUSE_FMAP_GROW | FUSE_FMAP_BACKING_IDS |
+			   FUSE_FMAP_DROP))
 		return famfs_parse_fail(p, 0, "unknown flag");
 	if (hdr->reserved)
 		return famfs_parse_fail(p, 0, "reserved field is not zero");
@@ -306,6 +307,7 @@ static struct famfs_map *famfs_parse_body(struct famfs_parser *p,
 	map->file_size = hdr->file_size;
 	map->grow = hdr->flags & FUSE_FMAP_GROW;
 	map->backing_ids = hdr->flags & FUSE_FMAP_BACKING_IDS;
+	map->drop = hdr->flags & FUSE_FMAP_DROP;
 	return map;
 }
 

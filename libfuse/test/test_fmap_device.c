@@ -162,6 +162,8 @@ static void test_backing_errors(void)
 	id = backing_open(dev);
 	CHECK(id > 0);
 	CHECK_EQ(backing_open(dev), id);
+	CHECK_EQ(fuse_session_backing_open(srv.se, dev, FUSE_BACKING_DAX |
+					   FUSE_LL_BACKING_DAX_DROP), id);
 	CHECK_EQ(fuse_session_backing_close(srv.se, id), 0);
 	CHECK_EQ(fuse_session_backing_close(srv.se, id), -ENOENT);
 

@@ -195,7 +195,8 @@ const char *famfs_check_map(const void *msg, size_t size,
 	if (map->devs)
 		return "devices from nowhere";
 	if (map->grow != !!(hdr->flags & FUSE_FMAP_GROW) ||
-	    map->backing_ids != !!(hdr->flags & FUSE_FMAP_BACKING_IDS))
+	    map->backing_ids != !!(hdr->flags & FUSE_FMAP_BACKING_IDS) ||
+	    map->drop != !!(hdr->flags & FUSE_FMAP_DROP))
 		return "other flags";
 	if (!map->mapped)
 		return NULL;
