@@ -112,8 +112,9 @@ static int famfs_drop_range(const struct famfs_range *range, void *data)
 }
 
 /*
- * Where the part of the file begins that @map makes reachable.  Only the
- * invalidate_lock of an fmap inode is held for a short time.
+ * Find out where the part of the file begins that @map makes reachable.  A
+ * cached inode has no old fmap, and holders of its invalidate_lock may wait for
+ * the server.
  */
 static void famfs_drop_sample(struct inode *inode, struct famfs_map *map)
 {
@@ -169,12 +170,12 @@ int famfs_drop_new(struct inode *inode, struct famfs_map *map,
  * @inode: an fmap inode
  * @map: the fmap that is about to be published, after famfs_drop_new()
  *
- * If the old fmaps differ, or only the size, the page before the difference
- * counts: a truncate may have come in between.
+ * If the fmaps differ before it, the page before the difference counts: the file
+ * may have been cut there in between.
  *
  * Context: invalidate_lock is held for writing until @map is published.
- * Return: 0, FAMFS_UNDROPPED if the old fmap or the size has changed since
- * famfs_drop_new() and @map makes more reachable now, or an error.
+ * Return: 0, FAMFS_UNDROPPED if the old fmap has changed since famfs_drop_new(),
+ * so that @map makes more reachable now, or an error.
  */
 int famfs_drop_end(struct inode *inode, struct famfs_map *map)
 {
@@ -183,8 +184,7 @@ int famfs_drop_end(struct inode *inode, struct famfs_map *map)
 	lockdep_assert_held_write(&inode->i_mapping->invalidate_lock);
 	if (!map->drop || !map->kept)
 		return 0;
-	if (map->seq != READ_ONCE(get_fuse_inode(inode)->famfs_seq) ||
-	    map->kept > PAGE_ALIGN(i_size_read(inode)))
+	if (map->seq != READ_ONCE(get_fuse_inode(inode)->famfs_seq))
 		return FAMFS_UNDROPPED;
 	unmap_mapping_pages(inode->i_mapping, PHYS_PFN(map->kept) - 1, 1,
 			    false);

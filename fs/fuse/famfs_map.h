@@ -87,9 +87,9 @@ struct famfs_stripe {
  * @nr_extents: number of @extents
  * @nr_stripes: number of @stripes
  * @nr_strips: number of @strips
- * @kept: bytes of the file that have nothing to drop, page aligned; until it is
- *	  published
- * @seq: fuse_inode.famfs_seq that @kept is from
+ * @seq: fuse_inode.famfs_seq when @kept was found out
+ * @kept: until it is published, bytes at the start of the file that have no cache
+ *	  lines to drop, page aligned
  * @grow: the file may grow and shrink
  * @drop: cache lines are dropped before it is published
  * @backing_ids: the numbers of the message are backing ids
@@ -115,8 +115,8 @@ struct famfs_map {
 	u32 nr_extents;
 	u32 nr_stripes;
 	u32 nr_strips;
-	u64 kept;
 	u32 seq;
+	u64 kept;
 	bool grow;
 	bool drop;
 	bool backing_ids;

@@ -397,10 +397,6 @@ static void test_backing(void)
 		 -EINVAL);
 	/* The session's file is not /dev/fuse */
 	CHECK_EQ(fuse_session_backing_open(se, 0, FUSE_BACKING_DAX), -ENOTTY);
-	CHECK_EQ(fuse_session_backing_open(se, 0, FUSE_BACKING_DAX |
-					   FUSE_LL_BACKING_DAX_DROP), -ENOTTY);
-	CHECK_EQ(fuse_session_backing_open(se, 0, FUSE_BACKING_FILE |
-					   FUSE_LL_BACKING_DAX_DROP), -EINVAL);
 	CHECK_EQ(fuse_session_backing_close(se, 1), -ENOTTY);
 	wire_end(se);
 }

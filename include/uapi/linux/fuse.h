@@ -1602,6 +1602,8 @@ struct fuse_fmap_stripe {
  *   -EBUSY	if memory that leaves the file is pinned, or if the
  *		file is in use without a map: try again later
  *   -EEXIST	if memory belongs to another file, or is in the map twice
+ *   -EOPNOTSUPP for FUSE_FMAP_DROP if this kernel cannot
+ *   -EINTR	if the task was killed while cache lines were dropped
  */
 struct fuse_notify_fmap_out {
 	uint64_t	nodeid;
