@@ -44,7 +44,7 @@ struct famfs_drop {
 
 /* Users of another file could fetch the lines again, and change them. */
 static bool famfs_drop_conflict(const struct famfs_drop *drop,
-			     const struct famfs_range *range)
+				const struct famfs_range *range)
 {
 	struct famfs_daxdev *dev = drop->map->devs[range->dev];
 	u64 page = range->addr >> PAGE_SHIFT;
