@@ -375,8 +375,7 @@ int famfs_daxdevs_resolve(struct fuse_mount *fm, struct famfs_map *map,
 			  bool ask);
 
 /* famfs_drop.c */
-int famfs_drop_new(struct inode *inode, struct famfs_map *map,
-		   const struct famfs_fmap_snap *snap);
+int famfs_drop_new(struct inode *inode, struct famfs_map *map);
 int famfs_drop_end(struct inode *inode, struct famfs_map *map);
 
 /* famfs_install.c */

@@ -27,20 +27,24 @@
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 
-/* Bytes dropped between checks for signals and for a newer fmap. */
+/* Bytes dropped between checks for signals and other changes. */
 #define FAMFS_DROP_MAX	SZ_16M
 
 /**
  * struct famfs_drop - an fmap whose lines are being dropped
  * @inode: the file
  * @map: the fmap
- * @snap: as for famfs_install_msg()
  */
 struct famfs_drop {
 	struct inode *inode;
 	const struct famfs_map *map;
-	const struct famfs_fmap_snap *snap;
 };
+
+/* Has another change come since famfs_drop_sample()? */
+static bool famfs_drop_stale(struct inode *inode, const struct famfs_map *map)
+{
+	return map->seq != READ_ONCE(get_fuse_inode(inode)->famfs_seq);
+}
 
 /* Users of another file could fetch the lines again, and change them. */
 static bool famfs_drop_conflict(const struct famfs_drop *drop,
@@ -93,8 +97,8 @@ static int famfs_drop_range(const struct famfs_range *range, void *data)
 	u64 done = 0;
 	s64 ret;
 
-	if (famfs_snap_stale(drop->inode, drop->snap))
-		return FAMFS_STALE;
+	if (famfs_drop_stale(drop->inode, drop->map))
+		return FAMFS_UNDROPPED;
 	if (fatal_signal_pending(current))
 		return -EINTR;
 	if (famfs_drop_conflict(drop, range))
@@ -121,6 +125,7 @@ static void famfs_drop_sample(struct inode *inode, struct famfs_map *map)
 	const struct famfs_map *old;
 
 	map->kept = 0;
+	map->seq = READ_ONCE(get_fuse_inode(inode)->famfs_seq);
 	if (!fuse_is_famfs(inode))
 		return;
 	filemap_invalidate_lock_shared(inode->i_mapping);
@@ -136,22 +141,17 @@ static void famfs_drop_sample(struct inode *inode, struct famfs_map *map)
  * famfs_drop_new() - drop the lines of what an fmap makes reachable
  * @inode: the file
  * @map: the fmap, after famfs_claims_alloc(), not published yet
- * @snap: as for famfs_install_msg()
  *
  * Does nothing without FUSE_FMAP_DROP.
  *
  * Context: Waits for nothing that the server may hold, but can take minutes.
- * Return: 0, FAMFS_STALE, -EINTR, -EEXIST if another file has a page, -EIO if a
- * device is dead, -EOPNOTSUPP if lines cannot be dropped here.
+ * Return: 0, FAMFS_UNDROPPED if another change has come, -EINTR, -EEXIST if
+ * another file has a page, -EIO if a device is dead, -EOPNOTSUPP if lines cannot
+ * be dropped here.
  */
-int famfs_drop_new(struct inode *inode, struct famfs_map *map,
-		   const struct famfs_fmap_snap *snap)
+int famfs_drop_new(struct inode *inode, struct famfs_map *map)
 {
-	struct famfs_drop drop = {
-		.inode	= inode,
-		.map	= map,
-		.snap	= snap,
-	};
+	struct famfs_drop drop = { .inode = inode, .map = map };
 
 	if (!map->drop)
 		return 0;
@@ -184,7 +184,7 @@ int famfs_drop_end(struct inode *inode, struct famfs_map *map)
 	lockdep_assert_held_write(&inode->i_mapping->invalidate_lock);
 	if (!map->drop || !map->kept)
 		return 0;
-	if (map->seq != READ_ONCE(get_fuse_inode(inode)->famfs_seq))
+	if (famfs_drop_stale(inode, map))
 		return FAMFS_UNDROPPED;
 	unmap_mapping_pages(inode->i_mapping, PHYS_PFN(map->kept) - 1, 1,
 			    false);

@@ -301,9 +301,10 @@ static int famfs_install(struct inode *inode, struct famfs_map *map,
 	if (err)
 		return err;
 	do {
-		err = famfs_drop_new(inode, map, snap);
+		err = famfs_snap_stale(inode, snap) ? FAMFS_STALE :
+		      famfs_drop_new(inode, map);
 		if (err)
-			return err;
+			continue;
 		if (fuse_is_famfs(inode))
 			err = famfs_install_locked(inode, map, snap);
 		else if (snap)
