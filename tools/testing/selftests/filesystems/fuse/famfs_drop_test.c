@@ -12,6 +12,7 @@
  */
 #include <sys/ioctl.h>
 
+#include "tfs_jobs.h"
 #include "tfs_test.h"
 #include "tfs_trace.h"
 
@@ -157,8 +158,8 @@ TEST_F(drop, M11_larger_size_drops_from_the_page_of_the_old_end_on)
 
 	ASSERT_NE(MAP_FAILED, map);
 	madvise(map, 8 * PAGE, MADV_NOHUGEPAGE);
-	(void)*(volatile char *)(map + PAGE);
-	(void)*(volatile char *)(map + 2 * PAGE);
+	EXPECT_EQ(0, load_byte(map + PAGE));
+	EXPECT_EQ(0, load_byte(map + 2 * PAGE));
 	tfs_trace_clear(&self->trace);
 	EXPECT_EQ(0, push(self, 5 * PAGE, BASE, 8 * PAGE, 0));
 	EXPECT_DROPS("3+2@4003 2+1@4002 ");

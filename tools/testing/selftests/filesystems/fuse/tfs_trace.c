@@ -113,8 +113,10 @@ const char *tfs_trace_drops(struct tfs_trace *trace, int file)
 	while (fgets(line, sizeof(line), f) && len < sizeof(drops)) {
 		const char *text = strstr(line, "famfs_drop: ");
 
-		if (text && sscanf(text, "famfs_drop: dev %*d:%*d nodeid %llu offset %llx length %llx at daxdev %*u addr %llx",
-				   &node, &offset, &length, &addr) == 4 &&
+		text = text ? strstr(text, "nodeid ") : NULL;
+		if (text &&
+		    sscanf(text, "nodeid %llu offset %llx length %llx at daxdev %*u addr %llx",
+			   &node, &offset, &length, &addr) == 4 &&
 		    node == TFS_INO(file))
 			len += snprintf(drops + len, sizeof(drops) - len,
 					"%llx+%llx@%llx ", offset / 4096,
