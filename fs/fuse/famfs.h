@@ -30,10 +30,10 @@
  *				innermost except for spin locks
  *
  * famfs_conn.partial_lock	messages in parts; no lock is taken inside
+ * famfs_conn.drop_rwsem	(read) dropping cache lines; the same
  *
- * Holders of invalidate_lock in either mode may use the fmap.  This lets a
- * server change an fmap while i_rwsem is held for a request that it has not
- * answered yet.
+ * Holders of invalidate_lock in either mode may use the fmap.  So a server can
+ * change it while i_rwsem is held for a request that is not answered yet.
  */
 
 #ifndef _FS_FUSE_FAMFS_H
@@ -138,10 +138,10 @@ struct famfs_partial {
  * @keep_work: looks for inodes in @kept that can be evicted
  * @keep_delay: jiffies until the next look
  * @claimed: woken when claims on a device are dropped
+ * @drop_rwsem: makes a memory failure wait for cache lines being dropped
  * @nr_maps: number of fmaps
  * @nr_extents: extents and strips of these fmaps
- * @indices: devices by server-assigned index; backing ids are in
- *	  &fuse_conn.backing_files_map
+ * @indices: devices by the server's index; ids: &fuse_conn.backing_files_map
  * @devs: devices by slot; an entry stays while an fmap uses the device
  */
 struct famfs_conn {
@@ -158,6 +158,7 @@ struct famfs_conn {
 	struct delayed_work keep_work;
 	unsigned long keep_delay;
 	wait_queue_head_t claimed;
+	struct rw_semaphore drop_rwsem;
 	atomic_long_t nr_maps;
 	atomic_long_t nr_extents;
 	struct xarray indices;
@@ -250,6 +251,7 @@ enum famfs_result {
 	FAMFS_STALE = 1,	/* famfs_seq has changed: the reply is void */
 	FAMFS_CONTENDED,	/* the lock's holder may wait for the server */
 	FAMFS_IN_USE,		/* a cached file is open, and stays cached */
+	FAMFS_UNDROPPED,	/* cache lines of more pages must be dropped */
 };
 
 /* Logs the connection's device number with the message. */
@@ -375,6 +377,10 @@ void famfs_conn_stop(struct fuse_conn *fc);
 void famfs_conn_free(struct fuse_conn *fc);
 int famfs_daxdevs_resolve(struct fuse_mount *fm, struct famfs_map *map,
 			  bool ask);
+
+/* famfs_drop.c */
+int famfs_drop_new(struct inode *inode, struct famfs_map *map);
+int famfs_drop_end(struct inode *inode, struct famfs_map *map);
 
 /* famfs_install.c */
 void famfs_seq_inc(struct inode *inode);

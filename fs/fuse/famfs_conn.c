@@ -68,6 +68,7 @@ static struct famfs_conn *famfs_conn_alloc(struct fuse_conn *fc)
 	INIT_LIST_HEAD(&conn->kept);
 	INIT_DELAYED_WORK(&conn->keep_work, famfs_keep_work);
 	init_waitqueue_head(&conn->claimed);
+	init_rwsem(&conn->drop_rwsem);
 	return conn;
 }
 

@@ -330,16 +330,21 @@ static int famfs_backing_open_file(struct fuse_conn *fc,
  * An open file proves that the server may use the device.  The caller needs no
  * capability: the mount decided that the server may provide fmaps.
  *
- * Return: the id, -EOPNOTSUPP without FUSE_DAX_FMAP, -EINVAL for an unknown
- * flag, -EBADF for an invalid descriptor or one that is not open for reading,
- * -ENOMEM, or an error of famfs_daxdev_find_or_add().
+ * FUSE_BACKING_DAX_DROP only asks whether this kernel can drop cache lines.
+ *
+ * Return: the id, -EOPNOTSUPP without FUSE_DAX_FMAP or if it cannot, -EINVAL
+ * for an unknown flag, -EBADF for an invalid descriptor or one that is not open
+ * for reading, -ENOMEM, or an error of famfs_daxdev_find_or_add().
  */
 int famfs_backing_open(struct fuse_conn *fc, const struct fuse_backing_map *map)
 {
 	if (!famfs_conn_of(fc) || !fc->dax_fmap)
 		return -EOPNOTSUPP;
-	if ((map->flags & ~FUSE_BACKING_TYPE_MASK) || map->padding)
+	if ((map->flags & ~(FUSE_BACKING_TYPE_MASK | FUSE_BACKING_DAX_DROP)) ||
+	    map->padding)
 		return -EINVAL;
+	if ((map->flags & FUSE_BACKING_DAX_DROP) && !dax_can_drop())
+		return -EOPNOTSUPP;
 
 	CLASS(fd, f)(map->fd);
 	if (fd_empty(f))

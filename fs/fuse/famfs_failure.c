@@ -336,6 +336,9 @@ static int famfs_poison(struct famfs_daxdev *dev, u64 offset, u64 len,
 	if (offset >= dev->size || len > dev->size - offset)
 		return -EOPNOTSUPP;
 
+	/* Pages whose lines are being dropped need not be any file's yet. */
+	down_write(&dev->conn->drop_rwsem);
+	up_write(&dev->conn->drop_rwsem);
 	guard(rwsem_read)(&fc->killsb);
 	while (!list_empty(&fc->mounts) &&
 	       famfs_poison_next(dev, &page, end, &where, mf_flags, &err))

@@ -176,10 +176,10 @@ static int famfs_replace(struct inode *inode, struct famfs_map *map,
 			 struct famfs_map *old, loff_t size)
 {
 	u64 from = old ? famfs_map_diff_start(inode, map, old, size) : 0;
-	int err = 0;
+	int err = famfs_drop_end(inode, map);
 
 	/* Nothing to unmap if the file only grows. */
-	if (old && from < old->claimed)
+	if (!err && old && from < old->claimed)
 		err = famfs_unmap_or_busy(inode, old, from);
 	if (!err)
 		err = famfs_claim_map(get_fuse_conn(inode)->famfs, map, old);
@@ -295,8 +295,8 @@ static int famfs_install_wait(struct inode *inode, struct famfs_map *map,
  * inode.  A push waits for nothing that the server may hold.
  *
  * Returns 0, FAMFS_STALE, FAMFS_IN_USE, which is -EBUSY for a push, -EBUSY if
- * pages are pinned or cached, -EINTR, or an error of famfs_claims_alloc() or
- * famfs_claim_map().  After errors the inode is unchanged.
+ * pages are pinned or cached, -EINTR, or an error of famfs_claims_alloc(),
+ * famfs_drop_new() or famfs_claim_map().  After errors the inode is unchanged.
  */
 static int famfs_install(struct inode *inode, struct famfs_map *map,
 			 const struct famfs_fmap_snap *snap)
@@ -306,12 +306,19 @@ static int famfs_install(struct inode *inode, struct famfs_map *map,
 	err = famfs_claims_alloc(get_fuse_conn(inode)->famfs, inode, map);
 	if (err)
 		return err;
-	if (fuse_is_famfs(inode))
-		return famfs_install_locked(inode, map, snap);
-	if (snap)
-		return famfs_install_wait(inode, map, snap);
-	err = famfs_convert_and_install(inode, map, NULL);
-	return err > 0 ? -EBUSY : err;
+	do {
+		err = famfs_snap_stale(inode, snap) ? FAMFS_STALE :
+		      famfs_drop_new(inode, map);
+		if (err)
+			continue;
+		if (fuse_is_famfs(inode))
+			err = famfs_install_locked(inode, map, snap);
+		else if (snap)
+			err = famfs_install_wait(inode, map, snap);
+		else
+			err = famfs_convert_and_install(inode, map, NULL);
+	} while (err == FAMFS_UNDROPPED);
+	return err > 0 && !snap ? -EBUSY : err;
 }
 
 static struct famfs_map *famfs_map_parse_logged(struct inode *inode,

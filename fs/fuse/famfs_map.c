@@ -159,6 +159,35 @@ int famfs_map_walk(const struct famfs_map *map, famfs_range_fn fn,
 	return ret;
 }
 
+/**
+ * famfs_map_walk_file() - visit the device ranges of a part of a file
+ * @map: the fmap
+ * @start: file offset of the first byte
+ * @end: file offset after the last byte, at most &famfs_map.mapped
+ * @max: bytes of a range at most
+ * @fn: called for each range, in the file's order
+ * @data: passed to @fn
+ *
+ * Return: the last result of @fn, 0 if the part is empty.
+ */
+int famfs_map_walk_file(const struct famfs_map *map, u64 start, u64 end,
+			u64 max, famfs_range_fn fn, void *data)
+{
+	struct famfs_range range;
+	u64 pos, skip;
+	int ret = 0;
+
+	for (pos = start; pos < end && !ret; pos += range.len) {
+		famfs_map_resolve(map, pos, &range);
+		skip = pos - range.offset;
+		range.offset = pos;
+		range.addr += skip;
+		range.len = min3(range.len - skip, end - pos, max);
+		ret = fn(&range, data);
+	}
+	return ret;
+}
+
 /* Clip @range to @where; returns false if nothing is left. */
 static bool famfs_range_clip(struct famfs_range *range,
 			     const struct famfs_range *where)

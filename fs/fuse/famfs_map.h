@@ -87,7 +87,11 @@ struct famfs_stripe {
  * @nr_extents: number of @extents
  * @nr_stripes: number of @stripes
  * @nr_strips: number of @strips
+ * @seq: fuse_inode.famfs_seq when @kept was found out
+ * @kept: until it is published, bytes at the start of the file that have no cache
+ *	  lines to drop, page aligned
  * @grow: the file may grow and shrink
+ * @drop: cache lines are dropped before it is published
  * @backing_ids: the numbers of the message are backing ids
  * @longterm_pin: users may pin pages for as long as they like
  * @readonly: the server may not write to one of the devices
@@ -112,7 +116,10 @@ struct famfs_map {
 	u32 nr_extents;
 	u32 nr_stripes;
 	u32 nr_strips;
+	u32 seq;
+	u64 kept;
 	bool grow;
+	bool drop;
 	bool backing_ids;
 	bool longterm_pin;
 	bool readonly;
@@ -184,6 +191,8 @@ void famfs_map_resolve(const struct famfs_map *map, u64 pos,
 		       struct famfs_range *range);
 int famfs_map_walk(const struct famfs_map *map, famfs_range_fn fn,
 		   void *data);
+int famfs_map_walk_file(const struct famfs_map *map, u64 start, u64 end,
+			u64 max, famfs_range_fn fn, void *data);
 u64 famfs_map_common_len(const struct famfs_map *a, const struct famfs_map *b);
 u32 famfs_map_shrink(struct famfs_map *map, u64 end);
 int famfs_map_walk_at(const struct famfs_map *map,

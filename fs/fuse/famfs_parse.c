@@ -45,7 +45,8 @@ static const void *famfs_parse_bytes(struct famfs_parser *p, size_t size)
 }
 
 #define FAMFS_MAP_FLAGS							\
-	(FUSE_FMAP_GROW | FUSE_FMAP_BACKING_IDS | FUSE_FMAP_LONGTERM_PIN)
+	(FUSE_FMAP_GROW | FUSE_FMAP_BACKING_IDS | FUSE_FMAP_DROP |	\
+	 FUSE_FMAP_LONGTERM_PIN)
 
 static int famfs_check_header(struct famfs_parser *p,
 			      const struct fuse_fmap_header *hdr)
@@ -310,6 +311,7 @@ static struct famfs_map *famfs_parse_body(struct famfs_parser *p,
 	map->grow = hdr->flags & FUSE_FMAP_GROW;
 	map->longterm_pin = hdr->flags & FUSE_FMAP_LONGTERM_PIN;
 	map->backing_ids = hdr->flags & FUSE_FMAP_BACKING_IDS;
+	map->drop = hdr->flags & FUSE_FMAP_DROP;
 	return map;
 }
 

@@ -89,6 +89,32 @@ TRACE_EVENT(famfs_resolve,
 		  __entry->range_len, __entry->daxdev, __entry->addr)
 );
 
+/* Before the lines are dropped. */
+TRACE_EVENT(famfs_drop,
+	TP_PROTO(const struct inode *inode, const struct famfs_range *range),
+	TP_ARGS(inode, range),
+	TP_STRUCT__entry(
+		__field(dev_t,	sb_dev)
+		__field(u64,	nodeid)
+		__field(u64,	offset)
+		__field(u64,	length)
+		__field(u64,	addr)
+		__field(u32,	daxdev)
+	),
+	TP_fast_assign(
+		__entry->sb_dev = inode->i_sb->s_dev;
+		__entry->nodeid = get_fuse_inode(inode)->nodeid;
+		__entry->offset = range->offset;
+		__entry->length = range->len;
+		__entry->addr = range->addr;
+		__entry->daxdev = range->dev;
+	),
+	TP_printk("dev %d:%d nodeid %llu offset 0x%llx length 0x%llx at daxdev %u addr 0x%llx",
+		  MAJOR(__entry->sb_dev), MINOR(__entry->sb_dev),
+		  __entry->nodeid, __entry->offset, __entry->length,
+		  __entry->daxdev, __entry->addr)
+);
+
 TRACE_EVENT(famfs_failure,
 	TP_PROTO(const struct famfs_daxdev *dev, u64 offset, u64 length,
 		 int flags),

@@ -265,10 +265,12 @@ struct fuse_fmap *fuse_fmap_create(uint64_t file_size, unsigned int flags)
 		hdr->flags |= FUSE_FMAP_GROW;
 	if (flags & FUSE_LL_FMAP_BACKING_IDS)
 		hdr->flags |= FUSE_FMAP_BACKING_IDS;
+	if (flags & FUSE_LL_FMAP_DROP)
+		hdr->flags |= FUSE_FMAP_DROP;
 	if (flags & FUSE_LL_FMAP_LONGTERM_PIN)
 		hdr->flags |= FUSE_FMAP_LONGTERM_PIN;
 	if (flags & ~(FUSE_LL_FMAP_GROW | FUSE_LL_FMAP_BACKING_IDS |
-		      FUSE_LL_FMAP_LONGTERM_PIN))
+		      FUSE_LL_FMAP_DROP | FUSE_LL_FMAP_LONGTERM_PIN))
 		fmap->flags_error = fmap_refuse(-EINVAL, "unknown flags");
 	fuse_fmap_reset(fmap, file_size);
 	return fmap;

@@ -154,6 +154,8 @@ static void test_backing_errors(void)
 	CHECK_EQ(backing_open(-1), -EBADF);
 	CHECK_EQ(backing_open(null), -ENODEV);
 	CHECK_EQ(fuse_session_backing_open(srv.se, dev, 2), -EINVAL);
+	CHECK_EQ(fuse_session_backing_open(srv.se, dev, FUSE_BACKING_FILE |
+					   FUSE_LL_BACKING_DAX_DROP), -EINVAL);
 	/* Not agreed upon */
 	CHECK_EQ(fuse_session_backing_open(srv.se, dev, FUSE_BACKING_FILE),
 		 -ENOSYS);
@@ -162,6 +164,8 @@ static void test_backing_errors(void)
 	id = backing_open(dev);
 	CHECK(id > 0);
 	CHECK_EQ(backing_open(dev), id);
+	CHECK_EQ(fuse_session_backing_open(srv.se, dev, FUSE_BACKING_DAX |
+					   FUSE_LL_BACKING_DAX_DROP), id);
 	CHECK_EQ(fuse_session_backing_close(srv.se, id), 0);
 	CHECK_EQ(fuse_session_backing_close(srv.se, id), -ENOENT);
 

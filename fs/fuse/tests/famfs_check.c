@@ -196,6 +196,7 @@ const char *famfs_check_map(const void *msg, size_t size,
 		return "devices from nowhere";
 	if (map->grow != !!(hdr->flags & FUSE_FMAP_GROW) ||
 	    map->backing_ids != !!(hdr->flags & FUSE_FMAP_BACKING_IDS) ||
+	    map->drop != !!(hdr->flags & FUSE_FMAP_DROP) ||
 	    map->longterm_pin != !!(hdr->flags & FUSE_FMAP_LONGTERM_PIN))
 		return "other flags";
 	if (!map->mapped)

@@ -121,7 +121,7 @@ bool famfs_ref_valid(const void *msg, size_t size)
 	u32 i;
 
 	if (size < sizeof(*hdr) || hdr->version != 1 || hdr->file_type > 2 ||
-	    hdr->ext_type > 1 || hdr->flags & ~0xb || hdr->reserved ||
+	    hdr->ext_type > 1 || hdr->flags > 15 || hdr->reserved ||
 	    hdr->file_size > MAX_LFS_FILESIZE)
 		return false;
 	if (hdr->size != 0 && hdr->size != size)

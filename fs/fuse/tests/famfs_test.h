@@ -19,6 +19,7 @@
 #define famfs_map_resolve	famfs_test_map_resolve
 #define famfs_map_walk		famfs_test_map_walk
 #define famfs_map_walk_at	famfs_test_map_walk_at
+#define famfs_map_walk_file	famfs_test_map_walk_file
 #define famfs_map_common_len	famfs_test_map_common_len
 #define famfs_map_shrink	famfs_test_map_shrink
 

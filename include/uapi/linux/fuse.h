@@ -1174,6 +1174,12 @@ struct fuse_notify_prune_out {
 #define FUSE_BACKING_TYPE_PASSTHROUGH	0	/* file, see FOPEN_PASSTHROUGH */
 #define FUSE_BACKING_TYPE_DAX		1	/* device, see FUSE_FMAP_BACKING_IDS */
 
+/*
+ * With FUSE_BACKING_TYPE_DAX: fail with -EOPNOTSUPP if this kernel cannot have
+ * maps with FUSE_FMAP_DROP, and do no more than without it otherwise
+ */
+#define FUSE_BACKING_DAX_DROP		(1 << 8)
+
 /**
  * struct fuse_backing_map - argument of FUSE_DEV_IOC_BACKING_OPEN
  * @fd: file or device to give an id to
@@ -1193,8 +1199,9 @@ struct fuse_backing_map {
  * Returns the id of what is open as fd.  A dax device that the connection has
  * already gets the id that it has, if it is open in the same way.  Files on one
  * that is open for reading only can only be read.  Fails for a dax device with
- *   -EOPNOTSUPP  where FUSE_DAX_FMAP was not agreed upon, and for a device with
- *		  another driver than fsdev_dax
+ *   -EOPNOTSUPP  where FUSE_DAX_FMAP was not agreed upon, for a device with
+ *		  another driver than fsdev_dax, and for FUSE_BACKING_DAX_DROP
+ *		  where lines cannot be dropped
  *   -EINVAL	  for an unknown flag
  *   -EBADF	  for a descriptor that is none or not open for reading
  *   -ENODEV	  for what is no dax device
@@ -1476,6 +1483,14 @@ struct fuse_uring_cmd_req {
 #define FUSE_FMAP_BACKING_IDS	(1 << 1)
 
 /*
+ * Other hosts write to the memory, and hardware does not keep caches coherent.
+ * Before the map is visible the kernel writes back and drops the cache lines of
+ * what it makes reachable: memory that the file did not have, and what is
+ * beyond the end that the file had.  -EOPNOTSUPP if this kernel cannot.
+ */
+#define FUSE_FMAP_DROP		(1 << 2)
+
+/*
  * The server does not need the memory back before its users are ready: they may
  * pin it for as long as they like, as for RDMA, VFIO and io_uring's fixed
  * buffers.  Another map that moves pinned pages, or lacks this flag, and
@@ -1505,7 +1520,8 @@ struct fuse_get_fmap_in {
 /**
  * struct fuse_fmap_header - how a map begins
  * @file_type: FUSE_FMAP_FILE_*
- * @flags: FUSE_FMAP_GROW, FUSE_FMAP_BACKING_IDS, FUSE_FMAP_LONGTERM_PIN
+ * @flags: FUSE_FMAP_GROW, FUSE_FMAP_BACKING_IDS, FUSE_FMAP_DROP,
+ *	FUSE_FMAP_LONGTERM_PIN
  * @version: FUSE_FMAP_VERSION
  * @ext_type: FUSE_FMAP_EXT_*
  * @nextents: number of extents or stripes, 0 if the file is empty
@@ -1595,6 +1611,8 @@ struct fuse_fmap_stripe {
  *   -EBUSY	if memory that leaves the file is pinned, or if the
  *		file is in use without a map: try again later
  *   -EEXIST	if memory belongs to another file, or is in the map twice
+ *   -EOPNOTSUPP for FUSE_FMAP_DROP if this kernel cannot
+ *   -EINTR	if the task was killed while cache lines were dropped
  */
 struct fuse_notify_fmap_out {
 	uint64_t	nodeid;

@@ -8,6 +8,7 @@
  *		first open of the file sends
  *   push-N	the same by FUSE_NOTIFY_FMAP, in one write
  *   parts-N	the same in parts of 1 MiB
+ *   drop-N	what FUSE_FMAP_DROP adds to a push of one extent of N pages
  *
  * N extents of 4 KiB lie scattered over N pages of the device: each makes a
  * claim of its own, and claims arrive in no order.  With "-joined" they follow
@@ -45,6 +46,9 @@
 
 /* Coprime to every power of ten, so that it goes through all pages. */
 #define STRIDE		618033UL
+
+/* Whose cache lines are dropped: 1 GiB. */
+#define DROPPED		262144UL
 
 /* Behind the million pages that large maps share. */
 #define ONES		MILLION
@@ -221,6 +225,21 @@ static void measure_million(const char *suffix, struct tfs_msg *m,
 	tfs_msg_exit(m);
 }
 
+static void measure_drop(void)
+{
+	unsigned long plain, dropped;
+	struct tfs_msg m;
+	char op[32];
+
+	tfs_msg_simple(&m, DROPPED * PAGE, 0, 0, DROPPED * PAGE);
+	plain = push_once(&m, send_whole);
+	tfs_msg_header(&m)->flags = FUSE_FMAP_DROP;
+	dropped = push_once(&m, send_whole);
+	snprintf(op, sizeof(op), "drop-%lu", DROPPED);
+	result(op, dropped - plain);
+	tfs_msg_exit(&m);
+}
+
 int main(int argc, char **argv)
 {
 	struct tfs_msg m;
@@ -250,6 +269,7 @@ int main(int argc, char **argv)
 	measure_million("", &m, plain);
 	joined(&m, 0, MILLION);
 	measure_million("-joined", &m, plain);
+	measure_drop();
 
 	errno = -tfs_umount(&env);
 	if (errno)

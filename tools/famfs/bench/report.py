@@ -171,6 +171,10 @@ def print_installs(results):
     print(f"\n{'installing a map':28}{'instructions':>15}{'an extent':>12}\n")
     for op, value in extents.items():
         print(f"{op:28}{results['install'][op]:15,.0f}{value:12,.1f}")
+    dropped = extents.get("drop-262144")
+    if dropped:
+        print(f"{'':28}{1e9 / (dropped * 262144):15,.1f} GiB/s at a billion "
+              "instructions a second")
 
 
 def print_bounds(judged):

@@ -46,7 +46,7 @@ is_seen()
 
 owner()
 {
-	mkfs.famfs -q -f --dead --coherence hardware -L hosts "$dev"
+	mkfs.famfs -q -f --dead -L hosts "$dev"
 	mount -t famfs famfs:hosts $mnt
 	head -c 8M /dev/urandom > $mnt/first
 	head -c 4M /dev/urandom > $mnt/second

@@ -68,15 +68,26 @@ void hosts_say_owner(struct server *server)
 }
 
 /*
- * Lines that a kernel has cached of a file are dropped by nobody when another
- * host has written them: so hardware has to keep caches coherent.
+ * Hardware has to keep caches coherent, or the kernel to drop what another host
+ * has written since it was cached.
  */
 static bool hosts_can_share(struct server *server)
 {
 	struct volume_stat stat;
 
 	volume_statfs(server->volume, &stat);
-	return stat.coherence == COHERENCE_HARDWARE;
+	return stat.coherence == COHERENCE_HARDWARE || server->drop;
+}
+
+static int hosts_is_other(void *context, const struct volume_host *host)
+{
+	(void)context;
+	return !host->self;
+}
+
+bool hosts_are_others(struct server *server)
+{
+	return volume_each_host(server->volume, hosts_is_other, NULL);
 }
 
 static void hosts_fail_join(struct server *server, int err,
@@ -104,11 +115,6 @@ static int hosts_join(struct server *server,
 	struct fault fault = { 0 };
 	int err;
 
-	if (!hosts_can_share(server)) {
-		cmd_fail(server->device, "mkfs.famfs --coherence hardware   where hardware keeps caches coherent",
-			 "its coherence is software: the owner alone can mount it yet");
-		return -EROFS;
-	}
 	while ((err = volume_join(server->volume, options, hosts_now(),
 				  &fault)) == -EAGAIN && hosts_now() < end)
 		usleep(HOSTS_POLL_MS * 1000);

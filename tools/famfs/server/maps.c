@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bytes.h"
+#include "layout.h"
 #include "server.h"
 
 void maps_init(struct server *server, struct fuse_conn_info *conn)
@@ -33,14 +34,18 @@ static struct fuse_fmap *maps_make(struct server *server,
 				   const struct volume_extent *list,
 				   uint32_t count)
 {
+	unsigned int flags = FUSE_LL_FMAP_BACKING_IDS;
 	uint64_t left = attr->mapped;
 	struct fuse_fmap *fmap;
 
 	if (server->member)
 		left = round_up64(attr->attr.size, server->unit);
+	else
+		flags |= FUSE_LL_FMAP_GROW;
+	if (server->drop)
+		flags |= FUSE_LL_FMAP_DROP;
 
-	fmap = fuse_fmap_create(attr->attr.size, FUSE_LL_FMAP_BACKING_IDS |
-				(server->member ? 0 : FUSE_LL_FMAP_GROW));
+	fmap = fuse_fmap_create(attr->attr.size, flags);
 	for (uint32_t i = 0; i < count && left; i++) {
 		uint64_t bytes = list[i].bytes < left ? list[i].bytes : left;
 
@@ -174,12 +179,30 @@ void maps_prune(struct server *server, const uint64_t *inos, uint32_t count)
 	(void)sent;
 }
 
+/* A kernel that does not know the question cannot either. */
+static int maps_hold(struct server *server, int fd)
+{
+	int id = -EOPNOTSUPP;
+	struct volume_stat stat;
+
+	volume_statfs(server->volume, &stat);
+	if (stat.coherence == COHERENCE_SOFTWARE)
+		id = fuse_session_backing_open(server->session, fd,
+					       FUSE_BACKING_DAX |
+					       FUSE_LL_BACKING_DAX_DROP);
+	server->drop = id > 0;
+	if (id != -EOPNOTSUPP && id != -EINVAL)
+		return id;
+	if (stat.coherence == COHERENCE_SOFTWARE && hosts_are_others(server))
+		return -EOPNOTSUPP;
+	return fuse_session_backing_open(server->session, fd,
+					 FUSE_BACKING_DAX);
+}
+
 int maps_register(struct server *server)
 {
 	int fd = open(server->device, O_RDWR | O_CLOEXEC);
-	int id = fd < 0 ? -errno :
-		 fuse_session_backing_open(server->session, fd,
-					   FUSE_BACKING_DAX);
+	int id = fd < 0 ? -errno : maps_hold(server, fd);
 
 	if (fd >= 0)
 		close(fd);

@@ -47,6 +47,8 @@ struct queue;
  * @mount_id: of the first mount point, or 0
  * @major, @minor: number of the superblock, as tables of mounts show it
  * @unit: bytes in which space is given
+ * @drop: maps have the kernel drop stale cache lines, as hosts' caches are not
+ *	  coherent and the kernel can
  * @member: another host owns the file system
  * @cut: this host does not count any more: nothing is served
  * @ending: nobody is served any more
@@ -64,6 +66,7 @@ struct server {
 	uint64_t mount_id;
 	uint32_t major, minor;
 	uint32_t unit;
+	bool drop;
 	bool member;
 	volatile bool ending, cut;
 };
@@ -109,7 +112,11 @@ void grow_operations(struct fuse_lowlevel_ops *ops);
 void maps_init(struct server *server, struct fuse_conn_info *conn);
 void maps_operations(struct fuse_lowlevel_ops *ops);
 
-/* Has the kernel hold the device. 0 or -errno. */
+/*
+ * Has the kernel hold the device. 0 or -errno; -EOPNOTSUPP: hosts' caches are
+ * not coherent, and this kernel drops no stale lines, as with other hosts it
+ * must.
+ */
 int maps_register(struct server *server);
 
 /**
@@ -192,6 +199,9 @@ int hosts_open(struct server *server, struct media *media,
 /* A thread that reads on, or looks at other hosts. 0 or -errno. */
 int hosts_start(struct server *server);
 void hosts_end(struct server *server);
+
+/* Whether the log gives slots to other hosts. */
+bool hosts_are_others(struct server *server);
 
 /* Says, now and then, whose changes are refused here. */
 void hosts_say_owner(struct server *server);

@@ -117,7 +117,7 @@ TEST_F(daxfd, D2_malformed_calls)
 	const __u32 dax = FUSE_BACKING_TYPE_DAX;
 	__u32 i;
 
-	for (i = FUSE_BACKING_TYPE_MASK + 1; i; i <<= 1)
+	for (i = FUSE_BACKING_DAX_DROP << 1; i; i <<= 1)
 		EXPECT_EQ(-EINVAL, backing_open(self->dev, self->rw, dax | i,
 						0));
 	EXPECT_EQ(-EINVAL, backing_open(self->dev, self->rw, dax, 1));
