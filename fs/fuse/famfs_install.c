@@ -151,10 +151,7 @@ static int famfs_unmap_or_busy(struct inode *inode, const struct famfs_map *map,
 	return -EBUSY;
 }
 
-/*
- * First offset at which the new fmap differs from the old one.  If pins may no
- * longer last, the new one is different all over: none is left.
- */
+/* First offset that differs; all of the file if pins may not last any more. */
 static u64 famfs_map_diff_start(struct inode *inode,
 				const struct famfs_map *map,
 				const struct famfs_map *old, loff_t size)
@@ -336,9 +333,7 @@ static struct famfs_map *famfs_map_parse_logged(struct inode *inode,
 	return map;
 }
 
-/*
- * An inode that has had an fmap cannot fall back to FUSE_READ and FUSE_WRITE.
- */
+/* An inode that has had an fmap cannot use FUSE_READ and FUSE_WRITE again. */
 static int famfs_install_none(struct inode *inode, u32 seq)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
