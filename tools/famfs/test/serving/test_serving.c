@@ -48,7 +48,7 @@ static void serve_begin(struct media *media, unsigned int mount)
 	server.mountpoint = "nowhere";
 	CHECK(!hosts_open(&server, media, &options, true));
 	CHECK(server.member == self);
-	CHECK(!queue_start(&server) && !hosts_start(&server));
+	CHECK(!queue_start(&server, false) && !hosts_start(&server));
 }
 
 static void serve_end(void)
