@@ -22,6 +22,7 @@
 #include "layout.h"
 #include "lines.h"
 #include "mutant.h"
+#include "resent.h"
 #include "server.h"
 
 #define SIZE	(8u << 20)
@@ -376,5 +377,5 @@ int main(int argc, char **argv)
 	shared->failed |= waitpid(pid, &status, 0) < 0 || status;
 	printf("two servers on one memory: %s\n",
 	       shared->failed ? "FAIL" : "ok");
-	return shared->failed;
+	return shared->failed || resent_run();
 }
