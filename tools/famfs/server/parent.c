@@ -104,6 +104,7 @@ static void parent_exec(struct parent *parent)
 static void parent_start(struct parent *parent)
 {
 	parent->kept->serving = 0;
+	parent->stopped = false;
 	parent->child = fork();
 	if (!parent->child)
 		parent_exec(parent);
@@ -139,7 +140,9 @@ static void parent_go_on(struct parent *parent, int status)
 		 parent->kept->device,
 		 WIFSIGNALED(status) ? "signal" : "exit status",
 		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	if (parent_dies_often(parent) || parent->last)
+	if (parent->last)
+		parent->stopped = true;
+	else if (parent_dies_often(parent))
 		parent_stop(parent);
 	else
 		parent_start(parent);
@@ -191,16 +194,20 @@ static void parent_signal(struct parent *parent)
 	if (info.ssi_signo != SIGTERM && info.ssi_signo != SIGINT)
 		return;
 	/* A terminal sends its SIGINT to the server too. */
-	if (parent->child > 0 && info.ssi_signo == SIGTERM)
+	if (parent->child > 0 && info.ssi_signo == SIGINT)
+		return;
+	/* An unmount may need a server: sizes may have to be told. */
+	if (parent->child <= 0)
+		parent_start(parent);
+	if (parent->child > 0)
 		kill(parent->child, SIGTERM);
-	else if (parent->child <= 0)
-		unmount_first(parent->kept);
 }
 
 /* Commands are answered here while there is no server. */
 static void parent_answer(struct parent *parent)
 {
 	char word[CONTROL_WORD];
+	bool restart = false;
 	FILE *stream = control_accept(parent->files.control, word);
 
 	if (!stream)
@@ -208,14 +215,15 @@ static void parent_answer(struct parent *parent)
 	if (!strcmp(word, "restart")) {
 		fprintf(stream, "result done\n");
 		parent->own = false;
-		parent->stopped = false;
-		parent_forgive(parent);
+		restart = true;
 	} else {
 		control_tell_stopped(parent->kept, stream);
 	}
 	fclose(stream);
-	if (!parent->stopped)
-		parent_start(parent);
+	if (!restart)
+		return;
+	parent_forgive(parent);
+	parent_start(parent);
 }
 
 /* Unmounted without a server: one more leaves, or this host stays in. */
@@ -228,7 +236,6 @@ static int parent_leave(struct parent *parent)
 		return 0;
 	}
 	parent->last = true;
-	parent->stopped = false;
 	parent_start(parent);
 	return 1;
 }

@@ -255,7 +255,8 @@ static void *queue_thread(void *context)
 		uint64_t now = queue_now();
 		struct timespec deadline;
 
-		if (first && first->due <= now && !queue->held) {
+		if (first && first->due <= now &&
+		    !WRONG(QUEUE_IS_HELD, queue->held)) {
 			queue_run(queue, first);
 			continue;
 		}

@@ -9,7 +9,7 @@
 here=$(dirname "$0")
 rounds=3
 [ -z "${FULL:-}" ] || rounds=20
-plan $((rounds * 2 + 32))
+plan $((rounds * 2 + 34))
 
 # next_after PID: another one serves.
 next_after()
@@ -48,11 +48,12 @@ check "and it serves" sh -c "echo a > $mnt/a && mv $mnt/a $mnt/b && rm $mnt/b"
 check "famfs restart" famfs restart $mnt
 check "which counts no death" test "$(field deaths)" = 1
 
+programs=()
 for worker in 1 2 3; do
 	mkdir $mnt/w$worker
 	python3 "$here/restart.py" $mnt/w$worker $worker "$work/stop" \
 		> "$work/worker.$worker" 2>&1 &
-	echo $! > "$work/pid.$worker"
+	programs+=($!)
 done
 killed=0
 for ((round = 0; round < rounds; round++)); do
@@ -62,12 +63,12 @@ for ((round = 0; round < rounds; round++)); do
 	done
 	random_sleep
 	check "round $round: famfs restart under load" famfs restart $mnt
-	check "round $round: programs go on" kill -0 $(cat "$work"/pid.*)
+	check "round $round: programs go on" kill -0 "${programs[@]}"
 done
 : > "$work/stop"
 for worker in 1 2 3; do
 	status=0
-	wait "$(cat "$work/pid.$worker")" || status=$?
+	wait "${programs[$((worker - 1))]}" || status=$?
 	sed 's/^/# /' "$work/worker.$worker"
 	result $status "program $worker saw no error, and has what it made"
 done
@@ -129,5 +130,14 @@ refuses "nothing serves any more" 1 'not mounted' famfs status "$dev"
 check "the next mount has it" mount -t famfs "$dev" $mnt
 parent=$(field parent) pid=$(field pid)
 check "SIGTERM to the parent unmounts it" sh -c "kill $parent; for i in \$(seq 100); do
+	[ -e /proc/$parent ] || exit 0; sleep 0.1; done; exit 1"
+check "and leaves in order" fsck.famfs "$dev"
+mount -t famfs "$dev" $mnt
+parent=$(field parent)
+for ((i = 0; i < 6; i++)); do
+	kill -9 "$(field pid)"
+	sleep 0.2
+done
+check "without a server too" sh -c "kill $parent; for i in \$(seq 100); do
 	[ -e /proc/$parent ] || exit 0; sleep 0.1; done; exit 1"
 check "fsck at the end" fsck.famfs "$dev"

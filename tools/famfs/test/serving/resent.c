@@ -382,6 +382,55 @@ static unsigned int die_everywhere(const struct request_case *wanted,
 	return runs;
 }
 
+/*
+ * That the kernel does not know an inode proves nothing while a request may make
+ * it known: it is not let go of before the queue may begin.
+ */
+static void hold_queue(void)
+{
+	struct volume_options options;
+	struct volume_attr attr;
+
+	restore();
+	resent_options(&options);
+	CHECK(!volume_open(&server.volume, &step_media, &options, NULL));
+	CHECK(!volume_resume(server.volume, &options, false));
+	CHECK(!queue_start(&server, true));
+	queue_add(&server, unnamed, true);
+	usleep(200000);
+	CHECK(!volume_getattr(server.volume, unnamed, &attr));
+	queue_begin(&server);
+	UNTIL(volume_getattr(server.volume, unnamed, &attr) == -ENOENT);
+	queue_stop(&server);
+	volume_close(server.volume);
+	server.volume = NULL;
+}
+
+/* Whoever is not the one that has died does not go on. */
+static void refuse_others(void)
+{
+	struct volume_options options;
+
+	restore();
+	resent_options(&options);
+	CHECK(!volume_open(&server.volume, &step_media, &options, NULL));
+	options.nonce++;
+	CHECK(volume_resume(server.volume, &options, false) == -ESTALE);
+	options.nonce--;
+	options.self.boot[0]++;
+	CHECK(volume_resume(server.volume, &options, false) == -ESTALE);
+	options.self.boot[0]--;
+	CHECK(volume_resume(server.volume, &options, true) == -ESTALE);
+	CHECK(!volume_resume(server.volume, &options, false));
+	CHECK(!volume_leave(server.volume));
+	volume_close(server.volume);
+	/* Nor does anybody where it has left. */
+	CHECK(!volume_open(&server.volume, &step_media, &options, NULL));
+	CHECK(volume_resume(server.volume, &options, false) == -ESTALE);
+	volume_close(server.volume);
+	server.volume = NULL;
+}
+
 int resent_run(void)
 {
 	struct run *alive = calloc(1, sizeof(*alive));
@@ -405,6 +454,8 @@ int resent_run(void)
 	attrs_operations(&ops);
 	grow_operations(&ops);
 	prepare();
+	hold_queue();
+	refuse_others();
 	for (unsigned int i = 0; i < CASES && !shared->failed; i++) {
 		restore();
 		CHECK(!serve_in_child(&cases[i], 0, false));
