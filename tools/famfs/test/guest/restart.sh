@@ -29,6 +29,15 @@ die()
 	kill -9 "$pid" && eventually next_after "$pid"
 }
 
+# strike: it is killed between log and reply.
+strike()
+{
+	local pid
+
+	pid=$(field pid)
+	timeout 20 python3 "$here/strike.py" "$pid" && eventually next_after "$pid"
+}
+
 # random_sleep: up to a second.
 random_sleep()
 {
@@ -59,7 +68,8 @@ killed=0
 for ((round = 0; round < rounds; round++)); do
 	for ((i = 0; i < 4; i++)); do
 		random_sleep
-		die && killed=$((killed + 1))
+		if [ $((i % 2)) = 0 ]; then die; else strike; fi &&
+			killed=$((killed + 1))
 	done
 	random_sleep
 	check "round $round: famfs restart under load" famfs restart $mnt
