@@ -10,14 +10,12 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "kept.h"
@@ -49,8 +47,6 @@ static struct run {
 /* As it was before the request. */
 static struct run *before;
 
-static struct fuse_lowlevel_ops ops;
-static uint64_t file, other, unnamed, directory;
 
 static void step(void)
 {
@@ -116,89 +112,6 @@ static void resent_options(struct volume_options *options)
 	options->now = 1;
 }
 
-/* The requests. Each of them changes something that can be done once. */
-static void do_mkdir(void) { ops.mkdir(NULL, 1, "new", 0755); }
-static void do_mknod(void) { ops.mknod(NULL, 1, "new", S_IFIFO | 0600, 0); }
-static void do_symlink(void) { ops.symlink(NULL, "target", 1, "new"); }
-static void do_create(void) { ops.create(NULL, 1, "new", 0644, NULL); }
-static void do_tmpfile(void) { ops.tmpfile(NULL, 1, 0644, NULL); }
-static void do_link(void) { ops.link(NULL, unnamed, 1, "new"); }
-static void do_unlink(void) { ops.unlink(NULL, 1, "other"); }
-static void do_rmdir(void) { ops.rmdir(NULL, 1, "directory"); }
-static void do_rename(void) { ops.rename(NULL, 1, "file", 1, "new", 0); }
-static void do_replace(void) { ops.rename(NULL, 1, "file", 1, "other", 0); }
-
-static void do_exchange(void)
-{
-	ops.rename(NULL, 1, "file", 1, "directory", VOLUME_EXCHANGE);
-}
-
-static void set_attr(int what, mode_t mode, off_t size)
-{
-	struct stat st = { .st_mode = mode, .st_size = size };
-
-	ops.setattr(NULL, file, &st, what, NULL);
-}
-
-static void do_chmod(void) { set_attr(FUSE_SET_ATTR_MODE, 0601, 0); }
-
-static void do_cut(void)
-{
-	set_attr(FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_TRUNCATE, 0, 100);
-}
-
-static void do_extend(void)
-{
-	set_attr(FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_TRUNCATE, 0, 100000);
-}
-
-/* Two records. */
-static void do_cut_chmod(void)
-{
-	set_attr(FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_TRUNCATE |
-		 FUSE_SET_ATTR_MODE, 0601, 100);
-}
-
-static void do_tell(void)
-{
-	set_attr(FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_MTIME |
-		 FUSE_SET_ATTR_CTIME, 0, 12000);
-}
-
-static void do_tell_mtime(void)
-{
-	set_attr(FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_MTIME, 0, 12000);
-}
-
-static void do_setxattr(void)
-{
-	ops.setxattr(NULL, file, "user.new", "v", 1, XATTR_CREATE);
-}
-
-static void do_removexattr(void) { ops.removexattr(NULL, file, "user.old"); }
-static void do_fallocate(void)
-{
-	ops.fallocate(NULL, file, FALLOC_FL_KEEP_SIZE, 0, 20000, NULL);
-}
-
-static const struct request_case {
-	const char *name;
-	void (*make)(void);
-} cases[] = {
-	{ "mkdir", do_mkdir }, { "mknod", do_mknod },
-	{ "symlink", do_symlink }, { "create", do_create },
-	{ "tmpfile", do_tmpfile }, { "link", do_link },
-	{ "unlink", do_unlink }, { "rmdir", do_rmdir },
-	{ "rename", do_rename }, { "replace", do_replace },
-	{ "exchange", do_exchange }, { "chmod", do_chmod },
-	{ "cut", do_cut }, { "extend", do_extend },
-	{ "cut and chmod", do_cut_chmod }, { "tell", do_tell },
-	{ "tell and mtime", do_tell_mtime }, { "setxattr", do_setxattr },
-	{ "removexattr", do_removexattr }, { "fallocate", do_fallocate },
-};
-
-#define CASES	(sizeof(cases) / sizeof(*cases))
-
 static int dump_one(void *context, const struct volume_seen *seen)
 {
 	const struct volume_attr *attr = &seen->attr;
@@ -228,7 +141,7 @@ static void dump(void)
 
 	*run->dump = '\0';
 	volume_walk(server.volume, dump_one, &unnamed_inodes);
-	bytes = volume_listxattr(server.volume, file, names, sizeof(names));
+	bytes = volume_listxattr(server.volume, requests_file, names, sizeof(names));
 	for (int i = 0; i < bytes; i++)
 		names[i] = names[i] ? names[i] : ' ';
 	used = strlen(run->dump);
@@ -238,7 +151,7 @@ static void dump(void)
 }
 
 /* A server that goes on: it opens, and gets the request, if there is one. */
-static void serve_one(const struct request_case *wanted, int left, bool resent)
+static void serve_one(const struct request_made *wanted, int left, bool resent)
 {
 	struct volume_options options;
 
@@ -266,7 +179,7 @@ static void serve_one(const struct request_case *wanted, int left, bool resent)
 }
 
 /* Return: its exit status. */
-static int serve_in_child(const struct request_case *wanted, int left,
+static int serve_in_child(const struct request_made *wanted, int left,
 			  bool resent)
 {
 	int status;
@@ -296,17 +209,15 @@ static void prepare(void)
 	options.how = VOLUME_OWN | VOLUME_UNUSED;
 	CHECK(!volume_open(&server.volume, &step_media, &options, NULL));
 	CHECK(!volume_create(server.volume, &op, 1, "file", &node, &attr));
-	file = attr.ino;
-	CHECK(!volume_map(server.volume, &op, file, 14000, false, &attr));
-	CHECK(!volume_tell(server.volume, &op, file, 9000, &attr));
-	CHECK(!volume_setxattr(server.volume, &op, file, "user.old", "x", 1, 0));
+	requests_file = attr.ino;
+	CHECK(!volume_map(server.volume, &op, requests_file, 14000, false, &attr));
+	CHECK(!volume_tell(server.volume, &op, requests_file, 9000, &attr));
+	CHECK(!volume_setxattr(server.volume, &op, requests_file, "user.old", "x", 1, 0));
 	CHECK(!volume_create(server.volume, &op, 1, "other", &node, &attr));
-	other = attr.ino;
 	CHECK(!volume_create(server.volume, &op, 1, NULL, &node, &attr));
-	unnamed = attr.ino;
+	requests_unnamed = attr.ino;
 	node.mode = S_IFDIR | 0755;
 	CHECK(!volume_create(server.volume, &op, 1, "directory", &node, &attr));
-	directory = attr.ino;
 	volume_close(server.volume);
 	server.volume = NULL;
 	memcpy(before, run, sizeof(*run));
@@ -318,7 +229,7 @@ static void restore(void)
 }
 
 /* A run of up to three servers, of which two die. False: the first lived. */
-static bool die_twice(const struct request_case *wanted, int first, int second,
+static bool die_twice(const struct request_made *wanted, int first, int second,
 		      unsigned int anew, bool *second_lived)
 {
 	int status;
@@ -342,7 +253,7 @@ static bool die_twice(const struct request_case *wanted, int first, int second,
 	return true;
 }
 
-static void compare(const struct request_case *wanted, int first, int second,
+static void compare(const struct request_made *wanted, int first, int second,
 		    const struct run *alive)
 {
 	bool same = !strcmp(run->dump, alive->dump) &&
@@ -362,7 +273,7 @@ static void compare(const struct request_case *wanted, int first, int second,
 	       (unsigned long long)alive->reply.size, run->dump, alive->dump);
 }
 
-static unsigned int die_everywhere(const struct request_case *wanted,
+static unsigned int die_everywhere(const struct request_made *wanted,
 				   const struct run *alive, unsigned int anew)
 {
 	/* A log that begins anew has many writes that are much the same. */
@@ -396,11 +307,11 @@ static void hold_queue(void)
 	CHECK(!volume_open(&server.volume, &step_media, &options, NULL));
 	CHECK(!volume_resume(server.volume, &options, false));
 	CHECK(!queue_start(&server, true));
-	queue_add(&server, unnamed, true);
+	queue_add(&server, requests_unnamed, true);
 	usleep(200000);
-	CHECK(!volume_getattr(server.volume, unnamed, &attr));
+	CHECK(!volume_getattr(server.volume, requests_unnamed, &attr));
 	queue_begin(&server);
-	UNTIL(volume_getattr(server.volume, unnamed, &attr) == -ENOENT);
+	UNTIL(volume_getattr(server.volume, requests_unnamed, &attr) == -ENOENT);
 	queue_stop(&server);
 	volume_close(server.volume);
 	server.volume = NULL;
@@ -450,21 +361,19 @@ int resent_run(void)
 	server.kept = &run->kept;
 	reply = &run->reply;
 	reply_step = step_reply;
-	names_operations(&ops);
-	attrs_operations(&ops);
-	grow_operations(&ops);
+	requests_begin();
 	prepare();
 	hold_queue();
 	refuse_others();
-	for (unsigned int i = 0; i < CASES && !shared->failed; i++) {
+	for (unsigned int i = 0; i < REQUESTS && !shared->failed; i++) {
 		restore();
-		CHECK(!serve_in_child(&cases[i], 0, false));
+		CHECK(!serve_in_child(&requests[i], 0, false));
 		memcpy(alive, run, sizeof(*run));
 		CHECK(alive->reply.count == 1 && !alive->reply.err);
 		for (unsigned int anew = 0; anew < ANEW_ALL; anew++)
-			runs += die_everywhere(&cases[i], alive, anew);
+			runs += die_everywhere(&requests[i], alive, anew);
 	}
-	printf("%u requests sent again, %u times: %s\n", (unsigned int)CASES,
+	printf("%u requests sent again, %u times: %s\n", (unsigned int)REQUESTS,
 	       runs, shared->failed ? "FAIL" : "ok");
 	free(before);
 	free(alive);
