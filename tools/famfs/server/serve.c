@@ -163,8 +163,7 @@ static int serve_loop(struct server *server, const struct serve *wanted,
 	server->kept->serving = getpid();
 	serve_tell_ready(wanted);
 	err = work_run(server);
-	pthread_cancel(signals);
-	pthread_join(signals, NULL);
+	unmount_end(signals);
 	return err;
 }
 

@@ -197,6 +197,7 @@ int guard_media(const char *device, struct media **media);
 /* unmount.c: signals that ask for an unmount. */
 void unmount_signals(sigset_t *set);
 int unmount_start(struct server *server, pthread_t *thread);
+void unmount_end(pthread_t thread);
 /* What has just been mounted, for those who look for it. */
 void unmount_note(struct kept *kept);
 

@@ -16,6 +16,9 @@
 /* STATX_MNT_ID_UNIQUE, which older headers do not have. */
 #define UNMOUNT_ID_UNIQUE	0x4000u
 
+/* SIGUSR1 has the thread look at it. */
+static volatile bool unmount_ended;
+
 /* Without a request: nobody may answer one now. */
 static bool unmount_look(const struct kept *kept, struct statx *st)
 {
@@ -65,9 +68,9 @@ static void *unmount_thread(void *context)
 	int which;
 
 	unmount_signals(&set);
-	while (!sigwait(&set, &which)) {
+	while (!sigwait(&set, &which) && !unmount_ended) {
 		/* Whoever uses files keeps them: only an unmount ends it. */
-		if (which != SIGHUP)
+		if (which == SIGTERM || which == SIGINT)
 			unmount_first(kept);
 	}
 	return NULL;
@@ -79,9 +82,17 @@ void unmount_signals(sigset_t *set)
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGUSR1);
 }
 
 int unmount_start(struct server *server, pthread_t *thread)
 {
 	return -pthread_create(thread, NULL, unmount_thread, server->kept);
+}
+
+void unmount_end(pthread_t thread)
+{
+	unmount_ended = true;
+	pthread_kill(thread, SIGUSR1);
+	pthread_join(thread, NULL);
 }
