@@ -19,6 +19,9 @@ int cmd_fsck(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
 int cmd_mount(int argc, char **argv);
 int cmd_umount(int argc, char **argv);
+int cmd_restart(int argc, char **argv);
+/* For the parent of servers alone: the next server, of descriptors. */
+int cmd_resume(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_hosts(int argc, char **argv);
 int cmd_map(int argc, char **argv);

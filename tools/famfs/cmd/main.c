@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "parent.h"
 
 static const struct command {
 	const char *name, *alias, *about;
@@ -20,6 +21,8 @@ static const struct command {
 	{ "mount", "mount.famfs", "mount a file system", cmd_mount },
 	{ "umount", "umount.fuse.famfs", "unmount it, and wait for the end",
 	  cmd_umount },
+	{ "restart", NULL, "start another server for a mounted one",
+	  cmd_restart },
 	{ "status", NULL, "show what is mounted, and how it is", cmd_status },
 	{ "hosts", NULL, "show who shares it, and what waits for whom", cmd_hosts },
 	{ "map", NULL, "show where a file lies", cmd_map },
@@ -72,6 +75,8 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 1, argv + 1);
 	}
+	if (!strcmp(argv[1], PARENT_RESUME))
+		return cmd_resume(argc - 1, argv + 1);
 	cmd_fail(argv[1], "famfs --help", "there is no such command");
 	return 2;
 }

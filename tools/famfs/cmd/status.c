@@ -35,7 +35,7 @@ struct status {
 };
 
 static const char *const status_numbers[] = {
-	"pid", "epoch", "unit", "total", "free", "waiting", "inodes", "names",
+	"pid", "parent", "deaths", "epoch", "unit", "total", "free", "waiting", "inodes", "names",
 	"extents", "log_bytes", "log_used", "log_least", "log_most", "record",
 	"letting_go",
 };
@@ -89,10 +89,22 @@ static void status_print(const struct answer *answer, bool healthy,
 		cmd_text(ask_value(answer, "device")),
 		ask_value(answer, "state"));
 	cmd_say("  uuid    %s", answer->uuid);
+	if (!strcmp(ask_value(answer, "state"), "stopped")) {
+		cmd_say("  owner   %s", cmd_text(ask_value(answer, "owner")));
+		cmd_say("  health  %s: what is open goes on, all else waits",
+			ask_value(answer, "health"));
+		cmd_say("  Next: famfs restart %s, or famfs umount %s",
+			cmd_text(ask_value(answer, "mountpoint")),
+			cmd_text(ask_value(answer, "mountpoint")));
+		return;
+	}
 	cmd_say("  owner   %s, epoch %s, server %s",
 		cmd_text(ask_value(answer, "owner")),
 		ask_value(answer, "epoch"),
 		ask_value(answer, "pid"));
+	if (status_number(answer, "deaths"))
+		cmd_say("  deaths  %s: another server went on each time",
+			ask_value(answer, "deaths"));
 	cmd_say("  space   %s free of %s, %s wait, %s inodes to let go of",
 		cmd_bytes(status_number(answer, "free")),
 		cmd_bytes(status_number(answer, "total")),

@@ -44,6 +44,49 @@ is_seen()
 	grep -qE "^ +[0-9]+  member$members +member +$1 .*$2" /tmp/hosts
 }
 
+# server: the process that serves now.
+server() { famfs status --json $mnt | sed -nE 's/^ *"pid": *([0-9]+),?$/\1/p'; }
+
+# die: the server is killed; the next question waits for the one after it.
+die()
+{
+	local before now tries=0
+
+	before=$(server)
+	kill -9 "$before"
+	while [ $((tries += 1)) -le 100 ]; do
+		now=$(server)
+		[ -z "$now" ] || [ "$now" = "$before" ] || return 0
+		sleep 0.2
+	done
+	return 1
+}
+
+# die_under_load: ten times, while a program knows what must be there.
+die_under_load()
+{
+	local i load
+
+	rm -f /tmp/stop
+	mkdir $mnt/load
+	python3 "$here/../test/guest/restart.py" $mnt/load 1 /tmp/stop \
+		> /tmp/load 2>&1 &
+	load=$!
+	for ((i = 0; i < 10; i++)); do
+		sleep 0.$((RANDOM % 10))
+		die || break
+		# That more than five die in a minute is forgiven.
+		[ $((i % 4)) != 3 ] || famfs restart -q $mnt
+	done
+	: > /tmp/stop
+	if ! wait $load; then
+		cat /tmp/load
+		return 1
+	fi
+	rm -r $mnt/load
+	[ $i = 10 ]
+}
+
 owner()
 {
 	mkfs.famfs -q -f --dead -L hosts "$dev"
@@ -62,6 +105,9 @@ owner()
 	truncate -s 1M $mnt/second
 	tell cut
 	all cut
+
+	row "its server is killed ten times: no program notices" \
+		"$(die_under_load && echo ok || echo FAIL)"
 
 	rm $mnt/first
 	tell removed
@@ -152,6 +198,12 @@ member()
 	: > "$prefix.ask"
 	while [ -e "$prefix.ask" ]; do sleep 0.2; done
 	row "and has its data while it is mapped" \
+		"$(cmp -s "$prefix.sum" "$folder/grown.sum" && echo ok || echo FAIL)"
+	row "its server is killed, and another one goes on" \
+		"$(die && echo ok || echo FAIL)"
+	: > "$prefix.ask"
+	while [ -e "$prefix.ask" ]; do sleep 0.2; done
+	row "what is removed and mapped has its data after that" \
 		"$(cmp -s "$prefix.sum" "$folder/grown.sum" && echo ok || echo FAIL)"
 	tell "kept.$number"
 

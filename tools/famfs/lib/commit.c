@@ -31,25 +31,12 @@ int volume_finish(struct volume *volume, int err)
 	return err;
 }
 
-void volume_note(void *context, const struct record_header *header)
+void volume_note(void *context, const struct record_header *header,
+		 const uint8_t *bytes)
 {
 	struct volume *volume = context;
 
-	if (!header->unique)
-		return;
-	volume->done[volume->done_at] = header->unique;
-	volume->done_at = (volume->done_at + 1) % VOLUME_DONE;
-}
-
-bool volume_has_done(struct volume *volume, uint64_t unique)
-{
-	bool found = false;
-
-	pthread_rwlock_rdlock(&volume->lock);
-	for (unsigned int i = 0; unique && i < VOLUME_DONE && !found; i++)
-		found = volume->done[i] == unique;
-	pthread_rwlock_unlock(&volume->lock);
-	return found;
+	done_replay(volume->done, header, bytes);
 }
 
 int volume_advance(struct volume *volume, struct root *root, int64_t now)
@@ -168,7 +155,8 @@ int volume_commit(struct volume *volume, const struct op *op, bool grows)
 			record->bytes);
 	if (err)
 		return volume_stop(volume, -EIO);
-	volume_note(volume, &header);
+	/* Before a snapshot drops the record: nobody else logs meanwhile. */
+	done_log(op->mark, record->bytes);
 	return 0;
 }
 

@@ -166,7 +166,8 @@ int log_apply(const struct log *log, struct model *model, struct fault *fault,
 }
 
 int log_replay(struct log *log, struct model *model, struct fault *fault,
-	       void (*done)(void *context, const struct record_header *header),
+	       void (*done)(void *context, const struct record_header *header,
+			    const uint8_t *bytes),
 	       void *context)
 {
 	struct record_header header;
@@ -179,7 +180,7 @@ int log_replay(struct log *log, struct model *model, struct fault *fault,
 		if (err)
 			return err;
 		if (done && !(header.flags & RECORD_SNAPSHOT))
-			done(context, &header);
+			done(context, &header, bytes);
 		if (log->progress && log->tail / PROGRESS_LINES > told) {
 			told = log->tail / PROGRESS_LINES;
 			log->progress(log->tail * LINE_SIZE);

@@ -64,7 +64,8 @@ void log_forget(struct log *log);
  * Return: 0, -ENOMEM, an error of the medium, or -EUCLEAN with a finding.
  */
 int log_replay(struct log *log, struct model *model, struct fault *fault,
-	       void (*done)(void *context, const struct record_header *header),
+	       void (*done)(void *context, const struct record_header *header,
+			    const uint8_t *bytes),
 	       void *context);
 
 /**

@@ -86,6 +86,12 @@ void media_close(struct media *media);
 /* A medium in @memory, which stays the caller's. NULL without memory. */
 struct media *media_of_memory(void *memory, uint64_t size);
 
+/* The descriptor of one that is a file, for another process. */
+int media_file_fd(const struct media *media);
+
+/* A medium of such a descriptor, with the lock that it has. 0 or -errno. */
+int media_of_fd(int fd, struct media **out);
+
 enum { MEDIA_WRITE = 1, MEDIA_EXCLUSIVE = 2 };
 
 /**

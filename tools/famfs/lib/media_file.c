@@ -79,6 +79,8 @@ static void media_file_close(struct media *media)
 {
 	struct media_file *file = (struct media_file *)media;
 
+	/* Other processes may have the same open file. */
+	flock(file->fd, LOCK_UN);
 	close(file->fd);
 	free(file);
 }
@@ -130,6 +132,29 @@ int media_open(const char *path, int flags, struct media **out)
 		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
 	if (err) {
 		media_file_close(&file->media);
+		return err;
+	}
+	*out = &file->media;
+	return 0;
+}
+
+int media_file_fd(const struct media *media)
+{
+	return ((const struct media_file *)media)->fd;
+}
+
+int media_of_fd(int fd, struct media **out)
+{
+	struct media_file *file = calloc(1, sizeof(*file));
+	int err;
+
+	if (!file)
+		return -ENOMEM;
+	file->media.ops = &media_file_ops;
+	file->fd = fd;
+	err = media_file_measure(fd, &file->media.size);
+	if (err) {
+		free(file);
 		return err;
 	}
 	*out = &file->media;

@@ -156,6 +156,8 @@
 
 /* The server's: the order of replies, pushes and letting go. */
 #define MUTANTS_SERVER(S)	\
+	S(REQUEST_IS_DONE) \
+	S(QUEUE_IS_HELD) \
 	S(QUEUE_LOCKS) \
 	S(QUEUE_HAS_PUSHED) \
 	S(QUEUE_IS_FORGOTTEN)

@@ -327,6 +327,7 @@ int volume_open(struct volume **out, struct media *media,
 		return -ENOMEM;
 	volume->media = media;
 	volume->progress = options->progress;
+	volume->done = options->done;
 	volume->slot = SLOT_COUNT;
 	RB_INIT(&volume->model.inodes);
 	TAILQ_INIT(&volume->model.removed);

@@ -31,6 +31,8 @@
 #include "item.h"
 #include "media.h"
 
+struct done;
+struct done_mark;
 struct volume;
 
 /* Who this host is. */
@@ -62,6 +64,8 @@ struct volume_options {
 	struct host_self self;	/* with OWN */
 	int64_t now;
 	uint64_t nonce;		/* random, with OWN */
+	/* Requests that are looked for in the log while it is replayed. */
+	struct done *done;
 	/* Told after each MiB how many bytes have been replayed; may be NULL. */
 	void (*progress)(uint64_t bytes);
 };
@@ -76,6 +80,20 @@ struct volume_options {
  */
 int volume_open(struct volume **out, struct media *media,
 		const struct volume_options *options, struct fault *fault);
+
+/**
+ * volume_resume - goes on where a server of this host and mount has died
+ * @volume: opened with VOLUME_READ
+ * @options: with the nonce of the mount
+ * @member: it was a member, else the owner
+ *
+ * Slot, list, beat and log go on. What waits has been let go of by nobody.
+ *
+ * Return: 0; -ESTALE: slot or file system are another one by now; or an error
+ * of the medium.
+ */
+int volume_resume(struct volume *volume, const struct volume_options *options,
+		  bool member);
 
 /* Frees it. Nothing is written. */
 void volume_close(struct volume *volume);
@@ -125,10 +143,8 @@ int volume_format(struct media *media, const struct volume_format *format,
 struct op {
 	uint64_t unique;	/* of the FUSE request, or 0 */
 	int64_t now;
+	struct done_mark *mark;	/* of that request, or NULL */
 };
-
-/* Was a request of this unique logged lately? For requests sent again. */
-bool volume_has_done(struct volume *volume, uint64_t unique);
 
 /* An inode as others see it. */
 struct volume_attr {

@@ -8,11 +8,9 @@
 #include <pthread.h>
 
 #include "change.h"
+#include "done.h"
 #include "log.h"
 #include "volume.h"
-
-/* More requests than that are not in flight at a server's end. */
-#define VOLUME_DONE	1024u
 
 /**
  * struct host_seen - another host's slot
@@ -52,7 +50,7 @@ struct joining {
  * @root: the present one
  * @slot: this host's, or SLOT_COUNT
  * @beat: as this host wrote it last
- * @done: uniques of the last operations, a ring
+ * @done: where replay notes which requests were done, or NULL
  * @hosts: what the owner has seen of others last, or NULL
  * @spare: for its next look
  * @holds: what a member has not let go of
@@ -72,8 +70,7 @@ struct volume {
 	unsigned int slot;
 	struct identity identity;
 	struct beat beat;
-	uint64_t done[VOLUME_DONE];
-	unsigned int done_at;
+	struct done *done;
 	struct hosts *hosts, *spare;
 	struct joining joining;
 	struct holds holds;
@@ -141,8 +138,9 @@ int volume_commit(struct volume *volume, const struct op *op, bool grows);
 /* Writing ends with @err, which is returned. */
 int volume_stop(struct volume *volume, int err);
 
-/* Remembers a unique. For log_replay() too. */
-void volume_note(void *context, const struct record_header *header);
+/* Notes which request a record is of, for log_replay(). */
+void volume_note(void *context, const struct record_header *header,
+		 const uint8_t *bytes);
 
 /**
  * volume_advance - snapshot into the area of a later generation, then the root

@@ -62,6 +62,15 @@ static unsigned int attrs_mask(const struct stat *st, int to_set, int64_t now,
 }
 
 /*
+ * Of two records the last one says that the request is done: the first can be
+ * done again, within the inode's own lock.
+ */
+static struct op attrs_op(unsigned int left)
+{
+	return left ? server_op() : request_op();
+}
+
+/*
  * A size that is only told never takes anything away. The times told with it
  * go into the same record where it can hold them.
  */
@@ -70,12 +79,15 @@ static int attrs_tell(struct server *server, uint64_t ino, uint64_t size,
 		      struct volume_attr *attr)
 {
 	unsigned int times = VOLUME_MTIME | VOLUME_CTIME;
-	struct op op = server_op();
+	struct op op;
 
-	if ((*mask & times) == times && to->mtime == to->ctime) {
-		op.now = to->mtime;
+	if ((*mask & times) == times && to->mtime == to->ctime)
 		*mask &= ~times;
-	}
+	else
+		times = 0;
+	op = attrs_op(*mask);
+	if (times)
+		op.now = to->mtime;
 	return volume_tell(server->volume, &op, ino, size, attr);
 }
 
@@ -88,16 +100,22 @@ static int attrs_set_locked(struct server *server, uint64_t ino,
 	unsigned int mask = attrs_mask(st, to_set, op.now, &to);
 	int err = 0;
 
-	if (to_set & FUSE_SET_ATTR_TRUNCATE)
+	if (request_is_done(NULL))
+		return volume_getattr(server->volume, ino, attr);
+	if (to_set & FUSE_SET_ATTR_TRUNCATE) {
+		op = attrs_op(mask);
 		err = volume_truncate(server->volume, &op, ino,
 				      (uint64_t)st->st_size, attr);
-	else if (to_set & FUSE_SET_ATTR_SIZE)
+	} else if (to_set & FUSE_SET_ATTR_SIZE) {
 		err = attrs_tell(server, ino, (uint64_t)st->st_size, &mask,
 				 &to, attr);
-	if (!err && mask)
+	}
+	if (!err && mask) {
+		op = request_op();
 		err = volume_setattr(server->volume, &op, ino, mask, &to, attr);
-	else if (!err && !(to_set & FUSE_SET_ATTR_SIZE))
+	} else if (!err && !(to_set & FUSE_SET_ATTR_SIZE)) {
 		err = volume_getattr(server->volume, ino, attr);
+	}
 	return err;
 }
 
@@ -154,16 +172,27 @@ static bool xattrs_allowed(const char *name)
 	       !strncmp(name, "security.", 9);
 }
 
+static bool xattrs_are_done(fuse_req_t req)
+{
+	if (!request_is_done(NULL))
+		return false;
+	server_reply_err(req, 0);
+	return true;
+}
+
 static void attrs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 			   const char *value, size_t size, int flags)
 {
-	struct op op = server_op();
 	unsigned int how = 0;
+	struct op op;
 
 	if (!xattrs_allowed(name)) {
 		fuse_reply_err(req, EOPNOTSUPP);
 		return;
 	}
+	if (xattrs_are_done(req))
+		return;
+	op = request_op();
 	if (flags & XATTR_CREATE)
 		how |= VOLUME_XATTR_CREATE;
 	if (flags & XATTR_REPLACE)
@@ -212,12 +241,15 @@ static void attrs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 
 static void attrs_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
-	struct op op = server_op();
+	struct op op;
 
 	if (!xattrs_allowed(name)) {
 		fuse_reply_err(req, EOPNOTSUPP);
 		return;
 	}
+	if (xattrs_are_done(req))
+		return;
+	op = request_op();
 	server_reply_err(req, volume_removexattr(server_of(req)->volume, &op,
 						 ino, name));
 }

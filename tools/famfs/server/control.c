@@ -17,36 +17,74 @@
 #include <uuid/uuid.h>
 
 #include "cmd.h"
+#include "kept.h"
+#include "parent.h"
 #include "serve.h"
 #include "server.h"
 
 /* After an accept4() that failed: others may give descriptors back. */
 #define CONTROL_PAUSE_US	100000
 
-/* One mount a process. @own: the socket that it has bound. */
+/* One mount a process. */
 static struct {
 	pthread_t thread;
-	int fd;
 	bool started;
+} control;
+
+static void control_address(struct sockaddr_un *address, const uint8_t id[16])
+{
+	char uuid[37];
+
+	uuid_unparse_lower(id, uuid);
+	address->sun_family = AF_UNIX;
+	snprintf(address->sun_path, sizeof(address->sun_path),
+		 CONTROL_FOLDER "/%s", uuid);
+}
+
+/* The next mount may have begun, and have bound its own. */
+void control_remove(const struct kept *kept)
+{
 	struct sockaddr_un address;
-	struct stat own;
-} control = { .fd = -1 };
+	struct stat st;
+
+	control_address(&address, kept->uuid);
+	if (!stat(address.sun_path, &st) && st.st_dev == kept->socket_dev &&
+	    st.st_ino == kept->socket_ino)
+		unlink(address.sun_path);
+}
+
+/* What is the same whoever serves. */
+static void control_tell_mount(const struct kept *kept, FILE *to)
+{
+	char uuid[37];
+
+	uuid_unparse_lower(kept->uuid, uuid);
+	fprintf(to, "uuid %s\nlabel %s\ndevice %s\n", uuid,
+		cmd_text(kept->label), cmd_text(kept->device));
+	fprintf(to, "mountpoint %s\nsource %s\nsuperblock %u:%u\n",
+		cmd_text(kept->mountpoint), cmd_text(kept->source),
+		kept->major, kept->minor);
+	fprintf(to, "role %s\nparent %d\ndeaths %u\n",
+		kept->member ? "member" : "owner", kept->parent,
+		kept->deaths);
+}
+
+void control_tell_stopped(const struct kept *kept, FILE *to)
+{
+	control_tell_mount(kept, to);
+	fprintf(to, "pid 0\nstate stopped\nowner %s\n",
+		cmd_text(kept->owner));
+	fprintf(to, "health its server has died too often\n");
+}
 
 static void control_status(struct server *server, FILE *to)
 {
 	struct volume_stat stat;
-	char uuid[37];
 
 	volume_statfs(server->volume, &stat);
-	uuid_unparse_lower(stat.uuid, uuid);
-	fprintf(to, "uuid %s\nlabel %s\ndevice %s\n", uuid,
-		cmd_text(stat.label), cmd_text(server->device));
-	fprintf(to, "mountpoint %s\nsuperblock %u:%u\npid %d\n",
-		cmd_text(server->mountpoint), server->major, server->minor,
-		getpid());
-	fprintf(to, "source %s\nstate %s\n", cmd_text(server->source),
+	control_tell_mount(server->kept, to);
+	fprintf(to, "pid %d\nstate %s\n", getpid(),
 		server->ending ? "ending" : "serving");
-	fprintf(to, "role %s\n", server->member ? "member" : "owner");
 	fprintf(to, "owner %s\nepoch %u\nhealth %s\n", cmd_text(stat.owner),
 		stat.epoch, strerror(-volume_health(server->volume)));
 	fprintf(to, "unit %u\ntotal %" PRIu64 "\nfree %" PRIu64 "\nwaiting %" PRIu64 "\n",
@@ -60,6 +98,20 @@ static void control_status(struct server *server, FILE *to)
 	fprintf(to, "letting_go %" PRIu64 "\n", queue_length(server));
 }
 
+/* Who asks hears of it before this server ends. */
+static void control_restart(struct server *server, FILE *to)
+{
+	if (server->ending) {
+		fprintf(to, "result ending\n");
+	} else if (getppid() != server->kept->parent) {
+		fprintf(to, "result its parent has died\n");
+	} else {
+		fprintf(to, "result done\n");
+		fflush(to);
+		_exit(PARENT_RESTART);
+	}
+}
+
 static void control_answer(struct server *server, const char *word, FILE *to)
 {
 	if (!strcmp(word, "status")) {
@@ -70,15 +122,17 @@ static void control_answer(struct server *server, const char *word, FILE *to)
 		int err = volume_compact(server->volume, server_op().now);
 
 		fprintf(to, "result %s\n", err ? strerror(-err) : "done");
+	} else if (!strcmp(word, "restart")) {
+		control_restart(server, to);
 	} else {
 		fprintf(to, "result unknown\n");
 	}
 }
 
-static void control_serve(struct server *server, int fd)
+/* NULL: nobody asks anything. */
+static FILE *control_hear(int fd, char word[CONTROL_WORD])
 {
 	struct timeval limit = { .tv_sec = 2 };
-	char word[32] = "";
 	FILE *stream;
 
 	/* Nobody can keep the others waiting. */
@@ -87,78 +141,91 @@ static void control_serve(struct server *server, int fd)
 	stream = fdopen(fd, "r+");
 	if (!stream) {
 		close(fd);
-		return;
+		return NULL;
 	}
-	if (fgets(word, sizeof(word), stream)) {
-		word[strcspn(word, "\n")] = '\0';
-		/* From reading to writing. */
-		fflush(stream);
-		control_answer(server, word, stream);
+	if (!fgets(word, CONTROL_WORD, stream)) {
+		fclose(stream);
+		return NULL;
 	}
-	fclose(stream);
+	word[strcspn(word, "\n")] = '\0';
+	/* From reading to writing. */
+	fflush(stream);
+	return stream;
+}
+
+FILE *control_accept(int socket, char word[CONTROL_WORD])
+{
+	int fd = accept4(socket, NULL, NULL, SOCK_CLOEXEC);
+
+	return fd < 0 ? NULL : control_hear(fd, word);
 }
 
 static void *control_thread(void *context)
 {
 	struct server *server = context;
+	char word[CONTROL_WORD];
+	FILE *stream;
 	int fd;
 
 	/* EINVAL: control_stop(). Whatever else is wrong passes. */
-	while ((fd = accept4(control.fd, NULL, NULL, SOCK_CLOEXEC)) >= 0 ||
+	while ((fd = accept4(server->control, NULL, NULL, SOCK_CLOEXEC)) >= 0 ||
 	       errno != EINVAL) {
-		if (fd >= 0)
-			control_serve(server, fd);
-		else if (errno != EINTR && errno != ECONNABORTED)
+		if (fd < 0 && errno != EINTR && errno != ECONNABORTED)
 			usleep(CONTROL_PAUSE_US);
+		stream = fd >= 0 ? control_hear(fd, word) : NULL;
+		if (!stream)
+			continue;
+		control_answer(server, word, stream);
+		fclose(stream);
 	}
 	return NULL;
 }
 
-int control_start(struct server *server)
+/* Who connects while there is no server waits for the next one. */
+static int control_listen(struct server *server)
 {
-	char uuid[37];
-	int err;
+	struct kept *kept = server->kept;
+	struct sockaddr_un address;
+	struct stat st;
 
-	uuid_unparse_lower(server->uuid, uuid);
-	control.address.sun_family = AF_UNIX;
-	snprintf(control.address.sun_path, sizeof(control.address.sun_path),
-		 CONTROL_FOLDER "/%s", uuid);
+	control_address(&address, server->uuid);
 	if (mkdir(CONTROL_FOLDER, 0755) && errno != EEXIST)
 		return -errno;
-	control.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (control.fd < 0)
+	server->control = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (server->control < 0)
 		return -errno;
-	/* One that is there is of a server that has died. */
-	unlink(control.address.sun_path);
-	if (bind(control.fd, (struct sockaddr *)&control.address,
-		 sizeof(control.address)) ||
-	    stat(control.address.sun_path, &control.own) ||
-	    chmod(control.address.sun_path, 0600) || listen(control.fd, 8))
+	/* One that is there is of a mount whose parent has died. */
+	unlink(address.sun_path);
+	if (bind(server->control, (struct sockaddr *)&address,
+		 sizeof(address)) ||
+	    stat(address.sun_path, &st) ||
+	    chmod(address.sun_path, 0600) || listen(server->control, 8))
 		return -errno;
+	kept->socket_dev = st.st_dev;
+	kept->socket_ino = st.st_ino;
+	return 0;
+}
+
+int control_start(struct server *server)
+{
+	int err = server->resumed ? 0 : control_listen(server);
+
+	if (err)
+		return err;
 	err = pthread_create(&control.thread, NULL, control_thread, server);
 	control.started = !err;
 	return -err;
 }
 
-/* The next mount may have begun, and have bound its own. */
-static void control_unlink(void)
+void control_stop(struct server *server)
 {
-	struct stat st;
-
-	if (!stat(control.address.sun_path, &st) &&
-	    st.st_dev == control.own.st_dev && st.st_ino == control.own.st_ino)
-		unlink(control.address.sun_path);
-}
-
-void control_stop(void)
-{
-	if (control.fd < 0)
+	if (server->control < 0)
 		return;
-	control_unlink();
+	control_remove(server->kept);
 	/* accept4() returns with EINVAL. */
-	shutdown(control.fd, SHUT_RDWR);
+	shutdown(server->control, SHUT_RDWR);
 	if (control.started)
 		pthread_join(control.thread, NULL);
-	close(control.fd);
-	control.fd = -1;
+	close(server->control);
+	server->control = -1;
 }

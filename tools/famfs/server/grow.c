@@ -55,12 +55,15 @@ static void grow_prune(struct server *server)
 
 static int grow_map(struct server *server, uint64_t ino, uint64_t reach)
 {
-	struct op op = server_op();
 	struct volume_attr attr;
-	int err;
+	struct op op;
+	int err = 0;
 
 	server_lock(server, ino);
-	err = volume_map(server->volume, &op, ino, reach, true, &attr);
+	if (!request_is_done(NULL)) {
+		op = request_op();
+		err = volume_map(server->volume, &op, ino, reach, true, &attr);
+	}
 	/* Where it fails, the kernel asks for the map after the reply. */
 	if (!err)
 		maps_push(server, ino);

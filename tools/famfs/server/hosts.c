@@ -149,6 +149,26 @@ int hosts_open(struct server *server, struct media *media,
 	return err;
 }
 
+int hosts_resume(struct server *server, struct media *media,
+		 struct volume_options *options)
+{
+	struct fault fault = { 0 };
+	int err = cmd_volume_open(&server->volume, media, options, &fault);
+
+	if (!err)
+		err = volume_resume(server->volume, options, server->member);
+	/* It serves nothing, as the server before. */
+	if (err == -ESTALE && server->volume) {
+		server->cut = true;
+		return 0;
+	}
+	if (fault.kind != FAULT_NONE)
+		fuse_log(FUSE_LOG_ERR, "famfs: %s: %s (at offset %llu)\n",
+			 server->device, fault.text,
+			 (unsigned long long)fault.where);
+	return err;
+}
+
 /* What a kernel has of a file follows what the owner has made of it. */
 static void hosts_push(struct server *server, uint64_t ino)
 {
@@ -259,12 +279,28 @@ static bool hosts_poll_owner(struct server *server)
 	return !volume_health(server->volume);
 }
 
+/*
+ * A server before may have read what the owner has changed, and not told the
+ * kernel.
+ */
+static void hosts_push_all(struct server *server)
+{
+	struct hosts_files files = { 0 };
+
+	volume_walk(server->volume, hosts_add_file, &files);
+	for (size_t i = 0; i < files.count && !hosts.ended; i++)
+		hosts_push(server, files.inos[i]);
+	free(files.inos);
+}
+
 static void *hosts_thread(void *context)
 {
 	struct server *server = context;
 	struct timespec due;
 	bool again = true;
 
+	if (server->resumed && server->member)
+		hosts_push_all(server);
 	pthread_mutex_lock(&hosts.lock);
 	while (!hosts.ended && again) {
 		pthread_mutex_unlock(&hosts.lock);
@@ -303,12 +339,16 @@ int hosts_start(struct server *server)
 	pthread_condattr_t attr;
 	int err;
 
-	/* What the last mount could not give back, as others had it. */
-	if (!server->member) {
+	if (server->cut) {
+		hosts_cut_off(server);
+		return 0;
+	}
+	/* What mount or server before could not give back. */
+	if (!server->member || server->resumed)
 		volume_each_waiting(server->volume, hosts_queue_waiting,
 				    server);
+	if (!server->member)
 		volume_each_ahead(server->volume, hosts_queue_ahead, server);
-	}
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&hosts.wake, &attr);

@@ -55,11 +55,16 @@ static int names_owner(fuse_req_t req, fuse_ino_t parent,
 static int names_create(fuse_req_t req, fuse_ino_t parent, const char *name,
 			struct volume_node *node, struct volume_attr *attr)
 {
-	struct op op = server_op();
-	int err = names_owner(req, parent, node);
+	struct volume *volume = server_of(req)->volume;
+	uint64_t ino;
+	struct op op;
+	int err;
 
-	return err ? err : volume_create(server_of(req)->volume, &op, parent,
-					 name, node, attr);
+	if (request_is_done(&ino))
+		return volume_getattr(volume, ino, attr);
+	op = request_op();
+	err = names_owner(req, parent, node);
+	return err ? err : volume_create(volume, &op, parent, name, node, attr);
 }
 
 static void names_mknod(fuse_req_t req, fuse_ino_t parent, const char *name,
@@ -121,11 +126,18 @@ static void names_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode,
 static void names_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent,
 		       const char *name)
 {
-	struct op op = server_op();
+	struct volume *volume = server_of(req)->volume;
 	struct volume_attr attr;
+	struct op op;
+	int err;
 
-	names_reply(req, &attr, volume_link(server_of(req)->volume, &op, ino,
-					    parent, name, &attr));
+	if (request_is_done(NULL)) {
+		err = volume_getattr(volume, ino, &attr);
+	} else {
+		op = request_op();
+		err = volume_link(volume, &op, ino, parent, name, &attr);
+	}
+	names_reply(req, &attr, err);
 }
 
 static void names_removed(fuse_req_t req, const struct volume_removed *removed,
@@ -136,11 +148,23 @@ static void names_removed(fuse_req_t req, const struct volume_removed *removed,
 	server_reply_err(req, err);
 }
 
+/* What it took the last name of is in the queue since this server began. */
+static bool names_are_removed(fuse_req_t req)
+{
+	if (!request_is_done(NULL))
+		return false;
+	server_reply_err(req, 0);
+	return true;
+}
+
 static void names_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct volume_removed removed = { 0 };
-	struct op op = server_op();
+	struct op op;
 
+	if (names_are_removed(req))
+		return;
+	op = request_op();
 	names_removed(req, &removed,
 		      volume_unlink(server_of(req)->volume, &op, parent, name,
 				    &removed));
@@ -149,8 +173,11 @@ static void names_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 static void names_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct volume_removed removed = { 0 };
-	struct op op = server_op();
+	struct op op;
 
+	if (names_are_removed(req))
+		return;
+	op = request_op();
 	names_removed(req, &removed,
 		      volume_rmdir(server_of(req)->volume, &op, parent, name,
 				   &removed));
@@ -161,8 +188,11 @@ static void names_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 			 unsigned int flags)
 {
 	struct volume_removed removed = { 0 };
-	struct op op = server_op();
+	struct op op;
 
+	if (names_are_removed(req))
+		return;
+	op = request_op();
 	names_removed(req, &removed,
 		      volume_rename(server_of(req)->volume, &op, parent, name,
 				    new_parent, new_name, flags, &removed));

@@ -255,12 +255,13 @@ static void *queue_thread(void *context)
 		uint64_t now = queue_now();
 		struct timespec deadline;
 
-		if (first && first->due <= now) {
+		if (first && first->due <= now &&
+		    !WRONG(QUEUE_IS_HELD, queue->held)) {
 			queue_run(queue, first);
 			continue;
 		}
-		deadline = queue_deadline(first ? first->due - now :
-					  QUEUE_BEAT_MS);
+		deadline = queue_deadline(first && first->due > now ?
+					  first->due - now : QUEUE_BEAT_MS);
 		pthread_cond_timedwait(&queue->wake, &queue->lock, &deadline);
 	}
 	pthread_mutex_unlock(&queue->lock);
@@ -312,7 +313,7 @@ static void *beat_thread(void *context)
 	return NULL;
 }
 
-int queue_start(struct server *server)
+int queue_start(struct server *server, bool held)
 {
 	struct queue *queue = calloc(1, sizeof(*queue));
 	pthread_condattr_t attr;
@@ -322,6 +323,7 @@ int queue_start(struct server *server)
 		return -ENOMEM;
 	server->queue = queue;
 	queue->server = server;
+	queue->held = held;
 	RB_INIT(&queue->inos);
 	RB_INIT(&queue->dues);
 	pthread_mutex_init(&queue->lock, NULL);
@@ -336,6 +338,16 @@ int queue_start(struct server *server)
 		err = pthread_create(&queue->beat, NULL, beat_thread, queue);
 	queue->started += !err;
 	return -err;
+}
+
+void queue_begin(struct server *server)
+{
+	struct queue *queue = server->queue;
+
+	pthread_mutex_lock(&queue->lock);
+	queue->held = false;
+	pthread_cond_broadcast(&queue->wake);
+	pthread_mutex_unlock(&queue->lock);
 }
 
 void queue_end(struct server *server)

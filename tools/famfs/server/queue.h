@@ -28,6 +28,7 @@ RB_HEAD(waiter_dues, waiter);
  * struct queue - all of them
  * @wake: something was added, or there was progress
  * @progress: how often something was let go of
+ * @held: nothing is tried yet
  */
 struct queue {
 	struct server *server;
@@ -38,7 +39,7 @@ struct queue {
 	uint64_t length, progress;
 	pthread_t thread, beat;
 	int started;
-	bool ended;
+	bool ended, held;
 };
 
 #endif

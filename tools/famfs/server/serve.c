@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A mount from its beginning to its end.
- *
- * The device's node is held with O_EXCL until the kernel holds the device for
- * the mount, and is had with O_EXCL once more before this host says that it has
- * left: in between nobody else can have it, and before and after that no
- * superblock of this host is there.
+ * One server of a mount, from its beginning to its end: the first one, which
+ * mounts, or one that goes on where another has died.
  */
 
 #include <errno.h>
@@ -16,137 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cmd.h"
+#include "kept.h"
+#include "parent.h"
 #include "serve.h"
 #include "server.h"
 
-/* Some may wait for space while others let go of it. */
-#define SERVE_THREADS	16
-
-/* Between two looks whether a superblock has gone. */
-#define SERVE_GUARD_US	10000
-
-/* How long a mount waits for the server of the last one: ten seconds. */
-#define SERVE_GUARD_TRIES	1000
-
-/*
- * Nobody else has the device while this is open. An unmount returns before the
- * superblock has gone.
- */
-static int serve_guard(const char *device)
+static int serve_own(struct server *server, struct volume_options *options)
 {
-	int fd = open(device, O_RDWR | O_EXCL | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
-/* For as long as it takes. */
-static int serve_guard_wait(const char *device)
-{
-	int guard;
-
-	while ((guard = serve_guard(device)) == -EBUSY)
-		usleep(SERVE_GUARD_US);
-	return guard;
-}
-
-/*
- * Both the guard and the lock of the medium. The server of the last mount has
- * one of them alone while it ends, and needs the other.
- */
-static int serve_guard_media(const char *device, struct media **media)
-{
-	int guard = -EBUSY, err;
-
-	for (int tries = 0; guard == -EBUSY && tries < SERVE_GUARD_TRIES;
-	     tries++) {
-		if (tries)
-			usleep(SERVE_GUARD_US);
-		guard = serve_guard(device);
-		err = guard < 0 ? guard :
-		      media_open(device, MEDIA_WRITE, media);
-		if (guard >= 0 && err) {
-			close(guard);
-			guard = err;
-		}
-	}
-	return guard;
-}
-
-/* STATX_MNT_ID_UNIQUE, which older headers do not have. */
-#define SERVE_MNT_ID_UNIQUE	0x4000u
-
-static void serve_init(void *context, struct fuse_conn_info *conn)
-{
-	struct server *server = context;
-
-	fuse_set_feature_flag(conn, FUSE_CAP_NO_OPEN_SUPPORT);
-	fuse_set_feature_flag(conn, FUSE_CAP_NO_OPENDIR_SUPPORT);
-	fuse_set_feature_flag(conn, FUSE_CAP_PARALLEL_DIROPS);
-	fuse_set_feature_flag(conn, FUSE_CAP_CACHE_SYMLINKS);
-	maps_init(server, conn);
-}
-
-/* Data never comes here: a file of the volume always has a map. */
-static void serve_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
-		       struct fuse_file_info *fi)
-{
-	(void)ino;
-	(void)size;
-	(void)off;
-	(void)fi;
-	fuse_reply_err(req, EIO);
-}
-
-static void serve_operations(struct fuse_lowlevel_ops *ops)
-{
-	memset(ops, 0, sizeof(*ops));
-	ops->init = serve_init;
-	ops->read = serve_read;
-	names_operations(ops);
-	attrs_operations(ops);
-	dirs_operations(ops);
-	grow_operations(ops);
-	maps_operations(ops);
-}
-
-static struct fuse_session *serve_session(struct server *server,
-					  const struct serve *wanted)
-{
-	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
-	struct fuse_session *session = NULL;
-	struct fuse_lowlevel_ops ops;
-	char *options = NULL, *name = NULL;
-
-	serve_operations(&ops);
-	if (asprintf(&name, "fsname=%s", wanted->source) < 0 ||
-	    fuse_opt_add_opt_escaped(&options, name) ||
-	    fuse_opt_add_opt(&options,
-			     "subtype=famfs,allow_other,default_permissions") ||
-	    (wanted->flags[0] && fuse_opt_add_opt(&options, wanted->flags)) ||
-	    fuse_opt_add_arg(&args, "mount.famfs") ||
-	    fuse_opt_add_arg(&args, "-o") || fuse_opt_add_arg(&args, options) ||
-	    (wanted->debug && fuse_opt_add_arg(&args, "-d")))
-		goto out;
-	session = fuse_session_new(&args, &ops, sizeof(ops), server);
-out:
-	fuse_opt_free_args(&args);
-	free(options);
-	free(name);
-	return session;
-}
-
-static int serve_volume(struct server *server, const struct serve *wanted,
-			struct media *media)
-{
-	struct volume_options options = { .how = VOLUME_OWN | VOLUME_UNUSED };
-	struct volume_stat stat;
-	int err = cmd_own(&options);
+	int err = cmd_own(options);
 
 	if (err) {
 		cmd_fail("/etc/machine-id", "systemd-machine-id-setup",
@@ -154,43 +31,44 @@ static int serve_volume(struct server *server, const struct serve *wanted,
 		return err;
 	}
 	/* The clock that later operations go by. */
-	options.now = server_op().now;
-	err = hosts_open(server, media, &options, wanted->member);
-	if (err)
-		return err;
+	options->now = server_op().now;
+	options->done = &server->kept->done;
+	return 0;
+}
+
+static void serve_learn(struct server *server)
+{
+	struct volume_stat stat;
+
 	volume_statfs(server->volume, &stat);
 	memcpy(server->uuid, stat.uuid, 16);
 	memcpy(&server->generation, stat.uuid, sizeof(server->generation));
 	server->unit = stat.unit;
-	if (stat.unit % options.self.page) {
+	memcpy(server->kept->uuid, stat.uuid, 16);
+	memcpy(server->kept->label, stat.label, sizeof(stat.label));
+	memcpy(server->kept->owner, stat.owner, sizeof(stat.owner));
+}
+
+static int serve_volume(struct server *server, const struct serve *wanted,
+			struct media *media)
+{
+	struct volume_options options = { .how = VOLUME_OWN | VOLUME_UNUSED };
+	int err = serve_own(server, &options);
+
+	if (!err)
+		err = hosts_open(server, media, &options, wanted->member);
+	if (err)
+		return err;
+	serve_learn(server);
+	server->kept->nonce = options.nonce;
+	server->kept->member = server->member;
+	if (server->unit % options.self.page) {
 		cmd_fail(server->device, "mkfs.famfs --unit BYTES   makes one with a larger unit",
 			 "its unit, %u bytes, is smaller than this host's pages, %u bytes",
-			 stat.unit, options.self.page);
+			 server->unit, options.self.page);
 		return -EINVAL;
 	}
 	return 0;
-}
-
-/* The first request is INIT; it tells whether there can be maps at all. */
-static int serve_first(struct server *server)
-{
-	struct fuse_buf buf = { .mem = NULL };
-	int res = fuse_session_receive_buf(server->session, &buf);
-
-	if (res > 0)
-		fuse_session_process_buf(server->session, &buf);
-	free(buf.mem);
-	if (server->refused) {
-		cmd_fail(server->device, "famfs(7) says what a kernel needs",
-			 "the kernel gives no maps of files: %s",
-			 server->refused);
-		return -EOPNOTSUPP;
-	}
-	if (res > 0 && !fuse_session_exited(server->session))
-		return 0;
-	cmd_fail(server->mountpoint, NULL,
-		 "the kernel did not begin to talk to the server");
-	return -EIO;
 }
 
 /* From here to the end of the mount the kernel holds the device. */
@@ -211,126 +89,85 @@ static int serve_hold(struct server *server, int guard)
 			 "its coherence is software, other hosts have it, and this kernel drops no stale cache lines");
 	else if (err)
 		cmd_fail_errno(server->device, err);
+	server->kept->backing_id = server->backing_id;
+	server->kept->drop = server->drop;
 	return err;
-}
-
-/* Without a request: nobody may answer one now. */
-static bool serve_look(const struct server *server, struct statx *st)
-{
-	return !statx(AT_FDCWD, server->mountpoint,
-		      AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
-		      SERVE_MNT_ID_UNIQUE, st);
-}
-
-/* By a number that is never given again; 0: nothing can be found out. */
-static uint64_t serve_mount_id(const struct server *server)
-{
-	struct statx st;
-
-	if (!serve_look(server, &st) || !(st.stx_mask & SERVE_MNT_ID_UNIQUE))
-		return 0;
-	return st.stx_mnt_id;
-}
-
-/* What has just been mounted, for those who look for it. */
-static void serve_note_mount(struct server *server)
-{
-	struct statx st;
-
-	server->mount_id = serve_mount_id(server);
-	if (!serve_look(server, &st))
-		return;
-	server->major = st.stx_dev_major;
-	server->minor = st.stx_dev_minor;
-}
-
-static void serve_unmount(const struct server *server)
-{
-	const char *wrong = NULL;
-
-	if (!server->mount_id || serve_mount_id(server) != server->mount_id)
-		wrong = "something else is mounted there";
-	else if (umount2(server->mountpoint, UMOUNT_NOFOLLOW))
-		wrong = strerror(errno);
-	if (wrong)
-		fuse_log(FUSE_LOG_ERR, "famfs: %s: cannot be unmounted: %s\n",
-			 server->mountpoint, wrong);
-}
-
-static void *serve_signals(void *context)
-{
-	struct server *server = context;
-	sigset_t set;
-	int which;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	while (!sigwait(&set, &which)) {
-		/* Whoever uses files keeps them: only an unmount ends it. */
-		if (which != SIGHUP)
-			serve_unmount(server);
-	}
-	return NULL;
 }
 
 static void serve_block_signals(void)
 {
 	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
+	unmount_signals(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
 
 static void serve_tell_ready(const struct serve *wanted)
 {
-	int null;
-
 	if (wanted->ready < 0)
 		return;
-	fuse_log_enable_syslog("famfs", 0, 3 << 3);
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	for (int fd = 0; null >= 0 && fd < 3; fd++)
-		dup2(null, fd);
-	if (null > 2)
-		close(null);
-	if (chdir("/") || write(wanted->ready, "", 1) != 1)
+	serve_detach();
+	if (write(wanted->ready, "", 1) != 1)
 		fuse_log(FUSE_LOG_ERR, "famfs: whoever mounted it is gone\n");
 	close(wanted->ready);
 }
 
-static int serve_loop(struct server *server, const struct serve *wanted)
+void serve_detach(void)
 {
-	struct fuse_loop_config *config = fuse_loop_cfg_create();
-	pthread_t signals;
-	int err = config ? queue_start(server) : -ENOMEM;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	serve_note_mount(server);
+	fuse_log_enable_syslog("famfs", 0, 3 << 3);
+	for (int fd = 0; null >= 0 && fd < 3; fd++)
+		dup2(null, fd);
+	if (null > 2)
+		close(null);
+	if (chdir("/"))
+		fuse_log(FUSE_LOG_ERR, "famfs: there is no root directory\n");
+}
+
+/* What serves beside the threads that read requests. */
+static int serve_start(struct server *server)
+{
+	int err = queue_start(server, server->resumed);
+
 	if (!err)
 		err = hosts_start(server);
+	/*
+	 * That the kernel does not know an inode proves nothing before all
+	 * requests that were read by a server before are answered.
+	 */
+	if (!err && server->resumed)
+		err = work_again(server);
+	if (!err)
+		queue_begin(server);
 	if (!err)
 		err = grow_start(server);
 	if (!err)
 		err = control_start(server);
+	return err;
+}
+
+static int serve_loop(struct server *server, const struct serve *wanted,
+		      struct kept_files *files)
+{
+	pthread_t signals;
+	int err = serve_start(server);
+
+	files->fuse = fuse_session_fd(server->session);
+	files->control = server->control;
+	if (!err && !server->resumed)
+		err = kept_send(wanted->channel, files);
 	if (!err)
-		err = -pthread_create(&signals, NULL, serve_signals, server);
+		err = unmount_start(server, &signals);
 	if (err) {
 		cmd_fail_errno(server->device, err);
-	} else {
-		fuse_loop_cfg_set_max_threads(config, SERVE_THREADS);
-		fuse_loop_cfg_set_idle_threads(config, SERVE_THREADS);
-		serve_tell_ready(wanted);
-		fuse_session_loop_mt(server->session, config);
-		pthread_cancel(signals);
-		pthread_join(signals, NULL);
+		return err;
 	}
-	if (config)
-		fuse_loop_cfg_destroy(config);
+	server->kept->serving = getpid();
+	serve_tell_ready(wanted);
+	err = work_run(server);
+	unmount_end(signals);
 	return err;
 }
 
@@ -358,7 +195,7 @@ static void serve_leave(struct server *server)
 /* The next mount can begin before this server is seen to have ended. */
 static void serve_release(struct server *server, struct media *media)
 {
-	int guard = serve_guard_wait(server->device);
+	int guard = guard_wait(server->device);
 
 	if (guard >= 0)
 		serve_leave(server);
@@ -373,9 +210,23 @@ static void serve_release(struct server *server, struct media *media)
 		close(guard);
 }
 
-static int serve_mounted(struct server *server, const struct serve *wanted,
-			 int guard)
+static void serve_end(struct server *server, struct media *media)
 {
+	if (server->volume)
+		serve_release(server, media);
+	else
+		media_close(media);
+	control_stop(server);
+	queue_stop(server);
+	if (server->session)
+		fuse_session_destroy(server->session);
+	volume_close(server->volume);
+}
+
+static int serve_mounted(struct server *server, const struct serve *wanted,
+			 struct media *media, int guard)
+{
+	struct kept_files files = { .media = media_file_fd(media) };
 	int err;
 
 	if (fuse_session_mount(server->session, server->mountpoint)) {
@@ -383,70 +234,108 @@ static int serve_mounted(struct server *server, const struct serve *wanted,
 		close(guard);
 		return -EIO;
 	}
-	err = serve_first(server);
+	err = session_begin(server);
 	if (err)
 		close(guard);
 	else
 		err = serve_hold(server, guard);
+	unmount_note(server->kept);
 	if (!err)
-		err = serve_loop(server, wanted);
+		err = serve_loop(server, wanted, &files);
 	server->ending = true;
 	grow_stop();
 	fuse_session_unmount(server->session);
 	return err;
 }
 
-static int serve_guarded(struct server *server, const struct serve *wanted,
-			 struct media *media, int guard)
+/* @kept has what does not change while it is mounted. */
+static void serve_prepare(struct server *server, struct kept *kept)
 {
-	int err = serve_volume(server, wanted, media);
-
-	if (!err) {
-		server->session = serve_session(server, wanted);
-		err = server->session ? 0 : -EINVAL;
-	}
-	if (err) {
-		close(guard);
-	} else {
-		err = serve_mounted(server, wanted, guard);
-	}
-	if (server->volume)
-		serve_release(server, media);
-	else
-		media_close(media);
-	control_stop();
-	queue_stop(server);
-	if (server->session)
-		fuse_session_destroy(server->session);
-	volume_close(server->volume);
-	return err;
+	server->kept = kept;
+	server->device = kept->device;
+	server->source = kept->source;
+	server->mountpoint = kept->mountpoint;
+	server->control = -1;
+	for (unsigned int i = 0; i < SERVER_LOCKS; i++)
+		pthread_mutex_init(&server->locks[i], NULL);
+	serve_block_signals();
+	/* Reclaim must not wait for what waits for this process. */
+	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
 }
 
-int serve(const struct serve *wanted)
+int serve_first(const struct serve *wanted, struct kept *kept)
 {
 	struct server server = { 0 };
 	struct media *media;
 	int guard, err;
 
-	server.device = wanted->device;
-	server.source = wanted->source;
-	server.mountpoint = wanted->mountpoint;
-	for (unsigned int i = 0; i < SERVER_LOCKS; i++)
-		pthread_mutex_init(&server.locks[i], NULL);
-	serve_block_signals();
-	/* Reclaim must not wait for what waits for this process. */
-	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
-	mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
-	guard = serve_guard_media(wanted->device, &media);
+	serve_prepare(&server, kept);
+	guard = guard_media(kept->device, &media);
 	if (guard == -EBUSY) {
-		cmd_fail(wanted->device, "findmnt -t fuse.famfs   shows what is mounted; famfs umount DIR ends it",
+		cmd_fail(kept->device, "findmnt -t fuse.famfs   shows what is mounted; famfs umount DIR ends it",
 			 "a file system on this host, or a program, has the device");
 		return -1;
 	}
 	if (guard < 0) {
-		cmd_fail_errno(wanted->device, guard);
+		cmd_fail_errno(kept->device, guard);
 		return -1;
 	}
-	err = serve_guarded(&server, wanted, media, guard);
+	err = serve_volume(&server, wanted, media);
+	if (!err)
+		err = session_make(&server, wanted->flags);
+	if (err)
+		close(guard);
+	else
+		err = serve_mounted(&server, wanted, media, guard);
+	serve_end(&server, media);
 	return err ? -1 : 0;
+}
+
+/* What was wrong has been said where somebody reads it, or in the log. */
+static int serve_fail(const struct server *server, const char *what, int err)
+{
+	fuse_log(FUSE_LOG_ERR, "famfs: %s: the next server cannot go on: %s: %s\n",
+		 server->device, what, strerror(-err));
+	return -1;
+}
+
+int serve_again(struct kept *kept, const struct kept_files *files)
+{
+	const struct serve wanted = { .ready = -1 };
+	struct kept_files mine = *files;
+	struct server server = { .resumed = true };
+	struct volume_options options = { .how = VOLUME_READ };
+	struct media *media;
+	int err;
+
+	if (!kept->foreground)
+		serve_detach();
+	serve_prepare(&server, kept);
+	server.control = files->control;
+	server.backing_id = kept->backing_id;
+	server.drop = kept->drop;
+	server.member = kept->member;
+	err = media_of_fd(files->media, &media);
+	if (!err)
+		err = serve_own(&server, &options);
+	if (err)
+		return serve_fail(&server, "the device", err);
+	options.nonce = kept->nonce;
+	err = hosts_resume(&server, media, &options);
+	if (err)
+		return serve_fail(&server, "the file system", err);
+	serve_learn(&server);
+	err = session_make(&server, "");
+	if (!err)
+		err = session_resume(&server, files->fuse);
+	if (!err)
+		err = serve_loop(&server, &wanted, &mine);
+	/* The mount is there still: another one may do better. */
+	if (err)
+		return serve_fail(&server, "the kernel", err);
+	server.ending = true;
+	grow_stop();
+	serve_end(&server, media);
+	return 0;
 }

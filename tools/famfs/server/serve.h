@@ -14,14 +14,18 @@
  * @flags: options for the kernel, separated by commas, or ""
  * @member: where another host owns the file system, be a member
  * @ready: a descriptor that gets a byte when it is mounted, or -1
+ * @channel: serve()'s own
  */
 struct serve {
 	const char *source, *device, *mountpoint, *flags;
 	bool foreground, debug, member;
-	int ready;
+	int ready, channel;
 };
 
-/* Returns when it has been unmounted. 0, or -1: what was wrong has been said. */
+/*
+ * Becomes the parent of servers. Returns when it has been unmounted. 0, or -1: what was
+ * wrong has been said.
+ */
 int serve(const struct serve *wanted);
 
 /* Where servers listen: one socket each, named after the uuid. */

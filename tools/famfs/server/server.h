@@ -16,6 +16,7 @@
 
 #include <fuse_lowlevel.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -32,6 +33,7 @@
 #define SERVER_TIMEOUT		1e9
 #define SERVER_TIMEOUT_MEMBER	0.1
 
+struct kept;
 struct queue;
 
 /**
@@ -44,11 +46,12 @@ struct queue;
  * @queue: inodes that the kernel may have to let go of
  * @refused: why the kernel gives no maps, where it does not
  * @backing_id: what maps call the device
- * @mount_id: of the first mount point, or 0
- * @major, @minor: number of the superblock, as tables of mounts show it
  * @unit: bytes in which space is given
  * @drop: maps have the kernel drop stale cache lines, as hosts' caches are not
  *	  coherent and the kernel can
+ * @kept: what outlives this server, or NULL in tests
+ * @control: the socket that commands connect to, or -1
+ * @resumed: another server has served the mount before
  * @member: another host owns the file system
  * @cut: this host does not count any more: nothing is served
  * @ending: nobody is served any more
@@ -63,16 +66,34 @@ struct server {
 	struct queue *queue;
 	const char *refused;
 	int backing_id;
-	uint64_t mount_id;
-	uint32_t major, minor;
 	uint32_t unit;
-	bool drop;
-	bool member;
+	struct kept *kept;
+	int control;
+	bool drop, resumed, member;
 	volatile bool ending, cut;
 };
 
-/* Who asks: the time is the one that the kernel gives to files. */
+/* The time is the one that the kernel gives to files. */
 struct op server_op(void);
+
+/* request.c: the request that this thread serves. */
+
+/**
+ * request_begin - a request has come
+ * @unique: its number
+ * @resent: a server before has read it too
+ */
+void request_begin(struct server *server, uint64_t unique, bool resent);
+void request_end(void);
+
+/* Who asks for a change. Without a request: as server_op(). */
+struct op request_op(void);
+
+/**
+ * request_is_done - was it done by a server before, which has not answered?
+ * @ino: the inode that it made, or 0; may be NULL
+ */
+bool request_is_done(uint64_t *ino);
 
 static inline struct server *server_of(fuse_req_t req)
 {
@@ -154,10 +175,43 @@ void maps_prune(struct server *server, const uint64_t *inos, uint32_t count);
 /* Takes the map of a file from the kernel, which asks for it again. */
 int maps_revoke(struct server *server, uint64_t ino);
 
+/* session.c: the session with the kernel. 0 or -errno. */
+
+/* @flags: of the mount. */
+int session_make(struct server *server, const char *flags);
+/* The first request. */
+int session_begin(struct server *server);
+/* On a connection where a server before has had it. */
+int session_resume(struct server *server, int fuse);
+/* What servers before have read and not answered is to come again. */
+void session_resend(struct server *server);
+
+/* work.c: threads that serve requests. */
+
+/* Serves all that is sent again, alone. 0 or -ENOMEM. */
+int work_again(struct server *server);
+/* Returns when it has been unmounted. */
+int work_run(struct server *server);
+
+/* guard.c: the device's node, which nobody else has then. */
+
+/* Waits for as long as it takes. Return: a descriptor or -errno. */
+int guard_wait(const char *device);
+/* With the lock of the medium. -EBUSY: somebody has the device. */
+int guard_media(const char *device, struct media **media);
+
+/* unmount.c: signals that ask for an unmount. */
+void unmount_signals(sigset_t *set);
+int unmount_start(struct server *server, pthread_t *thread);
+void unmount_end(pthread_t thread);
+/* What has just been mounted, for those who look for it. */
+void unmount_note(struct kept *kept);
+
 /* queue.c: letting go. */
 
-/* 0 or -errno. */
-int queue_start(struct server *server);
+/* @held: nothing is tried before queue_begin(). 0 or -errno. */
+int queue_start(struct server *server, bool held);
+void queue_begin(struct server *server);
 /* Ends the threads; what waits stays for the next mount. */
 void queue_end(struct server *server);
 /* Frees what there is; nobody uses it any more. */
@@ -196,6 +250,10 @@ void grow_stop(void);
 int hosts_open(struct server *server, struct media *media,
 	       struct volume_options *options, bool member);
 
+/* The same for a server that goes on. */
+int hosts_resume(struct server *server, struct media *media,
+		 struct volume_options *options);
+
 /* A thread that reads on, or looks at other hosts. 0 or -errno. */
 int hosts_start(struct server *server);
 void hosts_end(struct server *server);
@@ -213,6 +271,16 @@ void presence_tell(struct server *server, FILE *to);
 
 /* control.c: the socket by which commands talk to the server. */
 int control_start(struct server *server);
-void control_stop(void);
+void control_stop(struct server *server);
+
+/* A word has this room, with its end. */
+#define CONTROL_WORD	32
+
+/* Who has connected, and what was asked: the stream is to be written to, or NULL. */
+FILE *control_accept(int fd, char word[CONTROL_WORD]);
+/* Status, where there is no server. */
+void control_tell_stopped(const struct kept *kept, FILE *to);
+/* Nobody listens there any more. */
+void control_remove(const struct kept *kept);
 
 #endif

@@ -26,7 +26,7 @@ _famfs_arguments()
 		_famfs_devices ;;
 	umount)
 		_famfs_mounts ;;
-	status|hosts|compact)
+	status|hosts|compact|restart)
 		_famfs_devices
 		_famfs_mounts ;;
 	mount)

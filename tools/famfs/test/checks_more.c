@@ -68,7 +68,6 @@ static const char *readdir_run(struct volume *v, struct media *media)
 	/* 5, then 15 less the 7, and the new one at the end. */
 	CHECK(reading.count == 20);
 	CHECK(reading.sum == (21 * 22) / 2 - 1 - 9 + 22);
-	CHECK(volume_has_done(v, 4711) && !volume_has_done(v, 4712));
 	return NULL;
 }
 

@@ -30,7 +30,7 @@ gives()
 	}
 }
 
-commands="bind compact dump flush fsck hosts map mkfs mount status umount unbind"
+commands="bind compact dump flush fsck hosts map mkfs mount restart status umount unbind"
 [ "$("$bin/famfs" --help | sed -nE 's/^  ([a-z]+) .*/\1/p' | sort | tr '\n' ' ')" = "$commands " ] ||
 	{ echo "this test knows other commands than famfs --help"; failed=1; }
 gives "--help $commands" famfs ""

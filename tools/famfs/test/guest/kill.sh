@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The server is killed at any time under load: what had been answered is there,
-# nothing is there twice, and the file system mounts and is clean.
+# The server is killed with its parent, as if the machine ended, at any time under
+# load: what had been answered is there, nothing is there twice, and the file
+# system mounts and is clean.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -89,6 +90,15 @@ print(len(state), "names,", bad, "wrong")
 sys.exit(bad > 0)
 P
 
+# die: nobody goes on.
+die()
+{
+	local parent pid
+
+	parent=$(field parent) pid=$(field pid)
+	kill -9 "$parent" "$pid"
+}
+
 fresh || exit 1
 : > "$work/journal"
 for ((round = 0; round < rounds; round++)); do
@@ -104,7 +114,7 @@ for ((round = 0; round < rounds; round++)); do
 		sleep 0.2
 	done
 	sleep 0.$((RANDOM % 10))
-	kill -9 "$(field pid)"
+	die
 	wait
 	check "round $round: umount of what is left" umount $mnt
 	check "round $round: fsck" fsck.famfs "$dev"
@@ -119,7 +129,7 @@ done
 head -c 3M /dev/urandom > "$work/3M"
 cp "$work/3M" $mnt/open
 exec 4<> $mnt/open
-kill -9 "$(field pid)"
+die
 check "without a server, what is open is read" sh -c "cmp $work/3M - <&4"
 check "and written" python3 -c "import os; assert os.pwrite(4, b'x' * 9999, 0) == 9999"
 refuses "it is not mounted again there" 32 'lost its server' mount.famfs "$dev" $mnt

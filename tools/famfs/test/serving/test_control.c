@@ -22,6 +22,7 @@
 #include <uuid/uuid.h>
 
 #include "ask.h"
+#include "kept.h"
 #include "kernel.h"
 #include "serve.h"
 
@@ -30,6 +31,7 @@
 static struct shared here;
 static char uuid[37];
 static struct answer answer;
+static struct kept kept;
 /* Closed as soon as somebody has connected to it. */
 static int ends = -1;
 
@@ -54,11 +56,13 @@ static bool begin(void)
 	strcpy(format.self.name, "host");
 	options.self = format.self;
 	memcpy(server.uuid, format.uuid, 16);
+	memcpy(kept.uuid, format.uuid, 16);
+	server.kept = &kept;
 	uuid_unparse_lower(server.uuid, uuid);
 	server.device = server.source = server.mountpoint = "nowhere";
 	return !volume_format(media, &format, NULL) &&
 	       !volume_open(&server.volume, media, &options, NULL) &&
-	       !queue_start(&server) && !control_start(&server);
+	       !queue_start(&server, false) && !control_start(&server);
 }
 
 /* A child asks while this process can have no descriptor more. */
@@ -119,6 +123,16 @@ static void check_hang(void)
 	unlink(address.sun_path);
 }
 
+/* With what it keeps for itself. */
+static int next_listens(void)
+{
+	static struct kept next;
+
+	next = kept;
+	server.kept = &next;
+	return control_start(&server) || (pause(), 0);
+}
+
 /* The next mount's server listens before this one stops. */
 static void check_next(void)
 {
@@ -127,10 +141,10 @@ static void check_next(void)
 	pid_t child = fork();
 
 	if (!child)
-		_exit(control_start(&server) || (pause(), 0));
+		_exit(next_listens());
 	snprintf(path, sizeof(path), CONTROL_FOLDER "/%s", uuid);
 	usleep(300000);
-	control_stop();
+	control_stop(&server);
 	CHECK(!access(path, F_OK));
 	CHECK(child > 0 && !kill(child, SIGKILL) &&
 	      waitpid(child, &status, 0) == child);

@@ -91,7 +91,7 @@ static void begin(struct media *media)
 	CHECK(!volume_open(&server.volume, media, &options, NULL));
 	for (unsigned int i = 0; i < SERVER_LOCKS; i++)
 		pthread_mutex_init(&server.locks[i], NULL);
-	CHECK(!queue_start(&server) && !grow_start(&server));
+	CHECK(!queue_start(&server, false) && !grow_start(&server));
 }
 
 /* As many files as there is space for. */

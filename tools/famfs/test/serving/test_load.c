@@ -70,7 +70,7 @@ static void load_begin(struct media *media)
 	server.mountpoint = "nowhere";
 	CHECK(!hosts_open(&server, media, &options, true));
 	CHECK(server.member == (self != 0));
-	CHECK(!queue_start(&server) && !hosts_start(&server));
+	CHECK(!queue_start(&server, false) && !hosts_start(&server));
 }
 
 static void load_end(struct media *media)

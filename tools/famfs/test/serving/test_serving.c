@@ -22,6 +22,7 @@
 #include "layout.h"
 #include "lines.h"
 #include "mutant.h"
+#include "resent.h"
 #include "server.h"
 
 #define SIZE	(8u << 20)
@@ -50,7 +51,7 @@ static void serve_begin(struct media *media, unsigned int mount)
 	server.drop = true;
 	CHECK(!hosts_open(&server, media, &options, true));
 	CHECK(server.member == self);
-	CHECK(!queue_start(&server) && !hosts_start(&server));
+	CHECK(!queue_start(&server, false) && !hosts_start(&server));
 }
 
 static void serve_end(void)
@@ -378,5 +379,5 @@ int main(int argc, char **argv)
 	shared->failed |= waitpid(pid, &status, 0) < 0 || status;
 	printf("two servers on one memory: %s\n",
 	       shared->failed ? "FAIL" : "ok");
-	return shared->failed;
+	return shared->failed || resent_run();
 }

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * famfs restart: another server takes over from the one that serves a mount, of
+ * the program that is installed now. Nothing is unmounted, and whoever uses the
+ * file system waits for a moment.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ask.h"
+#include "cmd.h"
+#include "kept.h"
+#include "parent.h"
+
+/* How often it is looked whether the next one serves: for a minute. */
+#define RESTART_LOOKS	600
+#define RESTART_LOOK_US	100000
+
+static const char restart_help[] =
+	"Usage: famfs restart [OPTION...] DIRECTORY|DEVICE|UUID|LABEL\n"
+	"\n"
+	"Starts another server for a mounted file system, of the program that is\n"
+	"installed now. What is open stays open; requests wait meanwhile.\n"
+	"\n"
+	"  -q, --quiet    say nothing but errors\n"
+	"  -h, --help\n";
+
+static void restart_note(void *context, const struct answer *answer)
+{
+	*(struct answer *)context = *answer;
+}
+
+/* Until another process serves. */
+static int restart_wait(const char *uuid, const char *name, const char *before)
+{
+	struct answer answer;
+
+	for (unsigned int i = 0; i < RESTART_LOOKS; i++) {
+		const char *pid, *state;
+		int err = ask_uuid(uuid, "status", &answer);
+
+		/* One that reads a long log has not begun to answer. */
+		if (err == -ETIMEDOUT)
+			continue;
+		if (err)
+			break;
+		pid = ask_value(&answer, "pid");
+		state = ask_value(&answer, "state");
+		if (!strcmp(state, "stopped"))
+			break;
+		if (strcmp(pid, before)) {
+			cmd_say("%s: server %s goes on for server %s", name,
+				pid, before);
+			return 0;
+		}
+		usleep(RESTART_LOOK_US);
+	}
+	cmd_fail(name, "famfs status   shows how it is; journalctl -t famfs   tells why",
+		 "no server goes on");
+	return 1;
+}
+
+static int restart_one(const char *wanted)
+{
+	struct answer answer = { .uuid = "" }, result;
+	char before[32], name[TEXT_SAFE(PATH_MAX)];
+
+	if (!ask_status(wanted, restart_note, &answer)) {
+		cmd_fail(wanted, "famfs status   shows what is mounted",
+			 "nothing of famfs is mounted there");
+		return 1;
+	}
+	snprintf(before, sizeof(before), "%s", ask_value(&answer, "pid"));
+	snprintf(name, sizeof(name), "%s",
+		 cmd_text(ask_value(&answer, "mountpoint")));
+	if (ask_uuid(answer.uuid, "restart", &result)) {
+		cmd_fail(name, "famfs status", "its server does not answer");
+		return 1;
+	}
+	if (strcmp(ask_value(&result, "result"), "done")) {
+		cmd_fail(name, "umount it, and mount it again",
+			 "its server cannot be restarted: %s",
+			 ask_value(&result, "result"));
+		return 1;
+	}
+	return restart_wait(answer.uuid, name, before);
+}
+
+int cmd_restart(int argc, char **argv)
+{
+	int done = cmd_options(argc, argv, restart_help, NULL);
+
+	if (done >= 0)
+		return done;
+	if (optind != argc - 1) {
+		cmd_fail("famfs restart", "famfs restart --help",
+			 "one file system must be named");
+		return 1;
+	}
+	return restart_one(argv[optind]);
+}
+
+int cmd_resume(int argc, char **argv)
+{
+	struct kept_files files;
+	struct kept *kept;
+
+	if (argc != 5) {
+		cmd_fail("famfs resume", "famfs restart DIRECTORY",
+			 "only the parent of a server runs it");
+		return 1;
+	}
+	files.memory = atoi(argv[1]);
+	files.fuse = atoi(argv[2]);
+	files.media = atoi(argv[3]);
+	files.control = atoi(argv[4]);
+	kept = kept_open(files.memory);
+	return kept && !serve_again(kept, &files) ? 0 : 1;
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory and descriptors that outlive a server.
+ */
+
+#include "kept.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cmd.h"
+
+/* As many descriptors as one message has. */
+#define KEPT_FILES	3
+
+static struct kept *kept_map(int memory)
+{
+	void *at = mmap(NULL, sizeof(struct kept), PROT_READ | PROT_WRITE,
+			MAP_SHARED, memory, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+struct kept *kept_make(int *memory)
+{
+	int fd = memfd_create("famfs", MFD_CLOEXEC);
+	struct kept *kept = NULL;
+
+	if (fd >= 0 && !ftruncate(fd, sizeof(*kept)))
+		kept = kept_map(fd);
+	if (!kept) {
+		cmd_fail_errno("mount.famfs", -errno);
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	kept->version = KEPT_VERSION;
+	kept->bytes = sizeof(*kept);
+	kept->parent = getpid();
+	*memory = fd;
+	return kept;
+}
+
+struct kept *kept_open(int memory)
+{
+	struct stat st;
+	struct kept *kept;
+
+	if (fstat(memory, &st) || st.st_size != sizeof(*kept))
+		return NULL;
+	kept = kept_map(memory);
+	if (kept && (kept->version != KEPT_VERSION ||
+		     kept->bytes != sizeof(*kept))) {
+		munmap(kept, sizeof(*kept));
+		return NULL;
+	}
+	return kept;
+}
+
+int kept_send(int channel, const struct kept_files *files)
+{
+	const int list[KEPT_FILES] = { files->fuse, files->media,
+				       files->control };
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(list))];
+	} control = { .bytes = "" };
+	struct iovec part = { "", 1 };
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(list));
+	memcpy(CMSG_DATA(header), list, sizeof(list));
+	return sendmsg(channel, &message, 0) == 1 ? 0 : -errno;
+}
+
+bool kept_receive(int channel, struct kept_files *files)
+{
+	int list[KEPT_FILES];
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(list))];
+	} control;
+	char byte;
+	struct iovec part = { &byte, 1 };
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	struct cmsghdr *header;
+
+	if (recvmsg(channel, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != 1)
+		return false;
+	header = CMSG_FIRSTHDR(&message);
+	if (!header || header->cmsg_type != SCM_RIGHTS ||
+	    header->cmsg_len != CMSG_LEN(sizeof(list)))
+		return false;
+	memcpy(list, CMSG_DATA(header), sizeof(list));
+	files->fuse = list[0];
+	files->media = list[1];
+	files->control = list[2];
+	return true;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a mount keeps when its server dies: memory of a descriptor that parent
+ * and child share, and other descriptors that the parent has too.
+ */
+#ifndef FAMFS_KEPT_H
+#define FAMFS_KEPT_H
+
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "done.h"
+#include "layout.h"
+
+/* Rises with each change of struct kept: another version cannot go on. */
+#define KEPT_VERSION	1u
+
+/* An INIT request has about a hundred bytes. */
+#define KEPT_INIT_MOST	512u
+
+/**
+ * struct kept - a mount, for its servers one after the other
+ * @serving: the process that serves, or served last; 0: none yet
+ * @parent: the process that starts another one
+ * @deaths: how often a server has died
+ * @init: the INIT request, for the library of the next one
+ * @want: what the reply to it has wanted
+ * @max_write: likewise
+ * @backing_id: what maps call the device
+ * @drop: as in struct server
+ * @mount_id: of the first mount point, or 0
+ * @nonce: of this host's slot
+ * @major, @minor: number of the superblock, as tables of mounts show it
+ * @socket_dev, @socket_ino: the socket that commands connect to
+ * @done: requests that are being done
+ */
+struct kept {
+	uint32_t version, bytes;
+	_Atomic pid_t serving;
+	pid_t parent;
+	_Atomic uint32_t deaths;
+	uint32_t init_bytes;
+	uint8_t init[KEPT_INIT_MOST];
+	uint64_t want;
+	uint32_t max_write;
+	int32_t backing_id;
+	uint64_t mount_id, nonce;
+	uint32_t major, minor;
+	dev_t socket_dev;
+	ino_t socket_ino;
+	uint8_t uuid[16];
+	bool member, drop, debug, foreground;
+	char label[LABEL_SIZE + 1], owner[HOST_NAME_MOST + 1];
+	char device[PATH_MAX], source[PATH_MAX], mountpoint[PATH_MAX];
+	struct done done;
+};
+
+/**
+ * struct kept_files - descriptors that every server of a mount has
+ * @memory: of struct kept
+ * @fuse: the connection
+ * @media: the device, with this host's lock on it
+ * @control: the socket that commands connect to
+ */
+struct kept_files {
+	int memory, fuse, media, control;
+};
+
+/* Makes it. NULL: said why not. */
+struct kept *kept_make(int *memory);
+
+/* Of a descriptor. NULL: it is none, or of another version. */
+struct kept *kept_open(int memory);
+
+/* The server tells its parent, by @channel, what to keep. 0 or -errno. */
+int kept_send(int channel, const struct kept_files *files);
+
+/* What a server has told. False: nothing; it has ended, or tells nothing yet. */
+bool kept_receive(int channel, struct kept_files *files);
+
+#endif

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Signals, which ask for an unmount.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "kept.h"
+#include "server.h"
+
+/* STATX_MNT_ID_UNIQUE, which older headers do not have. */
+#define UNMOUNT_ID_UNIQUE	0x4000u
+
+/* SIGUSR1 has the thread look at it. */
+static volatile bool unmount_ended;
+
+/* Without a request: nobody may answer one now. */
+static bool unmount_look(const struct kept *kept, struct statx *st)
+{
+	return !statx(AT_FDCWD, kept->mountpoint,
+		      AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+		      UNMOUNT_ID_UNIQUE, st);
+}
+
+/* By a number that is never given again; 0: nothing can be found out. */
+static uint64_t unmount_id(const struct kept *kept)
+{
+	struct statx st;
+
+	if (!unmount_look(kept, &st) || !(st.stx_mask & UNMOUNT_ID_UNIQUE))
+		return 0;
+	return st.stx_mnt_id;
+}
+
+void unmount_note(struct kept *kept)
+{
+	struct statx st;
+
+	kept->mount_id = unmount_id(kept);
+	if (!unmount_look(kept, &st))
+		return;
+	kept->major = st.stx_dev_major;
+	kept->minor = st.stx_dev_minor;
+}
+
+static void unmount_first(const struct kept *kept)
+{
+	const char *wrong = NULL;
+
+	if (!kept->mount_id || unmount_id(kept) != kept->mount_id)
+		wrong = "something else is mounted there";
+	else if (umount2(kept->mountpoint, UMOUNT_NOFOLLOW))
+		wrong = strerror(errno);
+	if (wrong)
+		fuse_log(FUSE_LOG_ERR, "famfs: %s: cannot be unmounted: %s\n",
+			 kept->mountpoint, wrong);
+}
+
+static void *unmount_thread(void *context)
+{
+	const struct kept *kept = context;
+	sigset_t set;
+	int which;
+
+	unmount_signals(&set);
+	while (!sigwait(&set, &which) && !unmount_ended) {
+		/* Whoever uses files keeps them: only an unmount ends it. */
+		if (which == SIGTERM || which == SIGINT)
+			unmount_first(kept);
+	}
+	return NULL;
+}
+
+void unmount_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGUSR1);
+}
+
+int unmount_start(struct server *server, pthread_t *thread)
+{
+	return -pthread_create(thread, NULL, unmount_thread, server->kept);
+}
+
+void unmount_end(pthread_t thread)
+{
+	unmount_ended = true;
+	pthread_kill(thread, SIGUSR1);
+	pthread_join(thread, NULL);
+}

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests that are sent again: a server dies at each access to the medium, in
+ * the middle of each write, before and after each reply, and so does the one
+ * that goes on. What is there in the end, and what was answered, is what one
+ * server that lives would have made.
+ *
+ * The log may begin anew at any time: it does so before each reply, or not, and
+ * before a request that is sent again, or not.
+ */
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kept.h"
+#include "kernel.h"
+#include "layout.h"
+#include "replies.h"
+#include "resent.h"
+
+#define RESENT_SIZE	(8u << 20)
+/* What a server writes lies before that. */
+#define RESENT_WRITTEN	(3u << 20)
+#define RESENT_UNIQUE	4242u
+#define RESENT_DIED	9
+#define RESENT_DUMP	8192u
+
+/* When the log begins anew besides. */
+enum { ANEW_REPLY = 1, ANEW_BEGIN = 2, ANEW_ALL = 4 };
+
+/* What all processes of a run see. @left: steps until death; 0: none. */
+static struct run {
+	struct reply reply;
+	struct kept kept;
+	int left;
+	unsigned int anew;
+	char dump[RESENT_DUMP];
+	uint8_t memory[RESENT_SIZE];
+} *run;
+
+/* As it was before the request. */
+static struct run *before;
+
+
+static void step(void)
+{
+	if (run->left && !--run->left)
+		_exit(RESENT_DIED);
+}
+
+static int step_read(struct media *media, uint64_t offset, void *buf,
+		     size_t len, unsigned int how)
+{
+	(void)media;
+	(void)how;
+	step();
+	memcpy(buf, run->memory + offset, len);
+	return 0;
+}
+
+/* Half of what is written is there, too. */
+static int step_write(struct media *media, uint64_t offset, const void *buf,
+		      size_t len, unsigned int how)
+{
+	size_t half = len / LINE_SIZE / 2 * LINE_SIZE;
+
+	(void)media;
+	(void)how;
+	step();
+	memcpy(run->memory + offset, buf, half);
+	step();
+	memcpy(run->memory + offset + half, (const char *)buf + half,
+	       len - half);
+	step();
+	return 0;
+}
+
+static void step_settle(struct media *media)
+{
+	(void)media;
+}
+
+static const struct media_ops step_ops = {
+	.read = step_read,
+	.write = step_write,
+	.settle = step_settle,
+};
+
+static struct media step_media = { .ops = &step_ops, .size = RESENT_SIZE };
+
+static void step_reply(void)
+{
+	step();
+	if (run->anew & ANEW_REPLY)
+		CHECK(!volume_compact(server.volume, 1));
+}
+
+static void resent_options(struct volume_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->self.uuid[0] = 1;
+	options->self.boot[0] = 9;
+	options->self.page = 4096;
+	strcpy(options->self.name, "owner");
+	options->nonce = 77;
+	options->now = 1;
+}
+
+static int dump_one(void *context, const struct volume_seen *seen)
+{
+	const struct volume_attr *attr = &seen->attr;
+	size_t used = strlen(run->dump);
+
+	/* In any order. */
+	if (!seen->path) {
+		*(uint64_t *)context |= 1ull << attr->ino % 64;
+		return 0;
+	}
+	snprintf(run->dump + used, RESENT_DUMP - used,
+		 "%s %llu %o %u:%u %llu/%llu %u\n",
+		 seen->path, (unsigned long long)attr->ino,
+		 attr->attr.mode, attr->attr.uid, attr->attr.gid,
+		 (unsigned long long)attr->attr.size,
+		 (unsigned long long)attr->mapped, attr->links);
+	return 0;
+}
+
+/* What there is in the end, but for times. */
+static void dump(void)
+{
+	uint64_t unnamed_inodes = 0;
+	char names[256] = "";
+	size_t used;
+	int bytes;
+
+	*run->dump = '\0';
+	volume_walk(server.volume, dump_one, &unnamed_inodes);
+	bytes = volume_listxattr(server.volume, requests_file, names, sizeof(names));
+	for (int i = 0; i < bytes; i++)
+		names[i] = names[i] ? names[i] : ' ';
+	used = strlen(run->dump);
+	snprintf(run->dump + used, RESENT_DUMP - used,
+		 "without names %llx, xattrs %s\n",
+		 (unsigned long long)unnamed_inodes, names);
+}
+
+/* A server that goes on: it opens, and gets the request, if there is one. */
+static void serve_one(const struct request_made *wanted, int left, bool resent)
+{
+	struct volume_options options;
+
+	resent_options(&options);
+	options.how = VOLUME_READ;
+	options.done = &run->kept.done;
+	/* Replaying writes nothing: with FULL it is died in all the same. */
+	run->left = resent && getenv("FULL") ? left : 0;
+	if (volume_open(&server.volume, &step_media, &options, NULL) ||
+	    volume_resume(server.volume, &options, false) ||
+	    queue_start(&server, true))
+		_exit(1);
+	run->left = left;
+	if (resent && run->anew & ANEW_BEGIN &&
+	    volume_compact(server.volume, 1))
+		_exit(2);
+	if (wanted) {
+		request_begin(&server, RESENT_UNIQUE, resent);
+		wanted->make();
+		request_end();
+	}
+	run->left = 0;
+	dump();
+	_exit(0);
+}
+
+/* Return: its exit status. */
+static int serve_in_child(const struct request_made *wanted, int left,
+			  bool resent)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		serve_one(wanted, left, resent);
+	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+/* The file system on which requests are made; its server dies. */
+static void prepare(void)
+{
+	struct volume_format format = { .unit = 4096, .area = 64 << 10,
+					.coherence = COHERENCE_HARDWARE };
+	struct volume_node node = { .mode = S_IFREG | 0644 };
+	struct op op = { .now = 1 };
+	struct volume_options options;
+	struct volume_attr attr;
+
+	resent_options(&options);
+	format.self = options.self;
+	memset(format.uuid, 7, sizeof(format.uuid));
+	CHECK(!volume_format(&step_media, &format, NULL));
+	options.how = VOLUME_OWN | VOLUME_UNUSED;
+	CHECK(!volume_open(&server.volume, &step_media, &options, NULL));
+	CHECK(!volume_create(server.volume, &op, 1, "file", &node, &attr));
+	requests_file = attr.ino;
+	CHECK(!volume_map(server.volume, &op, requests_file, 14000, false, &attr));
+	CHECK(!volume_tell(server.volume, &op, requests_file, 9000, &attr));
+	CHECK(!volume_setxattr(server.volume, &op, requests_file, "user.old", "x", 1, 0));
+	CHECK(!volume_create(server.volume, &op, 1, "other", &node, &attr));
+	CHECK(!volume_create(server.volume, &op, 1, NULL, &node, &attr));
+	requests_unnamed = attr.ino;
+	node.mode = S_IFDIR | 0755;
+	CHECK(!volume_create(server.volume, &op, 1, "directory", &node, &attr));
+	volume_close(server.volume);
+	server.volume = NULL;
+	memcpy(before, run, sizeof(*run));
+}
+
+static void restore(void)
+{
+	memcpy(run, before, offsetof(struct run, memory) + RESENT_WRITTEN);
+}
+
+/* A run of up to three servers, of which two die. False: the first lived. */
+static bool die_twice(const struct request_made *wanted, int first, int second,
+		      unsigned int anew, bool *second_lived)
+{
+	int status;
+
+	restore();
+	run->anew = anew;
+	status = serve_in_child(wanted, first, false);
+	*second_lived = true;
+	if (status != RESENT_DIED) {
+		CHECK(!status);
+		return false;
+	}
+	/* Who has an answer does not ask again. */
+	status = serve_in_child(run->reply.count ? NULL : wanted, second, true);
+	*second_lived = status != RESENT_DIED;
+	if (*second_lived) {
+		CHECK(!status);
+		return true;
+	}
+	CHECK(!serve_in_child(run->reply.count ? NULL : wanted, 0, true));
+	return true;
+}
+
+static void compare(const struct request_made *wanted, int first, int second,
+		    const struct run *alive)
+{
+	bool same = !strcmp(run->dump, alive->dump) &&
+		    run->reply.count == 1 &&
+		    run->reply.err == alive->reply.err &&
+		    run->reply.ino == alive->reply.ino &&
+		    run->reply.size == alive->reply.size;
+
+	CHECK(same);
+	if (same || !first)
+		return;
+	printf("%s, dead at steps %d and %d, %u: %u replies, error %d, inode %llu, size %llu; not %llu, %llu\n%snot\n%s",
+	       wanted->name, first, second, run->anew, run->reply.count,
+	       run->reply.err, (unsigned long long)run->reply.ino,
+	       (unsigned long long)run->reply.size,
+	       (unsigned long long)alive->reply.ino,
+	       (unsigned long long)alive->reply.size, run->dump, alive->dump);
+}
+
+static unsigned int die_everywhere(const struct request_made *wanted,
+				   const struct run *alive, unsigned int anew)
+{
+	/* A log that begins anew has many writes that are much the same. */
+	int stride = anew && !getenv("FULL") ? 3 : 1;
+	bool lived = false, second_lived;
+	unsigned int runs = 0;
+
+	for (int first = 1; !lived && !shared->failed; first += stride) {
+		second_lived = false;
+		for (int second = 1; !second_lived && !lived &&
+		     !shared->failed; second += stride, runs++) {
+			lived = !die_twice(wanted, first, second, anew,
+					   &second_lived);
+			compare(wanted, first, second, alive);
+		}
+	}
+	return runs;
+}
+
+/*
+ * That the kernel does not know an inode proves nothing while a request may make
+ * it known: it is not let go of before the queue may begin.
+ */
+static void hold_queue(void)
+{
+	struct volume_options options;
+	struct volume_attr attr;
+
+	restore();
+	resent_options(&options);
+	CHECK(!volume_open(&server.volume, &step_media, &options, NULL));
+	CHECK(!volume_resume(server.volume, &options, false));
+	CHECK(!queue_start(&server, true));
+	queue_add(&server, requests_unnamed, true);
+	usleep(200000);
+	CHECK(!volume_getattr(server.volume, requests_unnamed, &attr));
+	queue_begin(&server);
+	UNTIL(volume_getattr(server.volume, requests_unnamed, &attr) == -ENOENT);
+	queue_stop(&server);
+	volume_close(server.volume);
+	server.volume = NULL;
+}
+
+/* Whoever is not the one that has died does not go on. */
+static void refuse_others(void)
+{
+	struct volume_options options;
+
+	restore();
+	resent_options(&options);
+	CHECK(!volume_open(&server.volume, &step_media, &options, NULL));
+	options.nonce++;
+	CHECK(volume_resume(server.volume, &options, false) == -ESTALE);
+	options.nonce--;
+	options.self.boot[0]++;
+	CHECK(volume_resume(server.volume, &options, false) == -ESTALE);
+	options.self.boot[0]--;
+	CHECK(volume_resume(server.volume, &options, true) == -ESTALE);
+	CHECK(!volume_resume(server.volume, &options, false));
+	CHECK(!volume_leave(server.volume));
+	volume_close(server.volume);
+	/* Nor does anybody where it has left. */
+	CHECK(!volume_open(&server.volume, &step_media, &options, NULL));
+	CHECK(volume_resume(server.volume, &options, false) == -ESTALE);
+	volume_close(server.volume);
+	server.volume = NULL;
+}
+
+int resent_run(void)
+{
+	struct run *alive = calloc(1, sizeof(*alive));
+	unsigned int runs = 0;
+
+	run = mmap(NULL, sizeof(*run), PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	before = malloc(sizeof(*before));
+	if (!alive || !before || run == MAP_FAILED)
+		return 1;
+	memset(&server, 0, sizeof(server));
+	for (unsigned int i = 0; i < SERVER_LOCKS; i++)
+		pthread_mutex_init(&server.locks[i], NULL);
+	server.device = "memory";
+	server.mountpoint = "nowhere";
+	server.unit = 4096;
+	server.kept = &run->kept;
+	reply = &run->reply;
+	reply_step = step_reply;
+	requests_begin();
+	prepare();
+	hold_queue();
+	refuse_others();
+	for (unsigned int i = 0; i < REQUESTS && !shared->failed; i++) {
+		restore();
+		CHECK(!serve_in_child(&requests[i], 0, false));
+		memcpy(alive, run, sizeof(*run));
+		CHECK(alive->reply.count == 1 && !alive->reply.err);
+		for (unsigned int anew = 0; anew < ANEW_ALL; anew++)
+			runs += die_everywhere(&requests[i], alive, anew);
+	}
+	printf("%u requests sent again, %u times: %s\n", (unsigned int)REQUESTS,
+	       runs, shared->failed ? "FAIL" : "ok");
+	free(before);
+	free(alive);
+	return shared->failed;
+}

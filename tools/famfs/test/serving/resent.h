@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Requests that are sent again.
+ */
+#ifndef FAMFS_SERVING_RESENT_H
+#define FAMFS_SERVING_RESENT_H
+
+#include <stdint.h>
+
+#define REQUESTS	20u
+
+/* A request, which is sent by a call of the server's operation. */
+struct request_made {
+	const char *name;
+	void (*make)(void);
+};
+
+extern const struct request_made requests[REQUESTS];
+
+/* What they are about: "file", and an inode without a name. */
+extern uint64_t requests_file, requests_unnamed;
+
+void requests_begin(void);
+
+/* Servers that die in each step of each request. Return: 0, or 1. */
+int resent_run(void);
+
+#endif
