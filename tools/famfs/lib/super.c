@@ -194,21 +194,24 @@ int super_read(struct super *super, struct media *media, struct fault *fault)
 	return super_decode(super, block, media->size, fault);
 }
 
-int super_read_copy(struct super *super, struct media *media)
+static bool super_is_at(struct super *super, struct media *media, uint64_t at)
 {
 	uint8_t block[SUPER_SIZE];
 
+	return !media_read(media, at, block, sizeof(block), COPY_DROP) &&
+	       !super_decode(super, block, media->size, NULL);
+}
+
+int super_read_copy(struct super *super, struct media *media)
+{
 	for (uint32_t unit = UNIT_LEAST; unit <= UNIT_MOST; unit *= 2) {
 		uint64_t at = round_down64(media->size, unit);
-		struct fault fault = { 0 };
 
 		if (at < AREAS_OFFSET + (uint64_t)unit)
 			break;
 		at -= unit;
-		if (media_read(media, at, block, sizeof(block), COPY_DROP))
-			continue;
-		if (!super_decode(super, block, media->size, &fault) &&
-		    super->unit == unit && super->end == at)
+		if (super_is_at(super, media, at) && super->unit == unit &&
+		    super->end == at)
 			return 0;
 	}
 	return -ENOENT;
@@ -216,12 +219,9 @@ int super_read_copy(struct super *super, struct media *media)
 
 bool super_has_copy(const struct super *super, struct media *media)
 {
-	uint8_t block[SUPER_SIZE];
 	struct super copy;
 
-	return !media_read(media, super->end, block, sizeof(block),
-			   COPY_DROP) &&
-	       !super_decode(&copy, block, media->size, NULL) &&
+	return super_is_at(&copy, media, super->end) &&
 	       !memcmp(&copy, super, sizeof(copy));
 }
 
