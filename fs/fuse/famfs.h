@@ -205,20 +205,13 @@ struct famfs_truncate {
 	u32 seq;
 };
 
-/**
- * enum famfs_rw_need - what a read or write needs before it can continue
- * @FAMFS_RW_NOTHING: nothing, or it is complete
- * @FAMFS_RW_MAP: the fmap, which was revoked or changed
- * @FAMFS_RW_MEMORY: memory beyond the end of the fmap
- * @FAMFS_RW_ZEROS: zeros between EOF and its start
- * @FAMFS_RW_LOCK: i_rwsem for writing
- */
+/* What a read or write needs before it can continue. */
 enum famfs_rw_need {
-	FAMFS_RW_NOTHING,
-	FAMFS_RW_MAP,
-	FAMFS_RW_MEMORY,
-	FAMFS_RW_ZEROS,
-	FAMFS_RW_LOCK,
+	FAMFS_RW_NOTHING,	/* nothing, or it is complete */
+	FAMFS_RW_MAP,		/* the fmap, which was revoked or changed */
+	FAMFS_RW_MEMORY,	/* memory beyond the end of the fmap */
+	FAMFS_RW_ZEROS,		/* zeros between EOF and its start */
+	FAMFS_RW_LOCK,		/* i_rwsem for writing */
 };
 
 /**
