@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bytes.h"
+#include "cmd.h"
 #include "layout.h"
 #include "server.h"
 
@@ -199,6 +200,21 @@ static int maps_hold(struct server *server, int fd)
 					 FUSE_BACKING_DAX);
 }
 
+static void maps_fail_register(struct server *server, int err)
+{
+	if (err == -EPERM)
+		cmd_fail(server->device, "run it with CAP_SYS_RAWIO",
+			 "this process may not give devices to the kernel");
+	else if (err == -EBUSY)
+		cmd_fail(server->device, "umount what is mounted of it",
+			 "somebody else has just taken it");
+	else if (err == -EOPNOTSUPP)
+		cmd_fail(server->device, "mount it with a kernel that has FUSE_FMAP_DROP, on x86-64 or arm64",
+			 "its coherence is software, other hosts have it, and this kernel drops no stale cache lines");
+	else
+		cmd_fail_errno(server->device, err);
+}
+
 int maps_register(struct server *server)
 {
 	int fd = open(server->device, O_RDWR | O_CLOEXEC);
@@ -206,8 +222,10 @@ int maps_register(struct server *server)
 
 	if (fd >= 0)
 		close(fd);
-	if (id < 0)
+	if (id < 0) {
+		maps_fail_register(server, id);
 		return id;
+	}
 	server->backing_id = id;
 	return 0;
 }

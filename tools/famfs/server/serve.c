@@ -78,17 +78,6 @@ static int serve_hold(struct server *server, int guard)
 
 	close(guard);
 	err = maps_register(server);
-	if (err == -EPERM)
-		cmd_fail(server->device, "run it with CAP_SYS_RAWIO",
-			 "this process may not give devices to the kernel");
-	else if (err == -EBUSY)
-		cmd_fail(server->device, "umount what is mounted of it",
-			 "somebody else has just taken it");
-	else if (err == -EOPNOTSUPP)
-		cmd_fail(server->device, "mount it with a kernel that has FUSE_FMAP_DROP, on x86-64 or arm64",
-			 "its coherence is software, other hosts have it, and this kernel drops no stale cache lines");
-	else if (err)
-		cmd_fail_errno(server->device, err);
 	server->kept->backing_id = server->backing_id;
 	server->kept->drop = server->drop;
 	return err;

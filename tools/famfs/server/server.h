@@ -134,9 +134,9 @@ void maps_init(struct server *server, struct fuse_conn_info *conn);
 void maps_operations(struct fuse_lowlevel_ops *ops);
 
 /*
- * Has the kernel hold the device. 0 or -errno; -EOPNOTSUPP: hosts' caches are
- * not coherent, and this kernel drops no stale lines, as with other hosts it
- * must.
+ * Has the kernel hold the device. 0, or -errno after it has said what is wrong;
+ * -EOPNOTSUPP: hosts' caches are not coherent, and this kernel drops no stale
+ * lines, as with other hosts it must.
  */
 int maps_register(struct server *server);
 
