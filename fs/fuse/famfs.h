@@ -344,6 +344,8 @@ struct inode *famfs_claim_next_inode(struct famfs_daxdev *dev, u64 *page,
 /* famfs_failure.c */
 extern const struct dax_holder_operations famfs_holder_ops;
 bool famfs_invalidate_trylock(struct inode *inode);
+void famfs_delete_entries(struct inode *inode, const struct famfs_map *map,
+			  u64 pos);
 struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
 			     u64 pos);
 int famfs_wait_page_idle(struct inode *inode, struct page *busy);

@@ -46,11 +46,20 @@ bool famfs_invalidate_trylock(struct inode *inode)
 	return true;
 }
 
-/* Dirty cache lines are written back before the entries are deleted. */
-static void famfs_drop_entries(struct inode *inode, const struct famfs_map *map,
-			       u64 pos)
+/**
+ * famfs_delete_entries() - delete DAX entries from an offset on
+ * @inode: the file
+ * @map: its fmap, or NULL
+ * @pos: offset; nothing beyond it is mapped or pinned
+ *
+ * Dirty cache lines are written back first: a pin may have stored until now.
+ *
+ * Context: invalidate_lock is held for writing, or the inode is being evicted.
+ */
+void famfs_delete_entries(struct inode *inode, const struct famfs_map *map,
+			  u64 pos)
 {
-	struct dax_device *dax_dev = famfs_live_dax_dev(map);
+	struct dax_device *dax_dev = map ? famfs_live_dax_dev(map) : NULL;
 
 	if (dax_dev)
 		famfs_flush_cpu_cache(inode->i_mapping, dax_dev);
@@ -83,7 +92,7 @@ struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
 				    (pos - huge) >> PAGE_SHIFT, false);
 	busy = dax_layout_busy_page_range(mapping, pos, LLONG_MAX);
 	if (!busy)
-		famfs_drop_entries(inode, map, pos);
+		famfs_delete_entries(inode, map, pos);
 	return busy;
 }
 

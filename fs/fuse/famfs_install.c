@@ -440,7 +440,7 @@ void famfs_evict(struct inode *inode)
 	if (WARN_ON_ONCE(dax_layout_busy_page(mapping)))
 		dax_break_layout_final(inode);
 	else
-		dax_delete_mapping_range(mapping, 0, LLONG_MAX);
+		famfs_delete_entries(inode, map, 0);
 	if (!map)
 		return;
 	WRITE_ONCE(get_fuse_inode(inode)->famfs_meta, NULL);

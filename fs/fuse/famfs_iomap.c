@@ -224,7 +224,7 @@ struct dax_device *famfs_live_dax_dev(const struct famfs_map *map)
  * @mapping: the file's mapping
  * @dax_dev: a live device
  *
- * Context: invalidate_lock is held.
+ * Context: invalidate_lock is held, or the inode is being evicted.
  */
 void famfs_flush_cpu_cache(struct address_space *mapping,
 			   struct dax_device *dax_dev)
@@ -235,7 +235,8 @@ void famfs_flush_cpu_cache(struct address_space *mapping,
 		.range_end	= LLONG_MAX,
 	};
 
-	lockdep_assert_held(&mapping->invalidate_lock);
+	if (!(inode_state_read_once(mapping->host) & I_FREEING))
+		lockdep_assert_held(&mapping->invalidate_lock);
 	dax_writeback_mapping_range(mapping, dax_dev, &wbc);
 }
 

@@ -86,9 +86,10 @@ static bool famfs_is_truncate(struct inode *inode, const struct iattr *attr)
  * famfs_truncate_unmap() - unmap the end of a file, and lower i_size
  * @inode: the file
  * @size: its new size
- * @trunc: notes the fmap that was cut
+ * @trunc: notes the fmap that was cut, and its size
  *
- * On success nothing beyond @size is mapped any more.
+ * On success nothing beyond @size is mapped any more.  If the file has become
+ * shorter than @size, it has to grow instead.
  *
  * Context: i_rwsem is held for writing, FUSE_I_SIZE_UNSTABLE is set.  Waits,
  * killably, for pages beyond @size that are pinned.
@@ -115,9 +116,12 @@ static int famfs_truncate_unmap(struct inode *inode, loff_t size,
 		if (err)
 			return err;
 	}
-	famfs_unmap_beyond(inode, size);
-	/* The fmap may have become shorter while this waited. */
-	famfs_size_write(inode, map ? min_t(u64, size, map->mapped) : size);
+	/* Another fmap may have made the file shorter while this waited. */
+	trunc->old = i_size_read(inode);
+	if (size <= trunc->old) {
+		famfs_unmap_beyond(inode, size);
+		famfs_size_write(inode, size);
+	}
 	trunc->seq = READ_ONCE(get_fuse_inode(inode)->famfs_seq);
 	filemap_invalidate_unlock(inode->i_mapping);
 	return 0;
@@ -243,11 +247,11 @@ int famfs_setattr_begin(struct inode *inode, struct iattr *attr,
 	trunc->old = i_size_read(inode);
 	set_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
 	filemap_invalidate_unlock_shared(inode->i_mapping);
-	if (attr->ia_size > trunc->old)
+	if (attr->ia_size <= trunc->old)
+		err = famfs_truncate_unmap(inode, attr->ia_size, trunc);
+	if (!err && attr->ia_size > trunc->old)
 		err = famfs_truncate_prepare_up(inode, file, trunc,
 						attr->ia_size);
-	else
-		err = famfs_truncate_unmap(inode, attr->ia_size, trunc);
 	if (err)
 		clear_bit(FUSE_I_SIZE_UNSTABLE, &fi->state);
 	return err;
@@ -324,12 +328,15 @@ static void famfs_truncate_undo(struct inode *inode,
 	const struct famfs_map *map;
 	u64 size = trunc->old;
 
-	filemap_invalidate_lock_shared(inode->i_mapping);
+	filemap_invalidate_lock(inode->i_mapping);
 	map = famfs_inode_map(inode);
 	if (trunc->seq != READ_ONCE(fi->famfs_seq))
 		size = READ_ONCE(fi->famfs_server_size);
-	famfs_size_write(inode, map ? min(size, map->mapped) : size);
-	filemap_invalidate_unlock_shared(inode->i_mapping);
+	if (map)
+		size = min(size, map->mapped);
+	famfs_size_write(inode, size);
+	famfs_unmap_beyond(inode, size);
+	filemap_invalidate_unlock(inode->i_mapping);
 }
 
 /* A server that died may or may not have freed the memory. */
