@@ -210,7 +210,7 @@ static void test_bad_maps(void)
 	CHECK(fuse_fmap_message(fmap, &msg, &size) == -EOVERFLOW);
 	fuse_fmap_destroy(fmap);
 
-	fmap = fuse_fmap_create(0, FUSE_LL_FMAP_DROP << 1);
+	fmap = fuse_fmap_create(0, FUSE_LL_FMAP_LONGTERM_PIN << 1);
 	CHECK(fmap && fuse_fmap_message(fmap, &msg, &size) == -EINVAL);
 	fuse_fmap_destroy(fmap);
 

@@ -58,13 +58,13 @@ eventually sh -c '! pgrep -x mount.famfs'
 # A server that is asked to end, with something else over its mount point.
 mount -t famfs "$dev" $mnt
 mount -t tmpfs over $mnt
-kill -TERM "$(pgrep -x mount.famfs)"
+pkill -TERM -x mount.famfs
 sleep 1
 same "SIGTERM leaves what is not the server's" \
 	"$(findmnt -no FSTYPE --mountpoint $mnt | tail -n 1)" tmpfs
 umount $mnt
 check "and the server goes on" sh -c "touch $mnt/y && rm $mnt/y"
-kill -TERM "$(pgrep -x mount.famfs)"
+pkill -TERM -x mount.famfs
 check "alone it is unmounted" eventually sh -c "! findmnt $mnt"
 check "and ends" eventually sh -c '! pgrep -x mount.famfs'
 
