@@ -258,9 +258,10 @@ static int parent_wait(struct parent *parent, const struct serve *wanted)
 		parent_signal(parent);
 	if (polls[1].revents)
 		parent_receive(parent, wanted);
-	if (polls[2].revents)
+	/* Never two servers: a signal may just have started one. */
+	if (polls[2].revents && parent->stopped)
 		return parent_leave(parent);
-	if (polls[3].revents)
+	if (polls[3].revents && parent->stopped)
 		parent_answer(parent);
 	return parent_reap(parent, wanted);
 }

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The parent of servers: a signal and a command, or an unmount, that came at the
+ * same time started two servers, which both wrote to the log.
+ *
+ * Servers are this program, which counts them.
+ */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "kept.h"
+#include "kernel.h"
+#include "parent.h"
+#include "serve.h"
+
+/* What servers do: they end at once, or when they are told to. */
+enum { DIES, SERVES };
+
+/* Each death is logged, and six in a minute are too many. */
+#define DEATHS	6u
+
+static struct shared here;
+static struct kept *kept;
+/* Its other end is that of the connection. */
+static int fuse[2], control = -1;
+static struct sockaddr_un address = { .sun_family = AF_UNIX };
+static pid_t parent;
+static int status;
+
+/* Marks are of no use here. */
+#define COUNT	(kept->done.marks[0].unique)
+#define HOW	(kept->done.marks[0].state)
+
+static int server_be(void)
+{
+	sigset_t set;
+	int which;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	COUNT++;
+	if (HOW == DIES)
+		return 1;
+	kept->serving = getpid();
+	unmount_signals(&set);
+	sigwait(&set, &which);
+	return 0;
+}
+
+void serve_detach(void)
+{
+}
+
+int serve_first(const struct serve *wanted, struct kept *of)
+{
+	struct kept_files files = { -1, fuse[0], fuse[0], control };
+
+	(void)of;
+	if (kept_send(wanted->channel, &files))
+		return -1;
+	return server_be();
+}
+
+static bool parent_has(unsigned int deaths)
+{
+	return kept->deaths == deaths;
+}
+
+static bool parent_ended(void)
+{
+	if (parent && waitpid(parent, &status, WNOHANG) == parent)
+		parent = 0;
+	return !parent;
+}
+
+/* It stands still in the meantime: all that comes is there at once. */
+static void parent_hold(void)
+{
+	CHECK(!kill(parent, SIGSTOP));
+	CHECK(waitpid(parent, &status, WUNTRACED) == parent);
+}
+
+static void begin(void)
+{
+	struct serve wanted = { .ready = -1 };
+	int memory;
+
+	kept = kept_make(&memory);
+	CHECK(kept && !pipe(fuse));
+	snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1,
+		 "famfs-test-%d-%d", getpid(), memory);
+	control = socket(AF_UNIX, SOCK_STREAM, 0);
+	CHECK(!bind(control, (struct sockaddr *)&address, sizeof(address)) &&
+	      !listen(control, 8));
+	parent = fork();
+	if (!parent) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(fuse[1]);
+		_exit(parent_run(&wanted, kept, memory) ? 1 : 0);
+	}
+	close(fuse[0]);
+	close(control);
+	UNTIL(parent_has(DEATHS));
+	CHECK(COUNT == DEATHS);
+	parent_hold();
+	HOW = SERVES;
+}
+
+/* One server more, which is told to end; then the parent ends. */
+static void end(void)
+{
+	CHECK(!kill(parent, SIGCONT));
+	UNTIL(COUNT > DEATHS);
+	UNTIL(parent_ended());
+	CHECK(!status);
+	CHECK(COUNT == DEATHS + 1);
+}
+
+static int ask(const char *word)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	CHECK(!connect(fd, (struct sockaddr *)&address, sizeof(address)));
+	CHECK(write(fd, word, strlen(word)) == (ssize_t)strlen(word));
+	return fd;
+}
+
+static void check_restart_and_signal(void)
+{
+	int fd;
+
+	begin();
+	fd = ask("restart\n");
+	CHECK(!kill(parent, SIGTERM));
+	end();
+	close(fd);
+	close(fuse[1]);
+}
+
+static void check_unmount_and_signal(void)
+{
+	begin();
+	close(fuse[1]);
+	CHECK(!kill(parent, SIGTERM));
+	end();
+}
+
+int main(int argc, char **argv)
+{
+	/* The parent names the program, the command and descriptors. */
+	if (argc > 2 && !strcmp(argv[1], PARENT_RESUME)) {
+		kept = kept_open(atoi(argv[2]));
+		return kept ? server_be() : 1;
+	}
+	shared = &here;
+	check_restart_and_signal();
+	check_unmount_and_signal();
+	printf("parent of servers: %s\n", shared->failed ? "FAIL" : "ok");
+	return shared->failed;
+}
