@@ -157,13 +157,18 @@ static int parent_fail(int status)
 	return -1;
 }
 
+/* From here on a server's end is not that of the mount, and requests wait. */
 static void parent_receive(struct parent *parent, const struct serve *wanted)
 {
 	if (parent->keeps || !kept_receive(parent->channel, &parent->files))
 		return;
 	parent->keeps = true;
-	if (wanted->ready >= 0)
-		serve_detach();
+	if (wanted->ready < 0)
+		return;
+	serve_detach();
+	if (write(wanted->ready, "", 1) != 1)
+		fuse_log(FUSE_LOG_ERR, "famfs: whoever mounted it is gone\n");
+	close(wanted->ready);
 }
 
 /* Return: 1: go on; 0 or -1: it is over. */
@@ -307,9 +312,6 @@ int parent_run(const struct serve *wanted, struct kept *kept, int memory)
 		exit(serve_first(&first, kept) ? 1 : 0);
 	}
 	close(pair[1]);
-	/* Whoever mounts waits for the server, or for its end. */
-	if (wanted->ready >= 0)
-		close(wanted->ready);
 	if (parent.child < 0)
 		return -1;
 	while (going > 0)

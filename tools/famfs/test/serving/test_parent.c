@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The parent of servers: a signal and a command, or an unmount, that came at the
- * same time started two servers, which both wrote to the log.
+ * same time started two servers, which both wrote to the log. Where the first one
+ * died before it had said that it is mounted, mount(8) waited for the unmount.
  *
  * Servers are this program, which counts them.
  */
@@ -89,11 +90,13 @@ static void parent_hold(void)
 
 static void begin(void)
 {
+	int memory, ready[2];
 	struct serve wanted = { .ready = -1 };
-	int memory;
+	char byte;
 
 	kept = kept_make(&memory);
-	CHECK(kept && !pipe(fuse));
+	CHECK(kept && !pipe(fuse) && !pipe(ready));
+	wanted.ready = ready[1];
 	snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1,
 		 "famfs-test-%d-%d", getpid(), memory);
 	control = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -103,10 +106,15 @@ static void begin(void)
 	if (!parent) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(fuse[1]);
+		close(ready[0]);
 		_exit(parent_run(&wanted, kept, memory) ? 1 : 0);
 	}
 	close(fuse[0]);
 	close(control);
+	close(ready[1]);
+	/* Its server, which dies, has said nothing but to its parent. */
+	CHECK(read(ready[0], &byte, 1) == 1);
+	close(ready[0]);
 	UNTIL(parent_has(DEATHS));
 	CHECK(COUNT == DEATHS);
 	parent_hold();
