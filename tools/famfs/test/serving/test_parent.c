@@ -3,6 +3,7 @@
  * The parent of servers: a signal and a command, or an unmount, that came at the
  * same time started two servers, which both wrote to the log. Where the first one
  * died before it had said that it is mounted, mount(8) waited for the unmount.
+ * Where SIGCHLD was ignored by whoever mounted, no death was seen.
  *
  * Servers are this program, which counts them.
  */
@@ -107,6 +108,7 @@ static void begin(void)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(fuse[1]);
 		close(ready[0]);
+		signal(SIGCHLD, SIG_IGN);
 		_exit(parent_run(&wanted, kept, memory) ? 1 : 0);
 	}
 	close(fuse[0]);
