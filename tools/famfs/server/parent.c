@@ -38,7 +38,6 @@
  * @signals: a signalfd
  * @deaths: when servers have died, a ring
  * @program: where the next one is to be had
- * @own: the next one is this program itself, as the other one does not serve
  * @keeps: @files are there: it is mounted
  * @stopped: no other one is started
  * @last: what was unmounted without a server has one more, to leave
@@ -51,7 +50,7 @@ struct parent {
 	time_t deaths[PARENT_DEATHS];
 	unsigned int next;
 	char program[PATH_MAX];
-	bool own, keeps, stopped, last;
+	bool keeps, stopped, last;
 };
 
 static time_t parent_now(void)
@@ -93,8 +92,9 @@ static void parent_exec(struct parent *parent)
 		fcntl(list[i], F_SETFD, 0);
 		snprintf(numbers[i], sizeof(numbers[i]), "%d", list[i]);
 	}
-	if (!parent->own)
+	if (!parent->kept->own)
 		execv(parent->program, argv);
+	parent->kept->own = true;
 	execv("/proc/self/exe", argv);
 	fuse_log(FUSE_LOG_ERR, "famfs: %s: %s: %s\n", parent->kept->device,
 		 parent->program, strerror(errno));
@@ -130,7 +130,8 @@ static void parent_go_on(struct parent *parent, int status)
 		      WEXITSTATUS(status) == PARENT_RESTART;
 
 	/* One that never came to serve is not the right one. */
-	parent->own = !wanted && (parent->own || !parent->kept->serving);
+	parent->kept->own = !wanted && (parent->kept->own ||
+					!parent->kept->serving);
 	if (wanted) {
 		parent_forgive(parent);
 		parent_start(parent);
@@ -219,7 +220,7 @@ static void parent_answer(struct parent *parent)
 		return;
 	if (!strcmp(word, "restart")) {
 		fprintf(stream, "result done\n");
-		parent->own = false;
+		parent->kept->own = false;
 		restart = true;
 	} else {
 		control_tell_stopped(parent->kept, stream);

@@ -119,6 +119,8 @@ static void begin(void)
 	close(ready[0]);
 	UNTIL(parent_has(DEATHS));
 	CHECK(COUNT == DEATHS);
+	/* None of the program that is installed has come to serve. */
+	CHECK(kept->own);
 	parent_hold();
 	HOW = SERVES;
 }
@@ -154,6 +156,22 @@ static void check_restart_and_signal(void)
 	close(fuse[1]);
 }
 
+/* The installed program is tried once more. */
+static void check_restart(void)
+{
+	int fd;
+
+	begin();
+	fd = ask("restart\n");
+	CHECK(!kill(parent, SIGCONT));
+	UNTIL(kept->serving);
+	CHECK(!kept->own);
+	CHECK(!kill(parent, SIGTERM));
+	end();
+	close(fd);
+	close(fuse[1]);
+}
+
 static void check_unmount_and_signal(void)
 {
 	begin();
@@ -172,6 +190,7 @@ int main(int argc, char **argv)
 	shared = &here;
 	check_restart_and_signal();
 	check_unmount_and_signal();
+	check_restart();
 	printf("parent of servers: %s\n", shared->failed ? "FAIL" : "ok");
 	return shared->failed;
 }
