@@ -3,12 +3,14 @@
  * The parent of servers: a signal and a command, or an unmount, that came at the
  * same time started two servers, which both wrote to the log. Where the first one
  * died before it had said that it is mounted, mount(8) waited for the unmount.
- * Where SIGCHLD was ignored by whoever mounted, no death was seen.
+ * Where SIGCHLD was ignored by whoever mounted, no death was seen. And a server
+ * that could not read requests waited for an unmount, and nobody served.
  *
  * Servers are this program, which counts them.
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +56,11 @@ static int server_be(void)
 	unmount_signals(&set);
 	sigwait(&set, &which);
 	return 0;
+}
+
+void session_resend(struct server *of)
+{
+	(void)of;
 }
 
 void serve_detach(void)
@@ -180,6 +187,33 @@ static void check_unmount_and_signal(void)
 	end();
 }
 
+/* A connection that has nothing to read, and has not ended. */
+static void check_unreadable(void)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	struct fuse_lowlevel_ops ops = { .init = NULL };
+	char path[32];
+	int memory, null = open("/dev/null", O_RDWR);
+	pid_t child = fork();
+
+	if (!child) {
+		server.device = "nowhere";
+		server.kept = kept_make(&memory);
+		fuse_opt_add_arg(&args, "test");
+		server.session = fuse_session_new(&args, &ops, sizeof(ops),
+						  NULL);
+		snprintf(path, sizeof(path), "/dev/fd/%d", null);
+		if (!server.session ||
+		    fuse_session_mount(server.session, path))
+			_exit(2);
+		work_run(&server);
+		_exit(0);
+	}
+	CHECK(waitpid(child, &status, 0) == child);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	close(null);
+}
+
 int main(int argc, char **argv)
 {
 	/* The parent names the program, the command and descriptors. */
@@ -191,6 +225,7 @@ int main(int argc, char **argv)
 	check_restart_and_signal();
 	check_unmount_and_signal();
 	check_restart();
+	check_unreadable();
 	printf("parent of servers: %s\n", shared->failed ? "FAIL" : "ok");
 	return shared->failed;
 }
