@@ -45,8 +45,8 @@ static int status;
 
 static int server_be(void)
 {
+	const struct timespec most = { .tv_sec = 60 };
 	sigset_t set;
-	int which;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	COUNT++;
@@ -54,7 +54,7 @@ static int server_be(void)
 		return 1;
 	kept->serving = getpid();
 	unmount_signals(&set);
-	sigwait(&set, &which);
+	sigtimedwait(&set, NULL, &most);
 	return 0;
 }
 
