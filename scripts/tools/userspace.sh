@@ -129,7 +129,8 @@ famfs_serving)
 	"$TOOLS/serving/test_serving" mutants
 	"$TOOLS/serving/test_second"
 	"$TOOLS/serving/test_grow"
-	"$TOOLS/serving/test_control" ;;
+	"$TOOLS/serving/test_control"
+	"$TOOLS/serving/test_parent" ;;
 famfs_load)
 	"$TOOLS/serving/test_load" "$TOOLS/load" $((${FULL:+5}0 + 10)) ;;
 famfs_mutants)

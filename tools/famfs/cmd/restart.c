@@ -34,6 +34,22 @@ static void restart_note(void *context, const struct answer *answer)
 	*(struct answer *)context = *answer;
 }
 
+/* Is it the program that was asked for? Return: the exit status. */
+static int restart_tell(const struct answer *answer, const char *name,
+			const char *before)
+{
+	const char *pid = ask_value(answer, "pid");
+
+	if (!strcmp(ask_value(answer, "program"), "mounted")) {
+		cmd_fail(name, "journalctl -t famfs   tells why",
+			 "the program that is installed does not serve it: server %s is of the one that mounted it",
+			 pid);
+		return 1;
+	}
+	cmd_say("%s: server %s goes on for server %s", name, pid, before);
+	return 0;
+}
+
 /* Until another process serves. */
 static int restart_wait(const char *uuid, const char *name, const char *before)
 {
@@ -52,11 +68,8 @@ static int restart_wait(const char *uuid, const char *name, const char *before)
 		state = ask_value(&answer, "state");
 		if (!strcmp(state, "stopped"))
 			break;
-		if (strcmp(pid, before)) {
-			cmd_say("%s: server %s goes on for server %s", name,
-				pid, before);
-			return 0;
-		}
+		if (strcmp(pid, before))
+			return restart_tell(&answer, name, before);
 		usleep(RESTART_LOOK_US);
 	}
 	cmd_fail(name, "famfs status   shows how it is; journalctl -t famfs   tells why",

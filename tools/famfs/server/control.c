@@ -64,9 +64,9 @@ static void control_tell_mount(const struct kept *kept, FILE *to)
 	fprintf(to, "mountpoint %s\nsource %s\nsuperblock %u:%u\n",
 		cmd_text(kept->mountpoint), cmd_text(kept->source),
 		kept->major, kept->minor);
-	fprintf(to, "role %s\nparent %d\ndeaths %u\n",
+	fprintf(to, "role %s\nparent %d\ndeaths %u\nprogram %s\n",
 		kept->member ? "member" : "owner", kept->parent,
-		kept->deaths);
+		kept->deaths, kept->own ? "mounted" : "installed");
 }
 
 void control_tell_stopped(const struct kept *kept, FILE *to)

@@ -153,8 +153,12 @@ int hosts_resume(struct server *server, struct media *media,
 		 struct volume_options *options)
 {
 	struct fault fault = { 0 };
-	int err = cmd_volume_open(&server->volume, media, options, &fault);
+	int err;
 
+	/* Numbers in the log are of requests to the owner's host. */
+	if (server->member)
+		options->done = NULL;
+	err = cmd_volume_open(&server->volume, media, options, &fault);
 	if (!err)
 		err = volume_resume(server->volume, options, server->member);
 	/* It serves nothing, as the server before. */

@@ -16,7 +16,7 @@
 #include "layout.h"
 
 /* Rises with each change of struct kept: another version cannot go on. */
-#define KEPT_VERSION	1u
+#define KEPT_VERSION	2u
 
 /* An INIT request has about a hundred bytes. */
 #define KEPT_INIT_MOST	512u
@@ -26,6 +26,8 @@
  * @serving: the process that serves, or served last; 0: none yet
  * @parent: the process that starts another one
  * @deaths: how often a server has died
+ * @own: the parent's own program serves, or is to, as the one that is installed
+ *	 did not come to serve
  * @init: the INIT request, for the library of the next one
  * @want: what the reply to it has wanted
  * @max_write: likewise
@@ -42,6 +44,7 @@ struct kept {
 	_Atomic pid_t serving;
 	pid_t parent;
 	_Atomic uint32_t deaths;
+	_Atomic bool own;
 	uint32_t init_bytes;
 	uint8_t init[KEPT_INIT_MOST];
 	uint64_t want;

@@ -38,7 +38,6 @@
  * @signals: a signalfd
  * @deaths: when servers have died, a ring
  * @program: where the next one is to be had
- * @own: the next one is this program itself, as the other one does not serve
  * @keeps: @files are there: it is mounted
  * @stopped: no other one is started
  * @last: what was unmounted without a server has one more, to leave
@@ -51,7 +50,7 @@ struct parent {
 	time_t deaths[PARENT_DEATHS];
 	unsigned int next;
 	char program[PATH_MAX];
-	bool own, keeps, stopped, last;
+	bool keeps, stopped, last;
 };
 
 static time_t parent_now(void)
@@ -93,8 +92,9 @@ static void parent_exec(struct parent *parent)
 		fcntl(list[i], F_SETFD, 0);
 		snprintf(numbers[i], sizeof(numbers[i]), "%d", list[i]);
 	}
-	if (!parent->own)
+	if (!parent->kept->own)
 		execv(parent->program, argv);
+	parent->kept->own = true;
 	execv("/proc/self/exe", argv);
 	fuse_log(FUSE_LOG_ERR, "famfs: %s: %s: %s\n", parent->kept->device,
 		 parent->program, strerror(errno));
@@ -130,7 +130,8 @@ static void parent_go_on(struct parent *parent, int status)
 		      WEXITSTATUS(status) == PARENT_RESTART;
 
 	/* One that never came to serve is not the right one. */
-	parent->own = !wanted && (parent->own || !parent->kept->serving);
+	parent->kept->own = !wanted && (parent->kept->own ||
+					!parent->kept->serving);
 	if (wanted) {
 		parent_forgive(parent);
 		parent_start(parent);
@@ -157,13 +158,18 @@ static int parent_fail(int status)
 	return -1;
 }
 
+/* From here on a server's end is not that of the mount, and requests wait. */
 static void parent_receive(struct parent *parent, const struct serve *wanted)
 {
 	if (parent->keeps || !kept_receive(parent->channel, &parent->files))
 		return;
 	parent->keeps = true;
-	if (wanted->ready >= 0)
-		serve_detach();
+	if (wanted->ready < 0)
+		return;
+	serve_detach();
+	if (write(wanted->ready, "", 1) != 1)
+		fuse_log(FUSE_LOG_ERR, "famfs: whoever mounted it is gone\n");
+	close(wanted->ready);
 }
 
 /* Return: 1: go on; 0 or -1: it is over. */
@@ -214,7 +220,7 @@ static void parent_answer(struct parent *parent)
 		return;
 	if (!strcmp(word, "restart")) {
 		fprintf(stream, "result done\n");
-		parent->own = false;
+		parent->kept->own = false;
 		restart = true;
 	} else {
 		control_tell_stopped(parent->kept, stream);
@@ -258,9 +264,10 @@ static int parent_wait(struct parent *parent, const struct serve *wanted)
 		parent_signal(parent);
 	if (polls[1].revents)
 		parent_receive(parent, wanted);
-	if (polls[2].revents)
+	/* Never two servers: a signal may just have started one. */
+	if (polls[2].revents && parent->stopped)
 		return parent_leave(parent);
-	if (polls[3].revents)
+	if (polls[3].revents && parent->stopped)
 		parent_answer(parent);
 	return parent_reap(parent, wanted);
 }
@@ -273,6 +280,8 @@ static int parent_open_signals(void)
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	/* Ignored, as it may be by whoever mounts, it hides that children end. */
+	signal(SIGCHLD, SIG_DFL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -306,9 +315,6 @@ int parent_run(const struct serve *wanted, struct kept *kept, int memory)
 		exit(serve_first(&first, kept) ? 1 : 0);
 	}
 	close(pair[1]);
-	/* Whoever mounts waits for the server, or for its end. */
-	if (wanted->ready >= 0)
-		close(wanted->ready);
 	if (parent.child < 0)
 		return -1;
 	while (going > 0)

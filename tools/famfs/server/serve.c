@@ -92,14 +92,18 @@ static void serve_block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static void serve_tell_ready(const struct serve *wanted)
+/*
+ * The parent tells whoever mounts: another server can go on now. Nothing fails
+ * between this and the first request.
+ */
+static int serve_tell_parent(const struct serve *wanted,
+			     const struct kept_files *files)
 {
-	if (wanted->ready < 0)
-		return;
-	serve_detach();
-	if (write(wanted->ready, "", 1) != 1)
-		fuse_log(FUSE_LOG_ERR, "famfs: whoever mounted it is gone\n");
-	close(wanted->ready);
+	if (wanted->ready >= 0) {
+		serve_detach();
+		close(wanted->ready);
+	}
+	return kept_send(wanted->channel, files);
 }
 
 void serve_detach(void)
@@ -145,16 +149,15 @@ static int serve_loop(struct server *server, const struct serve *wanted,
 
 	files->fuse = fuse_session_fd(server->session);
 	files->control = server->control;
-	if (!err && !server->resumed)
-		err = kept_send(wanted->channel, files);
 	if (!err)
 		err = unmount_start(server, &signals);
+	if (!err && !server->resumed)
+		err = serve_tell_parent(wanted, files);
 	if (err) {
 		cmd_fail_errno(server->device, err);
 		return err;
 	}
 	server->kept->serving = getpid();
-	serve_tell_ready(wanted);
 	err = work_run(server);
 	unmount_end(signals);
 	return err;

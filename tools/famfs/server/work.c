@@ -57,9 +57,12 @@ static ssize_t work_read(struct server *server, struct work *work)
 		return n;
 	if (n < 0 && errno == EAGAIN)
 		return -EAGAIN;
-	if (n >= 0 || errno != ENODEV)
+	if (n >= 0 || errno != ENODEV) {
 		fuse_log(FUSE_LOG_ERR, "famfs: %s: requests cannot be read: %s\n",
 			 server->device, n < 0 ? strerror(errno) : "too short");
+		/* It is mounted still: another server may be able to. */
+		_exit(1);
+	}
 	fuse_session_exit(server->session);
 	return 0;
 }

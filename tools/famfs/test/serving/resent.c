@@ -342,6 +342,34 @@ static void refuse_others(void)
 	server.volume = NULL;
 }
 
+/*
+ * A member's requests have numbers as the owner's have: what the owner has logged
+ * is not what a member was asked.
+ */
+static void ignore_owner(void)
+{
+	struct volume_node node = { .mode = S_IFREG | 0644 };
+	struct op op = { .now = 1, .unique = RESENT_UNIQUE };
+	struct done *done = &run->kept.done;
+	struct volume_options options;
+	struct volume_attr attr;
+
+	restore();
+	resent_options(&options);
+	CHECK(!volume_open(&server.volume, &step_media, &options, NULL));
+	CHECK(!volume_resume(server.volume, &options, false));
+	CHECK(!volume_create(server.volume, &op, 1, "new", &node, &attr));
+	volume_close(server.volume);
+	CHECK(done_begin(done, RESENT_UNIQUE) != NULL);
+	options.done = done;
+	server.member = true;
+	CHECK(!hosts_resume(&server, &step_media, &options));
+	CHECK(!done_find(done, RESENT_UNIQUE));
+	volume_close(server.volume);
+	server.volume = NULL;
+	server.member = server.cut = false;
+}
+
 int resent_run(void)
 {
 	struct run *alive = calloc(1, sizeof(*alive));
@@ -365,6 +393,7 @@ int resent_run(void)
 	prepare();
 	hold_queue();
 	refuse_others();
+	ignore_owner();
 	for (unsigned int i = 0; i < REQUESTS && !shared->failed; i++) {
 		restore();
 		CHECK(!serve_in_child(&requests[i], 0, false));
