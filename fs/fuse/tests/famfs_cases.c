@@ -82,7 +82,7 @@ const struct famfs_case famfs_bad_headers[] = {
 	{ "extent type", 0, { HEADER(ext_type, 2) }, 0, 0, WRONG_EXT_TYPE },
 	{ "extent type beyond 8 bits", 0, { HEADER(ext_type, 256) },
 	  0, 0, WRONG_EXT_TYPE },
-	{ "fourth flag", 0, { HEADER(flags, 8) }, 0, 0, WRONG_FLAG },
+	{ "fifth flag", 0, { HEADER(flags, 16) }, 0, 0, WRONG_FLAG },
 	{ "highest flag", 1, { HEADER(flags, 128) }, 0, 0, WRONG_FLAG },
 	{ "reserved", 0, { HEADER(reserved, 1) }, 0, 0, RESERVED },
 	{ "reserved, high bit", 1, { HEADER(reserved, 1ULL << 63) },
@@ -270,7 +270,6 @@ const struct famfs_case famfs_good_cases[] = {
 	{ "backing ids, extents", 0, { HEADER(flags, 2) } },
 	{ "backing ids of a file that grows", 1, { HEADER(flags, 3) } },
 	{ "lines to be dropped", 0, { HEADER(flags, 4) } },
-
 	{ "pins that last", 0, { HEADER(flags, 8) } },
 	{ "pins that last, and growth", 1, { HEADER(flags, 9) } },
 	{ "all flags", 1, { HEADER(flags, 15) } },

@@ -25,7 +25,7 @@
 /* The good one: two extents of 16 pages each. */
 const struct tfs_fault tfs_simple_faults[] = {
 	{ "file type", HDR(file_type), 1, 3, EINVAL },
-	{ "flags", HDR(flags), 1, 8, EINVAL },
+	{ "flags", HDR(flags), 1, 16, EINVAL },
 	{ "version 0", HDR(version), 2, 0, EINVAL },
 	{ "version 2", HDR(version), 2, 2, EINVAL },
 	{ "extent type", HDR(ext_type), 4, 2, EINVAL },
