@@ -289,16 +289,21 @@ static inline struct famfs_map *famfs_inode_map(const struct inode *inode)
 
 /* famfs_iomap.c */
 extern const struct iomap_ops famfs_iomap_ops;
-extern const struct address_space_operations famfs_aops;
 int famfs_iomap_probe(struct inode *inode, loff_t pos);
 int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		 u64 start, u64 len);
+int famfs_mmap(struct file *file, struct vm_area_struct *vma);
+
+/* famfs_cpu_cache.c */
+extern const struct address_space_operations famfs_aops;
 struct dax_device *famfs_live_dax_dev(const struct famfs_map *map);
 void famfs_flush_cpu_cache(struct address_space *mapping,
 			   struct dax_device *dax_dev);
 int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 int famfs_flush(struct file *file, fl_owner_t id);
 void famfs_sync_fs(struct super_block *sb);
+int famfs_drop_new(struct inode *inode, struct famfs_map *map);
+int famfs_drop_end(struct inode *inode, struct famfs_map *map);
 
 /* famfs_inode.c */
 void famfs_size_write_locked(struct inode *inode, loff_t size);
@@ -373,10 +378,6 @@ void famfs_conn_free(struct fuse_conn *fc);
 int famfs_daxdevs_resolve(struct fuse_mount *fm, struct famfs_map *map,
 			  bool ask);
 
-/* famfs_drop.c */
-int famfs_drop_new(struct inode *inode, struct famfs_map *map);
-int famfs_drop_end(struct inode *inode, struct famfs_map *map);
-
 /* famfs_install.c */
 void famfs_seq_inc(struct inode *inode);
 bool famfs_snap_stale(struct inode *inode,
@@ -437,9 +438,8 @@ u32 famfs_create_flags(const struct fuse_conn *fc, u32 flags);
 int famfs_create_truncate(struct mnt_idmap *idmap, struct file *file,
 			  bool was_fmap);
 
-/* famfs_file.c, famfs_mmap.c */
+/* famfs_file.c */
 int famfs_file_io_open(struct inode *inode, struct file *file);
-int famfs_mmap(struct file *file, struct vm_area_struct *vma);
 
 #else /* CONFIG_FUSE_FAMFS_DAX */
 

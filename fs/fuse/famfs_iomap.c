@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * famfs: where the bytes of a file are.
+ * famfs: where the bytes of a file are, and mappings of them.
  *
  * The iomap operations translate an offset in a file into an offset on a
- * device, for read, write, faults and FIEMAP.  Writeback is here as well: data
- * stored through a mapping sits in the CPU caches of this host, and other hosts
- * that share the memory do not see them.  So fsync() and sync() write dirty
- * cache lines back.  write() bypasses the caches.
+ * device, for read, write, faults and FIEMAP.  A fault sends no request, and
+ * waits for none.
  */
 
 #include "famfs.h"
@@ -18,7 +16,6 @@
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
-#include <linux/writeback.h>
 
 static void famfs_iomap_set(struct iomap *iomap, const struct famfs_daxdev *dev,
 			    u64 offset, u64 len, u64 addr)
@@ -188,211 +185,6 @@ int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 	return err;
 }
 
-struct famfs_live_walk {
-	struct famfs_daxdev **devs;
-	struct famfs_daxdev *dev;
-};
-
-static int famfs_live_dax_dev_fn(const struct famfs_range *range, void *data)
-{
-	struct famfs_live_walk *alive = data;
-
-	alive->dev = alive->devs[range->dev];
-	return !READ_ONCE(alive->dev->dead);
-}
-
-/**
- * famfs_live_dax_dev() - find a device that can write dirty cache lines back
- * @map: the fmap
- *
- * Any live device will do, since all have the same driver.  Cache lines of dead
- * devices were written back before their entries were deleted.
- *
- * Return: the device, or NULL if all are dead.
- */
-struct dax_device *famfs_live_dax_dev(const struct famfs_map *map)
-{
-	struct famfs_live_walk alive = { .devs = map->devs };
-
-	if (!famfs_map_walk(map, famfs_live_dax_dev_fn, &alive))
-		return NULL;
-	return alive.dev->dax_dev;
-}
-
-/**
- * famfs_flush_cpu_cache() - write dirty cache lines of a file back to memory
- * @mapping: the file's mapping
- * @dax_dev: a live device
- *
- * Context: invalidate_lock is held, or the inode is being evicted.
- */
-void famfs_flush_cpu_cache(struct address_space *mapping,
-			   struct dax_device *dax_dev)
-{
-	struct writeback_control wbc = {
-		.sync_mode	= WB_SYNC_ALL,
-		.nr_to_write	= LONG_MAX,
-		.range_end	= LLONG_MAX,
-	};
-
-	if (!(inode_state_read_once(mapping->host) & I_FREEING))
-		lockdep_assert_held(&mapping->invalidate_lock);
-	dax_writeback_mapping_range(mapping, dax_dev, &wbc);
-}
-
-static int famfs_writepages(struct address_space *mapping,
-			    struct writeback_control *wbc)
-{
-	const struct famfs_map *map;
-	struct dax_device *dax_dev;
-	int err = 0;
-
-	filemap_invalidate_lock_shared(mapping);
-	map = famfs_inode_map(mapping->host);
-	dax_dev = map ? famfs_live_dax_dev(map) : NULL;
-	if (dax_dev)
-		err = dax_writeback_mapping_range(mapping, dax_dev, wbc);
-	filemap_invalidate_unlock_shared(mapping);
-	return err;
-}
-
-const struct address_space_operations famfs_aops = {
-	.writepages	= famfs_writepages,
-	.direct_IO	= noop_direct_IO,
-	.dirty_folio	= noop_dirty_folio,
-};
-
-/**
- * famfs_fsync() - fsync() of an fmap file
- * @file: the file
- * @start: first byte
- * @end: last byte
- * @datasync: whether the server may skip metadata
- *
- * Holds no lock of the inode while it waits for the server, so that reads and
- * writes go on if the server does not answer.
- *
- * Return: 0 or an error.
- */
-int famfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
-{
-	struct inode *inode = file_inode(file);
-	struct fuse_conn *fc = get_fuse_conn(inode);
-	loff_t size = i_size_read(inode);
-	int err, wb_err;
-
-	if (fuse_is_bad(inode))
-		return -EIO;
-	err = file_write_and_wait_range(file, start, end);
-	if (!err)
-		err = sync_inode_metadata(inode, 1);
-	if (!err)
-		err = famfs_size_flush(inode, size);
-	if (err || fc->no_fsync)
-		goto out;
-
-	err = fuse_fsync_common(file, start, end, datasync, FUSE_FSYNC);
-	if (err == -ENOSYS) {
-		fc->no_fsync = 1;
-		err = 0;
-	}
-out:
-	if (famfs_err_unanswered(err))
-		return err;
-	/* An error returned here need not be reported to @file again. */
-	wb_err = file_check_and_advance_wb_err(file);
-	return err ?: wb_err;
-}
-
-/**
- * famfs_flush() - a descriptor of an fmap file is closed
- * @file: the file
- * @id: owner of the POSIX locks that the server drops
- *
- * The server drops locks for FUSE_FLUSH, so an error does not keep it from being
- * sent, unless the task was killed: then it does not wait once more.  A file that
- * is open for reading has changed neither times nor size.
- *
- * Context: As famfs_size_flush().
- * Return: 0, or the first error, also one of lost or refused bytes that fsync()
- * of @file has not returned.
- */
-int famfs_flush(struct file *file, fl_owner_t id)
-{
-	struct inode *inode = file_inode(file);
-	struct fuse_file *ff = file->private_data;
-	bool noflush = ff->open_flags & FOPEN_NOFLUSH &&
-		       !get_fuse_conn(inode)->writeback_cache;
-	bool writer = file->f_mode & FMODE_WRITE;
-	int err = 0, flush_err = 0;
-
-	if (fuse_is_bad(inode))
-		return -EIO;
-	if (writer && !noflush)
-		err = write_inode_now(inode, 1);
-	if (writer && !err)
-		err = famfs_size_flush(inode, i_size_read(inode));
-	if (!err)
-		err = filemap_check_wb_err(inode->i_mapping, file->f_wb_err);
-	if (!noflush && !(err && fatal_signal_pending(current)))
-		flush_err = fuse_send_flush(file, id);
-	return err ?: flush_err;
-}
-
-static bool famfs_inode_is_dirty(struct inode *inode)
-{
-	return fuse_is_famfs(inode) &&
-	       mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY);
-}
-
-/*
- * The list lock can be dropped only if an inode keeps the place.  An inode with
- * page cache does not serve: dropping its last reference could wait for the
- * server.
- */
-static bool famfs_sync_fs_stops(struct inode *inode)
-{
-	return famfs_inode_is_dirty(inode) ||
-	       (need_resched() && (fuse_is_famfs(inode) ||
-				   mapping_empty(inode->i_mapping)));
-}
-
-/**
- * famfs_sync_fs() - write dirty cache lines of a superblock's files back
- * @sb: a superblock with FUSE_DAX_FMAP
- *
- * sync() skips FUSE inodes, since writing them could wait for the server
- * forever.  This function waits neither for the server nor for pins.
- */
-void famfs_sync_fs(struct super_block *sb)
-{
-	struct famfs_conn *conn = get_fuse_conn_super(sb)->famfs;
-	struct inode *inode, *prev = NULL;
-
-	if (!atomic_long_read(&conn->nr_maps))
-		return;
-
-	spin_lock(&sb->s_inode_list_lock);
-	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
-		if (!famfs_sync_fs_stops(inode) || !igrab(inode))
-			continue;
-		spin_unlock(&sb->s_inode_list_lock);
-
-		/*
-		 * The reference keeps @inode on s_inodes while the lock is
-		 * dropped.
-		 */
-		iput(prev);
-		prev = inode;
-		if (famfs_inode_is_dirty(inode))
-			filemap_write_and_wait(inode->i_mapping);
-		cond_resched();
-		spin_lock(&sb->s_inode_list_lock);
-	}
-	spin_unlock(&sb->s_inode_list_lock);
-	iput(prev);
-}
-
 /**
  * famfs_map_lock() - get the fmap of a file, and keep it from changing
  * @inode: an fmap inode
@@ -430,4 +222,94 @@ const struct famfs_map *famfs_map_lock(struct inode *inode)
 void famfs_map_unlock(struct inode *inode)
 {
 	filemap_invalidate_unlock_shared(inode->i_mapping);
+}
+
+/* A private mapping writes to its own copy, and the file does not change. */
+static __always_inline vm_fault_t famfs_dax_fault(struct vm_fault *vmf,
+						  unsigned int order)
+{
+	struct file *file = vmf->vma->vm_file;
+	struct inode *inode = file_inode(file);
+	bool write = (vmf->flags & FAULT_FLAG_WRITE) &&
+		     (vmf->vma->vm_flags & VM_SHARED);
+	vm_fault_t ret;
+
+	if (write) {
+		sb_start_pagefault(inode->i_sb);
+		file_update_time(file);
+	}
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	ret = dax_iomap_fault(vmf, order, NULL, NULL, &famfs_iomap_ops);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	if (write)
+		sb_end_pagefault(inode->i_sb);
+	return ret;
+}
+
+static vm_fault_t famfs_huge_fault(struct vm_fault *vmf, unsigned int order)
+{
+	return famfs_dax_fault(vmf, order);
+}
+
+static vm_fault_t famfs_filemap_fault(struct vm_fault *vmf)
+{
+	return famfs_dax_fault(vmf, 0);
+}
+
+/*
+ * Providing ->map_pages lets faults run under the per-VMA lock instead of
+ * mmap_lock.  There are no folios to map around.
+ */
+static vm_fault_t famfs_map_pages(struct vm_fault *vmf, pgoff_t start,
+				  pgoff_t end)
+{
+	return 0;
+}
+
+static const struct vm_operations_struct famfs_vm_ops = {
+	.fault		= famfs_filemap_fault,
+	.map_pages	= famfs_map_pages,
+	.huge_fault	= famfs_huge_fault,
+	.page_mkwrite	= famfs_filemap_fault,
+	.pfn_mkwrite	= famfs_filemap_fault,
+};
+
+/* A later fmap may be read-only; the fault handler checks for that. */
+static int famfs_mmap_readonly(struct vm_area_struct *vma)
+{
+	if (!(vma->vm_flags & VM_SHARED))
+		return 0;
+	if (vma->vm_flags & VM_WRITE)
+		return -EACCES;
+	vm_flags_clear(vma, VM_MAYWRITE);
+	return 0;
+}
+
+/**
+ * famfs_mmap() - mmap() of an fmap file
+ * @file: the file
+ * @vma: the mapping
+ *
+ * Context: mmap_lock is held.  May wait for the server, as famfs_map_lock().
+ * Return: 0, -EACCES for a shared writable mapping of a read-only fmap, or an
+ * error of famfs_map_lock().
+ */
+int famfs_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct inode *inode = file_inode(file);
+	const struct famfs_map *map;
+	int err;
+
+	/* mmap_lock is held, so FUSE_I_FMAP_LOCK cannot be taken. */
+	map = famfs_map_lock(inode);
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	err = map->readonly ? famfs_mmap_readonly(vma) : 0;
+	famfs_map_unlock(inode);
+	if (err)
+		return err;
+	file_accessed(file);
+	((struct fuse_file *)file->private_data)->famfs_mmapped = true;
+	vma->vm_ops = &famfs_vm_ops;
+	return 0;
 }
