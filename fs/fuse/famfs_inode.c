@@ -422,7 +422,7 @@ bool famfs_cached_open(struct fuse_file *ff, struct inode *inode)
 
 	if (!famfs_may_have_fmap(inode))
 		return true;
-	if (!famfs_pagecache_lock(inode))
+	if (fuse_is_famfs(inode) || !famfs_pagecache_lock(inode))
 		return false;
 	scoped_guard(spinlock, &fi->lock)
 		fi->famfs_nr_cached++;
