@@ -24,16 +24,16 @@
 #define SMALL	(64 * PAGE)
 #define SIZE	(24 * PMD + 5 * PAGE)
 
-/* At most SMALL bytes of a file, where fault_around_bytes are aligned. */
-static char *map_aligned(int fd, int prot)
+/* The start of a file, where fault_around_bytes are aligned. */
+static char *map_small(int fd, int prot)
 {
-	char *room = mmap(NULL, SMALL + AROUND, PROT_NONE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return tfs_map_aligned(fd, SMALL, prot, AROUND);
+}
 
-	if (room == MAP_FAILED)
-		return room;
-	room = (char *)(((unsigned long)room + AROUND - 1) & -AROUND);
-	return mmap(room, SMALL, prot, MAP_SHARED | MAP_FIXED, fd, 0);
+/* At most 64 MiB of a file, in one table of huge pages. */
+static char *map_huge(int fd, size_t len, int prot)
+{
+	return tfs_map_aligned(fd, len, prot, 64 * MiB);
 }
 
 FIXTURE(around)
@@ -73,10 +73,9 @@ FIXTURE_SETUP(around)
 	ASSERT_LE(0, self->dev);
 	ASSERT_EQ(0, tfs_mount_fork(&self->env));
 	self->fd = ASSERT_OPEN("f", O_RDWR);
-	self->map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-			 self->fd, 0);
+	self->map = map_huge(self->fd, SIZE, PROT_READ | PROT_WRITE);
 	ASSERT_NE(MAP_FAILED, self->map);
-	self->small = map_aligned(self->fd, PROT_READ | PROT_WRITE);
+	self->small = map_small(self->fd, PROT_READ | PROT_WRITE);
 	ASSERT_NE(MAP_FAILED, self->small);
 	ASSERT_EQ(0, madvise(self->small, SMALL, MADV_NOHUGEPAGE));
 }
@@ -186,7 +185,7 @@ TEST_F(around, I5_reads_at_random_map_what_they_touch)
 
 TEST_F(around, I5_pages_around_end_with_the_mapping)
 {
-	char *map = map_aligned(self->fd, PROT_READ);
+	char *map = map_small(self->fd, PROT_READ);
 
 	ASSERT_NE(MAP_FAILED, map);
 	/* Another mapping of the file is next to it. */
@@ -204,7 +203,7 @@ TEST_F(around, I5_pages_around_end_with_the_mapping)
 TEST_F(around, I5_pages_around_end_with_the_file)
 {
 	int fd = ASSERT_OPEN("odd", O_RDWR);
-	char *map = map_aligned(fd, PROT_READ);
+	char *map = map_small(fd, PROT_READ);
 
 	ASSERT_NE(MAP_FAILED, map);
 	load(map);
@@ -217,7 +216,7 @@ TEST_F(around, I5_pages_around_end_with_the_file)
 TEST_F(around, I5_pages_around_end_with_the_extent)
 {
 	int fd = ASSERT_OPEN("parts", O_RDWR);
-	char *map = map_aligned(fd, PROT_READ);
+	char *map = map_small(fd, PROT_READ);
 
 	ASSERT_NE(MAP_FAILED, map);
 	load(map);
@@ -346,7 +345,7 @@ TEST_F(around, I5_huge_pages_ahead_end_with_the_file)
 TEST_F(around, I5_huge_pages_ahead_end_where_a_file_may_grow)
 {
 	int fd = ASSERT_OPEN("tail", O_RDWR);
-	char *map = mmap(NULL, 8 * PMD, PROT_READ, MAP_SHARED, fd, 0);
+	char *map = map_huge(fd, 8 * PMD, PROT_READ);
 
 	ASSERT_NE(MAP_FAILED, map);
 	load(map);
@@ -380,7 +379,7 @@ TEST_F(around, I5_small_pages_of_a_huge_one)
 	EXPECT_EQ(SMALL, tfs_mismatch(&self->m, 0, self->small, SMALL));
 	munmap(self->small, SMALL);
 	EXPECT_EQ(PMD, mapped(self->map, SIZE));
-	self->small = map_aligned(self->fd, PROT_READ);
+	self->small = map_small(self->fd, PROT_READ);
 }
 
 TEST_HARNESS_MAIN

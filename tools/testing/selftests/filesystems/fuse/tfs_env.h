@@ -76,6 +76,9 @@ bool tfs_zeros(int fd, off_t from, off_t to);
 __u64 tfs_open_cost(struct tfs_env *env, const char *name);
 int tfs_trace_lines(const char *instance, const char *event, const char *with);
 
+/* tfs_map.c: mappings. */
+char *tfs_map_aligned(int fd, size_t len, int prot, size_t align);
+
 /* tfs_fail.c */
 const char *tfs_fail_init(void);
 __u64 tfs_frame_of(const char *p);
