@@ -17,6 +17,11 @@
  * invalidate_lock is taken.  The page of the old EOF is in use: it is unmapped,
  * and dropped with the lock held.
  *
+ * If the file changes meanwhile, all is dropped anew: what the old fmap had may
+ * have left the file, and be another host's.  So that a user who truncates the
+ * file again and again does not keep the fmap out for ever, the lock is held for
+ * all of it in the end.
+ *
  * Memory that is mapped ahead of EOF stays as it is.  Nobody reads it before
  * another fmap brings a larger size, and drops it, or before this host has
  * written all of it.
@@ -239,6 +244,9 @@ void famfs_sync_fs(struct super_block *sb)
 /* Bytes dropped between checks for signals and other changes. */
 #define FAMFS_DROP_MAX	SZ_16M
 
+/* How often lines are dropped without the lock. */
+#define FAMFS_DROP_ROUNDS	4
+
 /**
  * struct famfs_drop - an fmap whose lines are being dropped
  * @inode: the file
@@ -310,6 +318,9 @@ static int famfs_drop_range(const struct famfs_range *range, void *data)
 		return FAMFS_UNDROPPED;
 	if (fatal_signal_pending(current))
 		return -EINTR;
+	/* The last unmount waits for a push. */
+	if (!atomic_read(&drop->inode->i_sb->s_active))
+		return -ENOENT;
 	if (famfs_drop_conflict(drop, range))
 		return -EEXIST;
 	trace_famfs_drop(drop->inode, range);
@@ -325,25 +336,42 @@ static int famfs_drop_range(const struct famfs_range *range, void *data)
 }
 
 /*
- * Find out where the part of the file begins that @map makes reachable.  A
- * cached inode has no old fmap, and holders of its invalidate_lock may wait for
- * the server.
+ * Find out where the part of the file begins that @map makes reachable.  Of an
+ * fmap inode invalidate_lock is held.
  */
-static void famfs_drop_sample(struct inode *inode, struct famfs_map *map)
+static void famfs_drop_sample_locked(struct inode *inode, struct famfs_map *map)
 {
-	const struct famfs_map *old;
+	const struct famfs_map *old = famfs_inode_map(inode);
 
 	map->kept = 0;
-	map->seq = READ_ONCE(get_fuse_inode(inode)->famfs_seq);
-	if (!fuse_is_famfs(inode))
-		return;
-	filemap_invalidate_lock_shared(inode->i_mapping);
-	old = famfs_inode_map(inode);
 	if (old)
 		map->kept = min_t(u64, famfs_map_common_len(map, old),
 				  PAGE_ALIGN(i_size_read(inode)));
 	map->seq = READ_ONCE(get_fuse_inode(inode)->famfs_seq);
+}
+
+/*
+ * A cached inode has no old fmap, and holders of its invalidate_lock may wait
+ * for the server.
+ */
+static void famfs_drop_sample(struct inode *inode, struct famfs_map *map)
+{
+	if (!fuse_is_famfs(inode)) {
+		map->kept = 0;
+		map->seq = READ_ONCE(get_fuse_inode(inode)->famfs_seq);
+		return;
+	}
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	famfs_drop_sample_locked(inode, map);
 	filemap_invalidate_unlock_shared(inode->i_mapping);
+}
+
+static int famfs_drop_beyond(struct inode *inode, struct famfs_map *map)
+{
+	struct famfs_drop drop = { .inode = inode, .map = map };
+
+	return famfs_map_walk_file(map, map->kept, PAGE_ALIGN(map->file_size),
+				   FAMFS_DROP_MAX, famfs_drop_range, &drop);
 }
 
 /**
@@ -351,17 +379,16 @@ static void famfs_drop_sample(struct inode *inode, struct famfs_map *map)
  * @inode: the file
  * @map: the fmap, after famfs_claims_alloc(), not published yet
  *
- * Does nothing without FUSE_FMAP_DROP.
+ * Does nothing without FUSE_FMAP_DROP.  After a few rounds famfs_drop_end() does
+ * it.
  *
  * Context: Waits for nothing that the server may hold, but can take minutes.
- * Return: 0, FAMFS_UNDROPPED if another change has come, -EINTR, -EEXIST if
- * another file has a page, -EIO if a device is dead, -EOPNOTSUPP if lines cannot
- * be dropped here.
+ * Return: 0, FAMFS_UNDROPPED if another change has come, -EINTR, -ENOENT if the
+ * file is being unmounted, -EEXIST if another file has a page, -EIO if a device
+ * is dead, -EOPNOTSUPP if lines cannot be dropped here.
  */
 int famfs_drop_new(struct inode *inode, struct famfs_map *map)
 {
-	struct famfs_drop drop = { .inode = inode, .map = map };
-
 	if (!map->drop)
 		return 0;
 	if (!dax_can_drop()) {
@@ -369,13 +396,27 @@ int famfs_drop_new(struct inode *inode, struct famfs_map *map)
 			 get_fuse_inode(inode)->nodeid);
 		return -EOPNOTSUPP;
 	}
+	if (map->drop_rounds > FAMFS_DROP_ROUNDS)
+		return 0;
+	/* A cached file has no fmap that users could have cut. */
+	if (fuse_is_famfs(inode) && ++map->drop_rounds > FAMFS_DROP_ROUNDS)
+		return 0;
 	famfs_drop_sample(inode, map);
-	return famfs_map_walk_file(map, map->kept, PAGE_ALIGN(map->file_size),
-				   FAMFS_DROP_MAX, famfs_drop_range, &drop);
+	return famfs_drop_beyond(inode, map);
+}
+
+/* What famfs_drop_new() has left to do. */
+static int famfs_drop_rest(struct inode *inode, struct famfs_map *map)
+{
+	if (map->drop_rounds > FAMFS_DROP_ROUNDS) {
+		famfs_drop_sample_locked(inode, map);
+		return famfs_drop_beyond(inode, map);
+	}
+	return map->kept && famfs_drop_stale(inode, map) ? FAMFS_UNDROPPED : 0;
 }
 
 /**
- * famfs_drop_end() - drop the lines of the page of the old EOF
+ * famfs_drop_end() - drop the lines of the page of the old EOF, and what is left
  * @inode: an fmap inode
  * @map: the fmap that is about to be published, after famfs_drop_new()
  *
@@ -389,12 +430,14 @@ int famfs_drop_new(struct inode *inode, struct famfs_map *map)
 int famfs_drop_end(struct inode *inode, struct famfs_map *map)
 {
 	struct famfs_drop drop = { .inode = inode, .map = map };
+	int err;
 
 	lockdep_assert_held_write(&inode->i_mapping->invalidate_lock);
-	if (!map->drop || !map->kept)
+	if (!map->drop)
 		return 0;
-	if (famfs_drop_stale(inode, map))
-		return FAMFS_UNDROPPED;
+	err = famfs_drop_rest(inode, map);
+	if (err || !map->kept)
+		return err;
 	unmap_mapping_pages(inode->i_mapping, PHYS_PFN(map->kept) - 1, 1,
 			    false);
 	return famfs_map_walk_file(map, map->kept - PAGE_SIZE, map->kept,

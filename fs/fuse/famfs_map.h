@@ -90,6 +90,7 @@ struct famfs_stripe {
  * @seq: fuse_inode.famfs_seq when @kept was found out
  * @kept: until it is published, bytes at the start of the file that have no cache
  *	  lines to drop, page aligned
+ * @drop_rounds: how often famfs_drop_new() has dropped lines
  * @grow: the file may grow and shrink
  * @drop: cache lines are dropped before it is published
  * @backing_ids: the numbers of the message are backing ids
@@ -118,6 +119,7 @@ struct famfs_map {
 	u32 nr_strips;
 	u32 seq;
 	u64 kept;
+	u8 drop_rounds;
 	bool grow;
 	bool drop;
 	bool backing_ids;

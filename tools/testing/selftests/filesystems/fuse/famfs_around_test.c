@@ -11,10 +11,10 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <linux/fs.h>
 #include <linux/userfaultfd.h>
 
 #include "tfs_test.h"
+#include "tfs_trace.h"
 
 #define PAGE	4096UL
 /* fault_around_bytes, unless somebody has changed it. */
@@ -96,24 +96,7 @@ FIXTURE_TEARDOWN(around)
 /* Bytes of a range that are mapped now. */
 static __u64 mapped(const void *start, size_t len)
 {
-	struct page_region regions[64];
-	struct pm_scan_arg arg = {
-		.size = sizeof(arg),
-		.start = (unsigned long)start,
-		.end = (unsigned long)start + len,
-		.vec = (unsigned long)regions,
-		.vec_len = 64,
-		.category_mask = PAGE_IS_PRESENT,
-		.return_mask = PAGE_IS_PRESENT,
-	};
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	int n = ioctl(fd, PAGEMAP_SCAN, &arg);
-	__u64 sum = 0;
-
-	close(fd);
-	while (n-- > 0)
-		sum += regions[n].end - regions[n].start;
-	return sum;
+	return tfs_mapped(start, len, 0);
 }
 
 static void load(const char *p)
@@ -200,31 +183,32 @@ TEST_F(around, I5_pages_around_end_with_the_mapping)
 	munmap(map, SMALL);
 }
 
-TEST_F(around, I5_pages_around_end_with_the_file)
+/* Has a file's first pages read in order: how much is mapped then? */
+static void expect_around(struct __test_metadata *const _metadata,
+			  FIXTURE_DATA(around) * self, const char *name,
+			  const struct tfs_msg *m, size_t size, __u64 len)
 {
-	int fd = ASSERT_OPEN("odd", O_RDWR);
+	int fd = ASSERT_OPEN(name, O_RDWR);
 	char *map = map_small(fd, PROT_READ);
 
 	ASSERT_NE(MAP_FAILED, map);
 	load(map);
 	load(map + PAGE);
-	EXPECT_EQ(7 * PAGE, mapped(map, SMALL));
+	EXPECT_EQ(len, mapped(map, SMALL));
+	EXPECT_EQ(size, tfs_mismatch(m, 0, map, size));
 	munmap(map, SMALL);
 	close(fd);
 }
 
+TEST_F(around, I5_pages_around_end_with_the_file)
+{
+	expect_around(_metadata, self, "odd", &self->odd, 6 * PAGE + 9,
+		      7 * PAGE);
+}
+
 TEST_F(around, I5_pages_around_end_with_the_extent)
 {
-	int fd = ASSERT_OPEN("parts", O_RDWR);
-	char *map = map_small(fd, PROT_READ);
-
-	ASSERT_NE(MAP_FAILED, map);
-	load(map);
-	load(map + PAGE);
-	EXPECT_EQ(4 * PAGE, mapped(map, SMALL));
-	EXPECT_EQ(SMALL, tfs_mismatch(&self->parts, 0, map, SMALL));
-	munmap(map, SMALL);
-	close(fd);
+	expect_around(_metadata, self, "parts", &self->parts, SMALL, 4 * PAGE);
 }
 
 /* Pages that are there by writes stay as they are. */
@@ -380,6 +364,50 @@ TEST_F(around, I5_small_pages_of_a_huge_one)
 	munmap(self->small, SMALL);
 	EXPECT_EQ(PMD, mapped(self->map, SIZE));
 	self->small = map_small(self->fd, PROT_READ);
+}
+
+/* Small pages from an offset on, at the same address. */
+static char *move_small(FIXTURE_DATA(around) * self, off_t pos)
+{
+	return mmap(self->small, SMALL, PROT_READ, MAP_SHARED | MAP_FIXED,
+		    self->fd, pos);
+}
+
+/* The page before is one of the same huge page, wherever that begins. */
+TEST_F(around, I5_small_pages_in_the_middle_of_a_huge_one)
+{
+	size_t pos;
+
+	load(self->map + PMD);
+	for (pos = PMD; pos < 2 * PMD; pos += 4 * AROUND) {
+		ASSERT_EQ(self->small, move_small(self, pos + PAGE));
+		load(self->small);
+		EXPECT_EQ(AROUND, mapped(self->small, SMALL));
+		EXPECT_EQ(AROUND, tfs_mismatch(&self->m, pos + PAGE,
+					       self->small, AROUND));
+	}
+	EXPECT_EQ(PMD, mapped(self->map, SIZE));
+}
+
+/* No driver is asked for what is behind it: no pages of the huge one. */
+TEST_F(around, I5_last_small_page_of_a_huge_one)
+{
+	struct tfs_trace trace = {};
+
+	load(self->map);
+	ASSERT_EQ(self->small, move_small(self, PMD - PAGE));
+	if (tfs_trace_on(&trace, "fs_dax/dax_pte_fault", NULL) ||
+	    tfs_trace_probe(&trace, "p:tfs_pages dax_direct_access nr=%dx:s64"))
+		SKIP(tfs_trace_end(&trace); return,
+		     "need CONFIG_KPROBE_EVENTS on x86");
+	EXPECT_EQ(0, tfs_trace_on(&trace, "kprobes/tfs_pages", NULL));
+	load(self->small);
+	EXPECT_LT(0, tfs_trace_lines(trace.instance, "tfs_pages: ", "nr="));
+	EXPECT_EQ(0, tfs_trace_lines(trace.instance, "tfs_pages: ", "nr=0"));
+	EXPECT_EQ(PAGE, mapped(self->small, SMALL));
+	EXPECT_EQ(0, tfs_trace_off(&trace, "kprobes/tfs_pages"));
+	EXPECT_EQ(0, tfs_trace_probe(&trace, "-:tfs_pages"));
+	tfs_trace_end(&trace);
 }
 
 TEST_HARNESS_MAIN

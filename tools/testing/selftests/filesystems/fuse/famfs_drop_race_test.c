@@ -72,7 +72,8 @@ FIXTURE_TEARDOWN(drop_race)
 {
 	tfs_trace_end(&self->trace);
 	close(self->dev);
-	EXPECT_EQ(0, tfs_umount(&self->env));
+	if (self->env.mounted)
+		EXPECT_EQ(0, tfs_umount(&self->env));
 	if (self->poisoned)
 		EXPECT_EQ(0, tfs_bind(&self->env.devs[0], "fsdev_dax"));
 	tfs_msg_exit(&self->big);
@@ -194,6 +195,60 @@ TEST_F(drop_race, M11_device_goes_while_its_lines_are_dropped)
 	ASSERT_TRUE(tfs_job_done(&open, TFS_SOON));
 	EXPECT_EQ(-EIO, open.result);
 	EXPECT_EQ(0, tfs_bind(dev, "fsdev_dax"));
+}
+
+/* It would wait for minutes, for the sake of a file that it ends. */
+TEST_F(drop_race, X5_unmount_ends_dropping)
+{
+	struct push_job push;
+
+	tfs_set_map(&self->env.srv, self->file, self->small.buf,
+		    self->small.len);
+	close(ASSERT_OPEN("f", O_RDWR));
+	ASSERT_EQ(0, start_push(self, &push));
+	EXPECT_EQ(0, tfs_umount(&self->env));
+	EXPECT_EQ(-ENOENT, tfs_job_result(&push.job));
+	EXPECT_STREQ("1+1@4000 ",
+		     tfs_trace_drops(&self->trace, self->file));
+}
+
+/* By tfs_job: cuts a file again and again. */
+struct cut_job {
+	struct tfs_job job;
+	bool end;
+};
+
+static long cut_run(struct tfs_job *job)
+{
+	struct cut_job *cut = (struct cut_job *)job;
+	int err = 0;
+
+	while (!err && !__atomic_load_n(&cut->end, __ATOMIC_SEQ_CST))
+		err = ftruncate(job->fd, 10);
+	return err ? -errno : 0;
+}
+
+/* Each time what the file had is to be dropped as well. */
+TEST_F(drop_race, M11_user_who_truncates_does_not_keep_a_map_out)
+{
+	struct cut_job cut = { .job.run = cut_run };
+	struct push_job push;
+
+	tfs_msg_header(&self->small)->flags |= FUSE_FMAP_GROW;
+	tfs_msg_header(&self->big)->flags |= FUSE_FMAP_GROW;
+	tfs_set_map(&self->env.srv, self->file, self->small.buf,
+		    self->small.len);
+	cut.job.fd = ASSERT_OPEN("f", O_RDWR);
+	ASSERT_EQ(0, start_push(self, &push));
+	ASSERT_EQ(0, tfs_job_start(&cut.job));
+	EXPECT_TRUE(tfs_job_done(&push.job, TFS_SOON));
+	__atomic_store_n(&cut.end, true, __ATOMIC_SEQ_CST);
+	EXPECT_EQ(0, tfs_job_result(&cut.job));
+	EXPECT_EQ(0, tfs_job_result(&push.job));
+	/* It came to the end, and nobody else came between. */
+	EXPECT_LE(1, tfs_trace_lines(self->trace.instance, "offset 0xc000000 ",
+				     ""));
+	close(cut.job.fd);
 }
 
 /* Dropping a line of it would be an oops. */

@@ -10,7 +10,6 @@
  */
 #include <pthread.h>
 #include <time.h>
-#include <sys/ioctl.h>
 #include <linux/fs.h>
 
 #include "tfs_jobs.h"
@@ -96,21 +95,7 @@ static int give(FIXTURE_DATA(folio) * self, int file)
 /* Bytes of a mapping that huge pages map now. */
 static __u64 huge_bytes(const char *start, size_t len)
 {
-	struct page_region region = {};
-	struct pm_scan_arg arg = {
-		.size = sizeof(arg),
-		.start = (unsigned long)start,
-		.end = (unsigned long)start + len,
-		.vec = (unsigned long)&region,
-		.vec_len = 1,
-		.category_mask = PAGE_IS_PRESENT | PAGE_IS_HUGE,
-		.return_mask = PAGE_IS_PRESENT | PAGE_IS_HUGE,
-	};
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-
-	ioctl(fd, PAGEMAP_SCAN, &arg);
-	close(fd);
-	return region.end - region.start;
+	return tfs_mapped(start, len, PAGE_IS_HUGE);
 }
 
 /* A word in each page of a mapping. */

@@ -9,7 +9,6 @@
  * private page that is written through to the device.
  */
 #include <pthread.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <linux/fs.h>
 
@@ -58,30 +57,6 @@ static char *map_file(int fd, int prot, int flags)
 	return mmap(NULL, MAPLEN, prot, flags, fd, 0);
 }
 
-/* Bytes of a range that are mapped now, by huge pages or at all. */
-static __u64 mapped_bytes(const void *start, size_t len, bool huge)
-{
-	__u64 want = PAGE_IS_PRESENT | (huge ? PAGE_IS_HUGE : 0);
-	struct page_region regions[64];
-	struct pm_scan_arg arg = {
-		.size = sizeof(arg),
-		.start = (unsigned long)start,
-		.end = (unsigned long)start + len,
-		.vec = (unsigned long)regions,
-		.vec_len = 64,
-		.category_mask = want,
-		.return_mask = want,
-	};
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	int n = ioctl(fd, PAGEMAP_SCAN, &arg);
-	__u64 sum = 0;
-
-	close(fd);
-	while (n-- > 0)
-		sum += regions[n].end - regions[n].start;
-	return sum;
-}
-
 /* The signal that touching an address brings, or 0. */
 static int touch(char *p, bool write)
 {
@@ -106,9 +81,9 @@ TEST_F(mmap, I5_read_fault_maps_a_huge_page)
 
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_EQ(*(__u64 *)map, pattern_word(0, PMD));
-	EXPECT_EQ(PMD, mapped_bytes(map, MAPLEN, true));
+	EXPECT_EQ(PMD, tfs_mapped(map, MAPLEN, PAGE_IS_HUGE));
 	EXPECT_EQ(SIZE, tfs_mismatch(&self->m, 0, map, SIZE));
-	EXPECT_EQ(3 * PMD, mapped_bytes(map, MAPLEN, true));
+	EXPECT_EQ(3 * PMD, tfs_mapped(map, MAPLEN, PAGE_IS_HUGE));
 	munmap(map, MAPLEN);
 }
 
@@ -119,7 +94,7 @@ TEST_F(mmap, I5_write_fault_maps_a_huge_page)
 
 	ASSERT_NE(MAP_FAILED, map);
 	map[PMD + 5] = 'w';
-	EXPECT_EQ(PMD, mapped_bytes(map, MAPLEN, true));
+	EXPECT_EQ(PMD, tfs_mapped(map, MAPLEN, PAGE_IS_HUGE));
 	EXPECT_EQ(1, pread(self->fd, &c, 1, PMD + 5));
 	EXPECT_EQ('w', c);
 	munmap(map, MAPLEN);
@@ -133,7 +108,7 @@ TEST_F(mmap, I5_write_after_read_keeps_the_huge_page)
 	EXPECT_EQ(PMD, tfs_mismatch(&self->m, 0, map, PMD));
 	map[0] = 'w';
 	EXPECT_EQ('w', map[0]);
-	EXPECT_EQ(PMD, mapped_bytes(map, MAPLEN, true));
+	EXPECT_EQ(PMD, tfs_mapped(map, MAPLEN, PAGE_IS_HUGE));
 	EXPECT_EQ(8, tfs_mismatch(&self->m, 8, map + 8, 8));
 	munmap(map, MAPLEN);
 }
@@ -145,9 +120,9 @@ TEST_F(mmap, I5_small_faults_where_the_user_wants_them)
 	ASSERT_NE(MAP_FAILED, map);
 	ASSERT_EQ(0, madvise(map, MAPLEN, MADV_NOHUGEPAGE));
 	tfs_dirty(map);
-	EXPECT_EQ(PAGE, mapped_bytes(map, MAPLEN, false));
+	EXPECT_EQ(PAGE, tfs_mapped(map, MAPLEN, 0));
 	EXPECT_EQ(SIZE, tfs_mismatch(&self->m, 0, map, SIZE));
-	EXPECT_EQ(0, mapped_bytes(map, MAPLEN, true));
+	EXPECT_EQ(0, tfs_mapped(map, MAPLEN, PAGE_IS_HUGE));
 	munmap(map, MAPLEN);
 }
 
@@ -161,7 +136,7 @@ TEST_F(mmap, I5_small_faults_where_memory_is_not_aligned)
 	ASSERT_NE(MAP_FAILED, map);
 	for (i = 0; i < SIZE; i += PAGE)
 		map[i] = i / PAGE;
-	EXPECT_EQ(0, mapped_bytes(map, MAPLEN, true));
+	EXPECT_EQ(0, tfs_mapped(map, MAPLEN, PAGE_IS_HUGE));
 	for (i = 0; i < SIZE; i += PAGE) {
 		ASSERT_EQ(1, pread(fd, &c, 1, i));
 		ASSERT_EQ((char)(i / PAGE), c);
@@ -184,7 +159,7 @@ TEST_F(mmap, I5_small_faults_where_addresses_are_not_aligned)
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_EQ(SIZE - PAGE, tfs_mismatch(&self->m, PAGE, map,
 					    SIZE - PAGE));
-	EXPECT_EQ(0, mapped_bytes(map, MAPLEN, true));
+	EXPECT_EQ(0, tfs_mapped(map, MAPLEN, PAGE_IS_HUGE));
 	munmap(room, 2 * MAPLEN);
 }
 
@@ -313,7 +288,7 @@ TEST_F(mmap, I5_write_leaves_mappings_in_place)
 		ASSERT_EQ(i, map[i * 8 * PAGE]);
 	}
 	getrusage(RUSAGE_THREAD, &after);
-	EXPECT_EQ(2 * PMD, mapped_bytes(map, MAPLEN, true));
+	EXPECT_EQ(2 * PMD, tfs_mapped(map, MAPLEN, PAGE_IS_HUGE));
 	EXPECT_GT(8, after.ru_minflt - before.ru_minflt);
 	munmap(map, MAPLEN);
 }
@@ -345,7 +320,7 @@ TEST_F(mmap, I5_parts_are_unmapped_and_advised_away)
 	EXPECT_EQ(SIZE, tfs_mismatch(&self->m, 0, map, SIZE));
 	map[0] = 'd';
 	ASSERT_EQ(0, madvise(map, PMD, MADV_DONTNEED));
-	EXPECT_EQ(2 * PMD, mapped_bytes(map, MAPLEN, true));
+	EXPECT_EQ(2 * PMD, tfs_mapped(map, MAPLEN, PAGE_IS_HUGE));
 	EXPECT_EQ('d', map[0]);
 	ASSERT_EQ(0, munmap(map + PMD + 5 * PAGE, PAGE));
 	EXPECT_EQ(SIGSEGV, touch(map + PMD + 5 * PAGE, false));
@@ -368,7 +343,7 @@ TEST_F(mmap, I5_mlock)
 
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_EQ(0, mlock(map, 2 * PMD));
-	EXPECT_EQ(2 * PMD, mapped_bytes(map, 2 * PMD, false));
+	EXPECT_EQ(2 * PMD, tfs_mapped(map, 2 * PMD, 0));
 	EXPECT_EQ(0, munlock(map, 2 * PMD));
 	munmap(map, MAPLEN);
 }

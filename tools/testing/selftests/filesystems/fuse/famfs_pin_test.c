@@ -11,6 +11,7 @@
 #include <linux/io_uring.h>
 
 #include "tfs_jobs.h"
+#include "tfs_trace.h"
 #include "tfs_two_sizes.h"
 
 FIXTURE(pin)
@@ -46,23 +47,8 @@ FIXTURE_TEARDOWN(pin)
 	TWO_SIZES_TEARDOWN();
 }
 
-/* Returns 0 or -errno. */
-static int pin(int ring, char *p, size_t len)
-{
-	struct iovec iov = { p, len };
-
-	return syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS,
-		       &iov, 1) ? -errno : 0;
-}
-
-static int unpin(int ring)
-{
-	return syscall(SYS_io_uring_register, ring, IORING_UNREGISTER_BUFFERS,
-		       NULL, 0) ? -errno : 0;
-}
-
-#define EXPECT_PINNED(p, len) EXPECT_EQ(0, pin(self->ring, p, len))
-#define EXPECT_UNPINNED() EXPECT_EQ(0, unpin(self->ring))
+#define EXPECT_PINNED(p, len) EXPECT_EQ(0, tfs_ring_pin(self->ring, p, len))
+#define EXPECT_UNPINNED() EXPECT_EQ(0, tfs_ring_unpin(self->ring))
 
 /* The work that lets go of buffers may come a little later. */
 static int push_soon(int dev, const struct tfs_msg *m)
@@ -95,13 +81,14 @@ TEST_F(pin, M6_pages_are_pinned_if_the_server_allows_it)
 TEST_F(pin, M6_no_pins_without_the_flag)
 {
 	EXPECT_EQ(0, push_soon(self->dev, &self->none));
-	EXPECT_EQ(-EOPNOTSUPP, pin(self->ring, self->map, PAGE));
-	EXPECT_EQ(-EOPNOTSUPP, pin(self->ring, self->small, PAGE));
+	EXPECT_EQ(-EOPNOTSUPP, tfs_ring_pin(self->ring, self->map, PAGE));
+	EXPECT_EQ(-EOPNOTSUPP, tfs_ring_pin(self->ring, self->small, PAGE));
 	/* Not by a page that is mapped, either. */
 	tfs_dirty(self->map);
 	tfs_dirty(self->small + PAGE);
-	EXPECT_EQ(-EOPNOTSUPP, pin(self->ring, self->map, PAGE));
-	EXPECT_EQ(-EOPNOTSUPP, pin(self->ring, self->small + PAGE, PAGE));
+	EXPECT_EQ(-EOPNOTSUPP, tfs_ring_pin(self->ring, self->map, PAGE));
+	EXPECT_EQ(-EOPNOTSUPP,
+		  tfs_ring_pin(self->ring, self->small + PAGE, PAGE));
 	EXPECT_EQ(0, push_soon(self->dev, &self->m));
 	EXPECT_PINNED(self->map, PAGE);
 	EXPECT_UNPINNED();
@@ -141,7 +128,10 @@ TEST_F(pin, M6_a_pinned_page_keeps_the_map)
 	tfs_msg_exit(&more);
 }
 
-/* A private page is the user's own, as ever. */
+/*
+ * A private page is the user's own, as ever: neither does the pin keep the map,
+ * nor does another map take the page away.
+ */
 TEST_F(pin, M6_private_pages_are_pinned_as_copies)
 {
 	struct tfs_msg moved;
@@ -152,51 +142,34 @@ TEST_F(pin, M6_private_pages_are_pinned_as_copies)
 	EXPECT_EQ(8, tfs_mismatch(&self->m, 0, own, 8));
 	EXPECT_PINNED(own, 2 * PAGE);
 	own[0] ^= 1;
-	own[0] ^= 1;
 	move(&moved);
-	EXPECT_EQ(0, push_soon(self->dev, &moved));
-	EXPECT_EQ(8, tfs_mismatch(&self->m, 0, own, 8));
+	EXPECT_EQ(0, tfs_push_map(self->dev, 0, &moved));
+	/* Both hold what the file was when they were pinned, and what is new. */
+	own[0] ^= 1;
+	EXPECT_EQ(2 * PAGE, tfs_mismatch(&self->m, 0, own, 2 * PAGE));
+	own[0] ^= 1;
+	EXPECT_EQ(0, tfs_check_all(self->fd, self->map, &moved));
 	EXPECT_UNPINNED();
 	EXPECT_EQ(0, push_soon(self->dev, &self->m));
 	munmap(own, SIZE);
 	tfs_msg_exit(&moved);
 }
 
-/* Has entries that fsync() writes back traced in an instance of its own. */
-static int trace_writeback(char *tracefs, char *trace, size_t len)
-{
-	char path[256];
-	int fd, err;
-
-	if (!mkdtemp(tracefs) || mount("tracefs", tracefs, "tracefs", 0, NULL))
-		return -errno;
-	snprintf(trace, len, "%s/instances/famfs_pin", tracefs);
-	if (mkdir(trace, 0700))
-		return -errno;
-	snprintf(path, sizeof(path), "%s/events/fs_dax/dax_writeback_one/enable",
-		 trace);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	err = write(fd, "1", 1) == 1 ? 0 : -errno;
-	close(fd);
-	return err;
-}
-
 /* Entries that were written back, by fsync() or otherwise, since the last call. */
-static int written_back(const char *trace, int fd)
+static int written_back(struct tfs_trace *trace, int fd)
 {
-	char path[256];
 	int n, err = fd < 0 ? 0 : fsync(fd);
 
-	n = err ? -errno : tfs_trace_lines(trace, "dax_writeback_one", "pgoff");
-	snprintf(path, sizeof(path), "%s/trace", trace);
-	close(open(path, O_WRONLY | O_TRUNC | O_CLOEXEC));
+	n = err ? -errno : tfs_trace_lines(trace->instance,
+					   "dax_writeback_one", "pgoff");
+	tfs_trace_clear(trace);
 	return n;
 }
 
 /* Entries are known by what an fsync() finds to write back. */
 TEST_F(pin, I6_a_pinned_page_stays_dirty)
 {
-	char tracefs[] = "/tmp/famfs_XXXXXX", trace[128];
+	struct tfs_trace trace = {};
 	const struct {
 		char *p;
 		size_t len;
@@ -205,29 +178,27 @@ TEST_F(pin, I6_a_pinned_page_stays_dirty)
 	};
 	int i, n;
 
-	if (trace_writeback(tracefs, trace, sizeof(trace)))
+	if (tfs_trace_on(&trace, "fs_dax/dax_writeback_one", NULL))
 		SKIP(return, "need tracefs");
-	EXPECT_LE(0, written_back(trace, self->fd));
+	EXPECT_LE(0, written_back(&trace, self->fd));
 	for (i = 0; i < 2; i++) {
-		EXPECT_EQ(0, written_back(trace, self->fd));
+		EXPECT_EQ(0, written_back(&trace, self->fd));
 		EXPECT_PINNED(cases[i].p, cases[i].len);
-		EXPECT_EQ(1, written_back(trace, self->fd));
-		EXPECT_EQ(1, written_back(trace, self->fd));
+		EXPECT_EQ(1, written_back(&trace, self->fd));
+		EXPECT_EQ(1, written_back(&trace, self->fd));
 		sync();
-		EXPECT_LE(1, written_back(trace, -1));
+		EXPECT_LE(1, written_back(&trace, -1));
 		EXPECT_UNPINNED();
 		/* The last time; letting go may take a moment. */
 		for (n = 0; n < 200; n++) {
 			usleep(10000);
-			if (!written_back(trace, self->fd))
+			if (!written_back(&trace, self->fd))
 				break;
 		}
 		EXPECT_GT(200, n);
 		EXPECT_LT(0, n);
 	}
-	rmdir(trace);
-	umount(tracefs);
-	rmdir(tracefs);
+	tfs_trace_end(&trace);
 }
 
 /* The last close does not wait, and the page is not given away. */

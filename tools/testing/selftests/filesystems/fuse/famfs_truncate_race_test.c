@@ -337,4 +337,34 @@ TEST_F(truncate_race, G5_file_is_moved_while_a_truncate_is_refused)
 	}
 }
 
+/*
+ * Its size is what the last map says, which is less than what is mapped of the
+ * end that was cut.
+ */
+TEST_F(truncate_race, G5_refused_truncate_unmaps_what_another_map_has_cut)
+{
+	struct tfs_server *srv = &self->env.srv;
+	struct tfs_job cut = { .run = tfs_job_truncate, .fd = self->fd,
+			       .pos = 3 * UNIT };
+	struct tfs_msg m;
+
+	ASSERT_EQ(0, fsync(self->fd));
+	ASSERT_EQ(0, tfs_job_hold(&cut, srv, FUSE_SETATTR));
+	/* The same memory, and more. */
+	tfs_msg_simple(&m, PAGE, 0, tfs_place(srv, self->file, 0),
+		       LEN + UNIT);
+	tfs_msg_header(&m)->flags = FUSE_FMAP_GROW;
+	EXPECT_EQ(0, tfs_push_map(self->dev, 0, &m));
+	EXPECT_SIZE(3 * UNIT);
+	EXPECT_EQ(0, load_byte(self->map + 2 * UNIT));
+	rules_clear(srv);
+	rule_fail(srv, FUSE_SETATTR, TFS_ANY, -EIO, 1);
+	rules_release(srv);
+	EXPECT_EQ(-EIO, tfs_job_result(&cut));
+	EXPECT_SIZE(PAGE);
+	EXPECT_EQ(0, load_byte(self->map));
+	EXPECT_EQ(SIGBUS, load_byte(self->map + 2 * UNIT));
+	tfs_msg_exit(&m);
+}
+
 TEST_HARNESS_MAIN

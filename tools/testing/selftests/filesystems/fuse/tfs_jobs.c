@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
+#include <linux/io_uring.h>
 
 #include "tfs_jobs.h"
 
@@ -268,6 +269,21 @@ void tfs_unpin(int *pipes)
 {
 	close(pipes[0]);
 	close(pipes[1]);
+}
+
+/* Pins memory for as long as a ring has it as a buffer; 0 or -errno. */
+int tfs_ring_pin(int ring, char *p, size_t len)
+{
+	struct iovec iov = { p, len };
+
+	return syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS,
+		       &iov, 1) ? -errno : 0;
+}
+
+int tfs_ring_unpin(int ring)
+{
+	return syscall(SYS_io_uring_register, ring, IORING_UNREGISTER_BUFFERS,
+		       NULL, 0) ? -errno : 0;
 }
 
 int tfs_drop_cap(int cap)

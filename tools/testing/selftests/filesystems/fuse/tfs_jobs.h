@@ -56,6 +56,8 @@ extern const struct tfs_request tfs_requests[];
 
 int tfs_pin(int *pipes, char *page);
 void tfs_unpin(int *pipes);
+int tfs_ring_pin(int ring, char *p, size_t len);
+int tfs_ring_unpin(int ring);
 int tfs_drop_cap(int cap);
 int tfs_write_and_die(struct tfs_env *env, off_t pos, int (*end)(int fd));
 int load_byte(const char *p);

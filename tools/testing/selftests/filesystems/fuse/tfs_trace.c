@@ -126,6 +126,27 @@ const char *tfs_trace_drops(struct tfs_trace *trace, int file)
 	return drops;
 }
 
+/* Has the first line of an event this text? */
+bool tfs_trace_first(struct tfs_trace *trace, const char *event,
+		     const char *text)
+{
+	char path[256], line[512];
+	bool has = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/trace", trace->instance);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (!strstr(line, event))
+			continue;
+		has = strstr(line, text);
+		break;
+	}
+	if (f)
+		fclose(f);
+	return has;
+}
+
 /* Waits until there is a line with this text. */
 int tfs_trace_wait(struct tfs_trace *trace, const char *text)
 {

@@ -17,6 +17,8 @@ int tfs_trace_probe(struct tfs_trace *trace, const char *definition);
 void tfs_trace_end(struct tfs_trace *trace);
 void tfs_trace_clear(struct tfs_trace *trace);
 const char *tfs_trace_drops(struct tfs_trace *trace, int file);
+bool tfs_trace_first(struct tfs_trace *trace, const char *event,
+		     const char *text);
 int tfs_trace_wait(struct tfs_trace *trace, const char *text);
 
 #endif /* TFS_TRACE_H */
