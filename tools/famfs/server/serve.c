@@ -221,17 +221,19 @@ static int serve_mounted(struct server *server, const struct serve *wanted,
 	struct kept_files files = { .media = media_file_fd(media) };
 	int err;
 
+	unmount_note_under(server->kept);
 	if (fuse_session_mount(server->session, server->mountpoint)) {
 		cmd_fail(server->mountpoint, NULL, "it cannot be mounted there");
 		close(guard);
 		return -EIO;
 	}
+	/* If this server is killed its parent unmounts it. */
+	unmount_note(server->kept);
 	err = session_begin(server);
 	if (err)
 		close(guard);
 	else
 		err = serve_hold(server, guard);
-	unmount_note(server->kept);
 	if (!err)
 		err = serve_loop(server, wanted, &files);
 	server->ending = true;
@@ -284,6 +286,15 @@ int serve_first(const struct serve *wanted, struct kept *kept)
 	return err ? -1 : 0;
 }
 
+/* The one before had left, and could not say so. */
+static int serve_left(struct server *server, struct media *media)
+{
+	media_close(media);
+	control_stop(server);
+	volume_close(server->volume);
+	return 0;
+}
+
 /* What was wrong has been said where somebody reads it, or in the log. */
 static int serve_fail(const struct server *server, const char *what, int err)
 {
@@ -315,6 +326,8 @@ int serve_again(struct kept *kept, const struct kept_files *files)
 		return serve_fail(&server, "the device", err);
 	options.nonce = kept->nonce;
 	err = hosts_resume(&server, media, &options);
+	if (err > 0)
+		return serve_left(&server, media);
 	if (err)
 		return serve_fail(&server, "the file system", err);
 	serve_learn(&server);

@@ -163,7 +163,8 @@ int maps_push(struct server *server, uint64_t ino);
  * maps_is_known - does the kernel have the inode?
  *
  * It waits for an eviction under way. Within the inode's own lock a no is a
- * proof: no map of the inode is on its way, and none is in use.
+ * proof, if the root is known after it: no map of the inode is on its way, and
+ * none is in use.
  *
  * Return: 1, 0, or -errno.
  */
@@ -204,8 +205,12 @@ int guard_media(const char *device, struct media **media);
 void unmount_signals(sigset_t *set);
 int unmount_start(struct server *server, pthread_t *thread);
 void unmount_end(pthread_t thread);
+/* What is there before it is mounted. */
+void unmount_note_under(struct kept *kept);
 /* What has just been mounted, for those who look for it. */
 void unmount_note(struct kept *kept);
+/* Takes away what the first server has mounted, and left without one. */
+void unmount_dead(const struct kept *kept);
 
 /* queue.c: letting go. */
 
@@ -250,7 +255,7 @@ void grow_stop(void);
 int hosts_open(struct server *server, struct media *media,
 	       struct volume_options *options, bool member);
 
-/* The same for a server that goes on. */
+/* The same for a server that goes on. 1: the one before had left. */
 int hosts_resume(struct server *server, struct media *media,
 		 struct volume_options *options);
 
