@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,7 +42,7 @@ static const char mount_help[] =
 struct mounting {
 	struct serve serve;
 	char device[PATH_MAX], flags[512];
-	bool bind, fake, sloppy;
+	bool bind, fake, sloppy, again;
 };
 
 /* What libfuse or the kernel do. */
@@ -54,7 +55,7 @@ static const char *const mount_flags[] = {
 /* What only mount(8) and systemd need. */
 static const char *const mount_ignored[] = {
 	"defaults", "auto", "noauto", "nofail", "_netdev", "user", "nouser",
-	"users", "owner", "group", "mand", "nomand", "remount",
+	"users", "owner", "group", "mand", "nomand",
 };
 
 static bool mount_is_in(const char *option, const char *const *list,
@@ -83,11 +84,10 @@ static bool mount_option(struct mounting *mounting, const char *option)
 		return true;
 	}
 	if (!strcmp(option, "remount")) {
-		cmd_fail(option, "umount it, and mount it with the other options",
-			 "famfs cannot be remounted");
-		return false;
+		mounting->again = true;
+		return true;
 	}
-	if (!*option || !strncmp(option, "x-", 2) ||
+	if (!*option || !strncasecmp(option, "x-", 2) ||
 	    !strncmp(option, "comment=", 8) ||
 	    MOUNT_IS_IN(option, mount_ignored))
 		return true;
@@ -96,6 +96,12 @@ static bool mount_option(struct mounting *mounting, const char *option)
 			return true;
 		cmd_fail(option, "mount.famfs --help   lists them",
 			 "there is no such option of a mount");
+		return false;
+	}
+	if (used + strlen(option) + 2 > sizeof(mounting->flags)) {
+		cmd_fail(option, "name each option once",
+			 "the options have more than %zu bytes",
+			 sizeof(mounting->flags) - 1);
 		return false;
 	}
 	snprintf(mounting->flags + used, sizeof(mounting->flags) - used,
@@ -265,14 +271,21 @@ int cmd_mount(int argc, char **argv)
 		return status - 1;
 	wanted->flags = mounting.flags;
 	wanted->device = mounting.device;
+	wanted->turn = -1;
 	wanted->ready = -1;
-	if (mounting.bind && device_bind(wanted->source, "fsdev_dax"))
+	if (mounting.again)
+		return mount_again(wanted);
+	if (mounting.bind && device_bind(wanted->source, "fsdev_dax", false))
 		return MOUNT_FAILED;
 	if (!device_find(wanted->source, mounting.device,
 			 sizeof(mounting.device)) ||
 	    !device_check(mounting.device) || !mount_allowed(wanted))
 		return MOUNT_FAILED;
-	status = mounting.fake ? 0 : second_mount_point(wanted);
+	if (mounting.fake)
+		return 0;
+	if (!turn_take(wanted))
+		return MOUNT_FAILED;
+	status = second_mount_point(wanted);
 	if (status >= 0)
 		return status;
 	if (wanted->foreground)
