@@ -106,7 +106,6 @@ static char *map_small(int fd)
 
 FIXTURE_SETUP(fsdax)
 {
-	struct fsxattr attr;
 	char command[256];
 
 	self->pmem = getenv("FAMFS_PMEM");
@@ -125,12 +124,7 @@ FIXTURE_SETUP(fsdax)
 	self->mounted = true;
 	self->fd = open_file(self->dir, "f");
 	ASSERT_LE(0, self->fd);
-	/* Alignment is a hint: xfs takes it here, ext4 at mkfs. */
-	if (!ioctl(self->fd, FS_IOC_FSGETXATTR, &attr)) {
-		attr.fsx_xflags |= FS_XFLAG_EXTSIZE;
-		attr.fsx_extsize = PMD;
-		ioctl(self->fd, FS_IOC_FSSETXATTR, &attr);
-	}
+	tfs_hint_huge(self->fd);
 	ASSERT_EQ(0, fallocate(self->fd, 0, 0, SIZE));
 	ASSERT_EQ(0, fill_file(self->fd, SIZE));
 	self->map = tfs_map_aligned(self->fd, SIZE, PROT_READ | PROT_WRITE,
