@@ -5,7 +5,7 @@
 #
 # Usage: scripts/guest/boot.sh [OPTION]... -- COMMAND...
 #   -b BACKEND  what offers the DAX devices: hmem (default), hmem-multi,
-#               hmem-large, pmem, nvdimm, cxl, bench or none;
+#               hmem-large, pmem, nvdimm, cxl, fsdax, bench or none;
 #               scripts/guest/backend-*.sh say what each gives
 #   -c CONFIG   which kernel: default, debug or bench, or another of kernel/build.sh
 #   -m MODE     root (default): the host's files, read-only beneath a tmpfs, so
@@ -149,6 +149,9 @@ hmem-large)
 pmem)
 	kernel_args+=" memmap=1G!4G,512M!5184M"
 	;;
+fsdax)
+	kernel_args+=" memmap=512M!4G"
+	;;
 nvdimm)
 	machine+=,nvdimm=on
 	memory=2G,slots=4,maxmem=16G
@@ -177,7 +180,7 @@ cxl)
 	       -device "cxl-type3,bus=rp0,memdev=cxlmem,lsa=cxllsa,id=cxl-pmem0,sn=0x1234")
 	;;
 *)
-	die "no backend '$backend'" "hmem, hmem-multi, hmem-large, pmem, nvdimm, cxl, bench or none"
+	die "no backend '$backend'" "hmem, hmem-multi, hmem-large, pmem, nvdimm, cxl, fsdax, bench or none"
 	;;
 esac
 qemu+=(-machine "$machine" -m "$memory" -smp "$cpus"

@@ -73,6 +73,7 @@ if [ "$backend" != none ]; then
 fi
 FAMFS_DAXDEVS=$(paste -s -d ' ' /run/daxdevs)
 export FAMFS_DAXDEVS
+[ "$backend" != fsdax ] || export FAMFS_PMEM=/dev/pmem0
 
 leaks=/sys/kernel/debug/kmemleak
 # Leaks of the boot are not the command's.

@@ -103,6 +103,12 @@ ways()
 	if [ "$2" = hmem-large ] && [[ $1 != famfs_push_parts_test ]]; then
 		return
 	fi
+	# Other file systems have a guest of their own.
+	if [[ $1 == famfs_fsdax_test ]]; then
+		[ "$2" != fsdax ] || echo fuse
+		return
+	fi
+	[ "$2" != fsdax ] || return 0
 	if [ -n "$OPEN_MODE" ] && [[ $1 == famfs_* ]]; then
 		echo "$OPEN_MODE"
 	else
@@ -139,7 +145,7 @@ in_guest()
 	local backend=$1 dir=$out/$1 code=0 kunit=() list
 
 	mapfile -t list < <(programs "$backend")
-	! wanted kunit || kunit=(-k)
+	[ "$backend" = fsdax ] || ! wanted kunit || kunit=(-k)
 	[ ${#list[@]} -gt 0 ] || [ ${#kunit[@]} -gt 0 ] || return 0
 	rm -rf "$dir"
 	mkdir -p "$dir"
@@ -261,6 +267,7 @@ here()
 
 backends=("$BACKEND")
 [ -z "$FULL" ] || [ -n "$named" ] || backends=(hmem hmem-multi hmem-large pmem nvdimm cxl)
+[ -n "$named" ] || backends+=(fsdax)
 for backend in "${backends[@]}"; do
 	in_guest "$backend"
 done

@@ -226,7 +226,7 @@ static void unlink_and_exit(struct tfs_env *env)
 TEST_F(close, G3_times_of_a_closed_file_are_told_after_a_kill)
 {
 	struct tfs_server *srv = &self->env.srv;
-	int status;
+	int status, i;
 	pid_t pid;
 
 	munmap(self->map, PAGE);
@@ -238,8 +238,10 @@ TEST_F(close, G3_times_of_a_closed_file_are_told_after_a_kill)
 	pid = fork();
 	if (!pid)
 		unlink_and_exit(&self->env);
-	usleep(500000);
+	for (i = 0; i < TFS_SOON && ctl->stops; i++)
+		usleep(1000);
 	EXPECT_FALSE(ctl->stops);
+	usleep(500000);
 	EXPECT_COUNT(0, FUSE_SETATTR);
 	kill(pid, SIGKILL);
 	usleep(500000);

@@ -298,6 +298,9 @@ TEST_F(trunc_open, F5_file_becomes_mapped_while_it_waits)
 		SKIP(return, "the map has to come by GET_FMAP");
 	ASSERT_EQ(0, tfs_job_hold(&chmod, srv, FUSE_SETATTR));
 	ASSERT_EQ(0, tfs_job_start(&trunc));
+	for (i = 0; i < TFS_SOON && !tfs_count(srv, FUSE_GET_FMAP); i++)
+		usleep(1000);
+	/* And time to get to where it waits. */
 	usleep(200000);
 	EXPECT_COUNT(1, FUSE_GET_FMAP);
 	EXPECT_EQ(0, tfs_revoke(self->dev, 0));

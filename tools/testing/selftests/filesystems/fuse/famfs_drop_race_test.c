@@ -245,7 +245,9 @@ TEST_F(drop_race, M11_user_who_truncates_does_not_keep_a_map_out)
 	__atomic_store_n(&cut.end, true, __ATOMIC_SEQ_CST);
 	EXPECT_EQ(0, tfs_job_result(&cut.job));
 	EXPECT_EQ(0, tfs_job_result(&push.job));
-	/* It came to the end, and nobody else came between. */
+	/* Four times in vain, and at last with the file locked. */
+	EXPECT_GE(5, tfs_trace_lines(self->trace.instance, "offset 0x1000 ",
+				     ""));
 	EXPECT_LE(1, tfs_trace_lines(self->trace.instance, "offset 0xc000000 ",
 				     ""));
 	close(cut.job.fd);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Mappings of files: where they are, and what is mapped of them. */
+/* Mappings of files: where they are, what is mapped of them, by which pages. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <unistd.h>
@@ -52,4 +52,19 @@ __u64 tfs_mapped(const void *start, size_t len, __u64 kinds)
 	while (n-- > 0)
 		sum += regions[n].end - regions[n].start;
 	return sum;
+}
+
+/*
+ * Has a file of another file system get memory that huge pages can map: xfs
+ * takes this hint, ext4 took one from mkfs.
+ */
+void tfs_hint_huge(int fd)
+{
+	struct fsxattr attr;
+
+	if (ioctl(fd, FS_IOC_FSGETXATTR, &attr))
+		return;
+	attr.fsx_xflags |= FS_XFLAG_EXTSIZE;
+	attr.fsx_extsize = PMD;
+	ioctl(fd, FS_IOC_FSSETXATTR, &attr);
 }
