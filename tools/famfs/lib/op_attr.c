@@ -10,10 +10,18 @@
 #include "mutant.h"
 #include "volume_internal.h"
 
+/* What has a size, and what has that and times. */
+#define ATTR_SIZES	(VOLUME_SIZE | VOLUME_TOLD)
+#define ATTR_SIZE_ITEM	(ATTR_SIZES | VOLUME_MTIME | VOLUME_CTIME)
+
 static void attr_change(struct attr *attr, unsigned int mask,
 			const struct attr *to, int64_t now)
 {
 	attr->ctime = mask & VOLUME_CTIME ? to->ctime : now;
+	if (mask & ATTR_SIZES)
+		attr->mtime = now;
+	if (mask & VOLUME_SIZE || (mask & VOLUME_TOLD && to->size > attr->size))
+		attr->size = to->size;
 	if (mask & VOLUME_MODE)
 		attr->mode = (attr->mode & S_IFMT) | (to->mode & 07777);
 	if (mask & VOLUME_UID)
@@ -31,20 +39,43 @@ int volume_setattr(struct volume *volume, const struct op *op, uint64_t ino,
 		   struct volume_attr *attr)
 {
 	struct item item = { .type = ITEM_INODE_TYPE, .ino = ino };
+	bool sizes = mask & ATTR_SIZES, grows = false;
 	struct inode *inode;
 	int err = volume_begin(volume);
 
 	if (!err)
-		err = volume_inode(volume, ino, &inode);
+		err = sizes ? volume_file(volume, ino, &inode) :
+			      volume_inode(volume, ino, &inode);
 	if (err)
 		return volume_finish(volume, err);
 	item.inode = inode->attr;
 	attr_change(&item.inode, mask, to, op->now);
-	record_add(&volume->record, &item);
-	err = volume_commit(volume, op, false);
+	if (sizes)
+		err = volume_add_size(volume, inode, &item.inode,
+				      mask & VOLUME_TOLD, &grows);
+	if (!sizes || mask & ~ATTR_SIZE_ITEM)
+		record_add(&volume->record, &item);
+	if (!err)
+		err = volume_commit(volume, op, grows);
 	if (!err)
 		volume_fill(volume, inode, attr);
 	return volume_finish(volume, err);
+}
+
+int volume_truncate(struct volume *volume, const struct op *op, uint64_t ino,
+		    uint64_t size, struct volume_attr *attr)
+{
+	const struct attr to = { .size = size };
+
+	return volume_setattr(volume, op, ino, VOLUME_SIZE, &to, attr);
+}
+
+int volume_tell(struct volume *volume, const struct op *op, uint64_t ino,
+		uint64_t size, struct volume_attr *attr)
+{
+	const struct attr to = { .size = size };
+
+	return volume_setattr(volume, op, ino, VOLUME_TOLD, &to, attr);
 }
 
 static int xattr_name_check(const char *name, struct text *text)

@@ -152,17 +152,6 @@ int volume_add_map(struct volume *volume, const struct inode *inode,
 	return err;
 }
 
-static void size_add(struct volume *volume, const struct op *op,
-		     const struct inode *inode, uint64_t size)
-{
-	struct item item = { .type = ITEM_SIZE_TYPE, .ino = inode->ino };
-
-	item.size.bytes = size;
-	item.size.mtime = op->now;
-	item.size.ctime = op->now;
-	record_add(&volume->record, &item);
-}
-
 /* Where the extent ends that has the byte before @mapped. */
 static uint64_t extent_end(const struct inode *inode, uint64_t mapped)
 {
@@ -213,49 +202,25 @@ static int map_reach(struct volume *volume, const struct inode *inode,
 			      round_up64(size, volume->super.unit));
 }
 
-int volume_truncate(struct volume *volume, const struct op *op, uint64_t ino,
-		    uint64_t size, struct volume_attr *attr)
+int volume_add_size(struct volume *volume, const struct inode *inode,
+		    const struct attr *after, bool told, bool *grows)
 {
-	struct inode *inode;
-	bool grows = false;
-	int err = volume_begin(volume);
+	struct item item = { .type = ITEM_SIZE_TYPE, .ino = inode->ino };
+	int err = 0;
 
-	if (!err)
-		err = volume_file(volume, ino, &inode);
-	if (!err && size > inode->mapped) {
-		grows = true;
-		err = map_reach(volume, inode, size, false);
-	}
+	*grows = after->size > inode->mapped;
+	if (*grows)
+		err = told ? -EINVAL :
+		      map_reach(volume, inode, after->size, false);
 	if (err)
-		return volume_finish(volume, err);
-	if (size < inode->attr.size)
-		cut_add(volume, inode, size);
-	size_add(volume, op, inode, size);
-	err = volume_commit(volume, op, grows);
-	if (!err)
-		volume_fill(volume, inode, attr);
-	return volume_finish(volume, err);
-}
-
-int volume_tell(struct volume *volume, const struct op *op, uint64_t ino,
-		uint64_t size, struct volume_attr *attr)
-{
-	struct inode *inode;
-	int err = volume_begin(volume);
-
-	if (!err)
-		err = volume_file(volume, ino, &inode);
-	if (!err && size > inode->mapped)
-		err = -EINVAL;
-	if (err)
-		return volume_finish(volume, err);
-	if (size < inode->attr.size)
-		size = inode->attr.size;
-	size_add(volume, op, inode, size);
-	err = volume_commit(volume, op, false);
-	if (!err)
-		volume_fill(volume, inode, attr);
-	return volume_finish(volume, err);
+		return err;
+	if (after->size < inode->attr.size)
+		cut_add(volume, inode, after->size);
+	item.size.bytes = after->size;
+	item.size.mtime = after->mtime;
+	item.size.ctime = after->ctime;
+	record_add(&volume->record, &item);
+	return 0;
 }
 
 int volume_map(struct volume *volume, const struct op *op, uint64_t ino,

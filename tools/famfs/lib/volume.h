@@ -193,9 +193,11 @@ int volume_rename(struct volume *volume, const struct op *op, uint64_t parent,
 enum {
 	VOLUME_MODE = 1, VOLUME_UID = 2, VOLUME_GID = 4, VOLUME_ATIME = 8,
 	VOLUME_MTIME = 16, VOLUME_CTIME = 32,
+	VOLUME_SIZE = 64,		/* see volume_truncate() */
+	VOLUME_TOLD = 128,		/* see volume_tell() */
 };
 
-/* Sets what @mask names. Sizes: volume_truncate(), volume_tell(). */
+/* Sets what @mask names, in one record: after a crash all of it or nothing. */
 int volume_setattr(struct volume *volume, const struct op *op, uint64_t ino,
 		   unsigned int mask, const struct attr *to,
 		   struct volume_attr *attr);

@@ -169,6 +169,15 @@ void volume_fill(const struct volume *volume, const struct inode *inode,
 int volume_add_map(struct volume *volume, const struct inode *inode,
 		   uint64_t ino, uint64_t goal);
 
+/**
+ * volume_add_size - adds what a size takes: a map, or a cut, and the size
+ * @after: what the file will have, with its times
+ * @told: it grew within its map; -EINVAL beyond that
+ * @grows: for volume_commit()
+ */
+int volume_add_size(struct volume *volume, const struct inode *inode,
+		    const struct attr *after, bool told, bool *grows);
+
 /* How far to map so that @reach is mapped. */
 uint64_t volume_map_goal(const struct volume *volume, uint64_t mapped,
 			 uint64_t reach, bool ahead);

@@ -32,7 +32,7 @@ static int64_t attrs_time(const struct timespec *time)
 	return time->tv_sec * NANOSECONDS + time->tv_nsec;
 }
 
-/* What is asked for besides the size. */
+/* What is asked for. A size that is only told never takes anything away. */
 static unsigned int attrs_mask(const struct stat *st, int to_set, int64_t now,
 			       struct attr *to)
 {
@@ -50,6 +50,11 @@ static unsigned int attrs_mask(const struct stat *st, int to_set, int64_t now,
 		mask |= VOLUME_MTIME;
 	if (to_set & FUSE_SET_ATTR_CTIME)
 		mask |= VOLUME_CTIME;
+	if (to_set & FUSE_SET_ATTR_TRUNCATE)
+		mask |= VOLUME_SIZE;
+	else if (to_set & FUSE_SET_ATTR_SIZE)
+		mask |= VOLUME_TOLD;
+	to->size = (uint64_t)st->st_size;
 	to->mode = st->st_mode;
 	to->uid = st->st_uid;
 	to->gid = st->st_gid;
@@ -61,62 +66,18 @@ static unsigned int attrs_mask(const struct stat *st, int to_set, int64_t now,
 	return mask;
 }
 
-/*
- * Of two records the last one says that the request is done: the first can be
- * done again, within the inode's own lock.
- */
-static struct op attrs_op(unsigned int left)
-{
-	return left ? server_op() : request_op();
-}
-
-/*
- * A size that is only told never takes anything away. The times told with it
- * go into the same record where it can hold them.
- */
-static int attrs_tell(struct server *server, uint64_t ino, uint64_t size,
-		      unsigned int *mask, const struct attr *to,
-		      struct volume_attr *attr)
-{
-	unsigned int times = VOLUME_MTIME | VOLUME_CTIME;
-	struct op op;
-
-	if ((*mask & times) == times && to->mtime == to->ctime)
-		*mask &= ~times;
-	else
-		times = 0;
-	op = attrs_op(*mask);
-	if (times)
-		op.now = to->mtime;
-	return volume_tell(server->volume, &op, ino, size, attr);
-}
-
 static int attrs_set_locked(struct server *server, uint64_t ino,
 			    const struct stat *st, int to_set,
 			    struct volume_attr *attr)
 {
-	struct op op = server_op();
+	struct op op = request_op();
+	unsigned int mask;
 	struct attr to;
-	unsigned int mask = attrs_mask(st, to_set, op.now, &to);
-	int err = 0;
 
-	if (request_is_done(NULL))
+	mask = attrs_mask(st, to_set, op.now, &to);
+	if (!mask || request_is_done(NULL))
 		return volume_getattr(server->volume, ino, attr);
-	if (to_set & FUSE_SET_ATTR_TRUNCATE) {
-		op = attrs_op(mask);
-		err = volume_truncate(server->volume, &op, ino,
-				      (uint64_t)st->st_size, attr);
-	} else if (to_set & FUSE_SET_ATTR_SIZE) {
-		err = attrs_tell(server, ino, (uint64_t)st->st_size, &mask,
-				 &to, attr);
-	}
-	if (!err && mask) {
-		op = request_op();
-		err = volume_setattr(server->volume, &op, ino, mask, &to, attr);
-	} else if (!err && !(to_set & FUSE_SET_ATTR_SIZE)) {
-		err = volume_getattr(server->volume, ino, attr);
-	}
-	return err;
+	return volume_setattr(server->volume, &op, ino, mask, &to, attr);
 }
 
 /*

@@ -35,9 +35,10 @@ static const char *table_names(void)
 	struct volume_node node = { .mode = S_IFDIR | 0755 };
 	struct volume *volume = rule_owner.volume;
 	struct attr mode = { .mode = S_IFREG | 0600 };
+	struct attr all = { .mode = 0640, .size = 100, .mtime = 7, .uid = 9 };
 	struct volume_attr made, attr;
 	struct op op = table_op();
-	uint64_t ino, digest;
+	uint64_t ino, digest, seq;
 
 	CHECK(rule_join() == 0);
 	CHECK(volume_create(volume, &op, ROOT_INO, "d", &node, &made) == 0);
@@ -48,6 +49,12 @@ static const char *table_names(void)
 			    NULL) == 0);
 	CHECK(volume_setattr(volume, &op, ino, VOLUME_MODE, &mode,
 			     &attr) == 0);
+	/* A size and what else is set with it are one record. */
+	seq = attr.seq;
+	CHECK(volume_setattr(volume, &op, ino, VOLUME_SIZE | VOLUME_MODE |
+			     VOLUME_MTIME | VOLUME_UID, &all, &attr) == 0);
+	CHECK(attr.seq == seq + 1 && attr.attr.size == 100 &&
+	      attr.attr.mode == (S_IFREG | 0640) && attr.attr.mtime == 7);
 	digest = party_digest(volume);
 	/* It has only been fenced: the host dies with what else it has. */
 	CHECK(table_crash() == 0);
@@ -55,7 +62,8 @@ static const char *table_names(void)
 	rule_settle();
 	CHECK(party_poll(&rule_member) == 0);
 	CHECK(volume_lookup(rule_member.volume, made.ino, "c", &attr) == 0);
-	CHECK(attr.ino == ino && attr.attr.mode == (S_IFREG | 0600));
+	CHECK(attr.ino == ino && attr.attr.mode == (S_IFREG | 0640) &&
+	      attr.attr.size == 100 && attr.attr.uid == 9);
 	CHECK(volume_lookup(rule_member.volume, ROOT_INO, "a",
 			    &attr) == -ENOENT);
 	CHECK(party_digest(rule_member.volume) == digest);

@@ -56,7 +56,6 @@ static void do_extend(void)
 	set_attr(FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_TRUNCATE, 0, 100000);
 }
 
-/* Two records. */
 static void do_cut_chmod(void)
 {
 	set_attr(FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_TRUNCATE |

@@ -3,7 +3,8 @@
  * Requests that are sent again: a server dies at each access to the medium, in
  * the middle of each write, before and after each reply, and so does the one
  * that goes on. What is there in the end, and what was answered, is what one
- * server that lives would have made.
+ * server that lives would have made. Each is one record: of a size and a mode that
+ * were set together a crash once left the size alone.
  *
  * The log may begin anew at any time: it does so before each reply, or not, and
  * before a request that is sent again, or not.
@@ -34,11 +35,15 @@
 /* When the log begins anew besides. */
 enum { ANEW_REPLY = 1, ANEW_BEGIN = 2, ANEW_ALL = 4 };
 
-/* What all processes of a run see. @left: steps until death; 0: none. */
+/*
+ * What all processes of a run see. @left: steps until death; 0: none. @records:
+ * how many the request has taken.
+ */
 static struct run {
 	struct reply reply;
 	struct kept kept;
 	int left;
+	uint64_t records;
 	unsigned int anew;
 	char dump[RESENT_DUMP];
 	uint8_t memory[RESENT_SIZE];
@@ -168,12 +173,14 @@ static void serve_one(const struct request_made *wanted, int left, bool resent)
 	if (resent && run->anew & ANEW_BEGIN &&
 	    volume_compact(server.volume, 1))
 		_exit(2);
+	run->records = volume_seq(server.volume);
 	if (wanted) {
 		request_begin(&server, RESENT_UNIQUE, resent);
 		wanted->make();
 		request_end();
 	}
 	run->left = 0;
+	run->records = volume_seq(server.volume) - run->records;
 	dump();
 	_exit(0);
 }
@@ -399,6 +406,7 @@ int resent_run(void)
 		CHECK(!serve_in_child(&requests[i], 0, false));
 		memcpy(alive, run, sizeof(*run));
 		CHECK(alive->reply.count == 1 && !alive->reply.err);
+		CHECK(alive->records == 1);
 		for (unsigned int anew = 0; anew < ANEW_ALL; anew++)
 			runs += die_everywhere(&requests[i], alive, anew);
 	}
