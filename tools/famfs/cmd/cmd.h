@@ -41,12 +41,16 @@ void cmd_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * A text that comes from a medium or a user, on one line and without what
- * terminals obey: such bytes, and backslashes, are written as \xNN. Returns @to.
+ * terminals obey: such bytes, those that are no UTF-8, and backslashes are
+ * written as \xNN. Returns @to.
  */
 const char *text_safe(const char *text, char *to, size_t room);
 
 /* The same backwards, in place. */
 void text_plain(char *text);
+
+/* Has it nothing that terminals obey? */
+bool text_is_plain(const char *text);
 
 /* Likewise of what the kernel writes into tables: \040 for a space. */
 void text_plain_table(char *text);
@@ -56,6 +60,9 @@ const char *cmd_text(const char *text);
 
 /* For JSON: as it is, or, where that is no UTF-8, made safe. */
 struct json_object *cmd_json_text(const char *text);
+
+/* On standard output. @flags: of json-c. */
+void cmd_json_print(struct json_object *object, int flags);
 
 /* An error names the object and the finding; @next is what to type, or NULL. */
 void cmd_fail(const char *object, const char *next, const char *format, ...)

@@ -23,7 +23,7 @@ static const char dump_help[] =
 	"  -q, --quiet    say nothing but errors\n"
 	"  -h, --help\n";
 
-/* Paths can be longer than any buffer. */
+/* Paths can be longer than any buffer; no character is cut in two. */
 static void dump_text(const char *text)
 {
 	char safe[TEXT_SAFE(64)], part[65];
@@ -31,6 +31,8 @@ static void dump_text(const char *text)
 	for (size_t left = strlen(text); left; ) {
 		size_t bytes = left < 64 ? left : 64;
 
+		for (int i = 0; i < 3 && (text[bytes] & 0xc0) == 0x80; i++)
+			bytes--;
 		memcpy(part, text, bytes);
 		part[bytes] = '\0';
 		fputs(text_safe(part, safe, sizeof(safe)), stdout);
@@ -104,9 +106,8 @@ static int dump_json(void *context, const struct volume_seen *seen)
 				       cmd_json_text(seen->target));
 	if (seen->extent_count)
 		json_object_object_add(object, "extents", dump_extents(seen));
-	printf("%s\n    %s", *first ? "" : ",",
-	       json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
-					      JSON_C_TO_STRING_NOSLASHESCAPE));
+	fputs(*first ? "\n    " : ",\n    ", stdout);
+	cmd_json_print(object, JSON_C_TO_STRING_PLAIN);
 	*first = false;
 	json_object_put(object);
 	return ferror(stdout);

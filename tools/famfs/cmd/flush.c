@@ -84,7 +84,8 @@ static int flush_mapped(int fd, size_t bytes)
 
 static int flush_file(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
+	/* A FIFO is not waited for. */
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), err;
 	struct stat st;
 
 	err = fd < 0 || fstat(fd, &st) ? -errno : 0;

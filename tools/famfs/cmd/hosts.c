@@ -335,10 +335,10 @@ int cmd_hosts(int argc, char **argv)
 		else if (!show.json)
 			cmd_say("nothing is mounted. Next: famfs hosts DEVICE");
 	}
-	if (show.json)
-		printf("%s\n", json_object_to_json_string_ext(show.list,
-			JSON_C_TO_STRING_PRETTY |
-			JSON_C_TO_STRING_NOSLASHESCAPE));
+	if (show.json) {
+		cmd_json_print(show.list, JSON_C_TO_STRING_PRETTY);
+		putchar('\n');
+	}
 	json_object_put(show.list);
 	return show.worst;
 }

@@ -168,15 +168,16 @@ static void map_print_json(const struct file_map *map)
 	json_object_object_add(object, "possible_huge_pages",
 			       json_object_new_uint64(map->possible));
 	json_object_object_add(object, "pieces", list);
-	printf("%s\n", json_object_to_json_string_ext(object,
-		JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	cmd_json_print(object, JSON_C_TO_STRING_PLAIN);
+	putchar('\n');
 	json_object_put(object);
 }
 
 static int map_file(const char *path, bool json)
 {
 	struct file_map map = { .path = path };
-	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
+	/* A FIFO is not waited for. */
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), err;
 	struct stat st;
 
 	err = fd < 0 || fstat(fd, &st) ? -errno : 0;

@@ -99,9 +99,7 @@ static bool mkfs_label(struct mkfs *mkfs, const char *text)
 			 LABEL_SIZE);
 		return false;
 	}
-	for (const char *at = text; *at; at++) {
-		if ((unsigned char)*at >= ' ' && *at != 0x7f)
-			continue;
+	if (!text_is_plain(text)) {
 		cmd_fail(cmd_text(text), NULL,
 			 "a label has no control characters");
 		return false;

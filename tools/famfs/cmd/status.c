@@ -217,10 +217,10 @@ int cmd_status(int argc, char **argv)
 		else if (!status.json)
 			cmd_say("nothing is mounted. Next: mount -t famfs DEVICE DIRECTORY");
 	}
-	if (status.json)
-		printf("%s\n", json_object_to_json_string_ext(status.list,
-			JSON_C_TO_STRING_PRETTY |
-			JSON_C_TO_STRING_NOSLASHESCAPE));
+	if (status.json) {
+		cmd_json_print(status.list, JSON_C_TO_STRING_PRETTY);
+		putchar('\n');
+	}
 	json_object_put(status.list);
 	return status.worst;
 }

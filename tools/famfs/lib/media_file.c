@@ -111,7 +111,9 @@ static int media_file_measure(int fd, uint64_t *size)
 
 int media_open(const char *path, int flags, struct media **out)
 {
-	int how = (flags & MEDIA_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC;
+	/* What is no medium must not be waited for, as a FIFO would be. */
+	int how = (flags & MEDIA_WRITE ? O_RDWR : O_RDONLY) | O_NONBLOCK |
+		  O_CLOEXEC;
 	struct media_file *file = calloc(1, sizeof(*file));
 	int err;
 
