@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 
 #include "cmd.h"
 #include "serve.h"
+#include "table.h"
 
 /* So long a server has to answer, in seconds; compacting takes its time. */
 #define ASK_LIMIT_S	5
@@ -106,9 +108,13 @@ static bool ask_is(const struct answer *answer, const char *wanted)
 {
 	static const char *const words[] = { "mountpoint", "device", "source",
 					     "uuid", "label" };
-	char path[PATH_MAX];
+	char path[PATH_MAX], number[TABLE_NUMBER];
 
 	if (!wanted)
+		return true;
+	/* A file of it, or any mount point. */
+	if (strchr(wanted, '/') && table_number(AT_FDCWD, wanted, number) &&
+	    !strcmp(ask_value(answer, "superblock"), number))
 		return true;
 	if (!realpath(wanted, path))
 		snprintf(path, sizeof(path), "%s", wanted);

@@ -118,7 +118,12 @@ bool device_find(const char *source, char *path, size_t room)
 	DIR *bus;
 
 	if (strncmp(source, DEVICE_PREFIX, strlen(DEVICE_PREFIX))) {
-		snprintf(path, room, "%s", source);
+		/* What is cut off could be another one's. */
+		if (strlen(source) >= room) {
+			cmd_fail_errno(source, -ENAMETOOLONG);
+			return false;
+		}
+		strcpy(path, source);
 		return true;
 	}
 	by_uuid = !uuid_parse(wanted, uuid);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -87,7 +88,7 @@ static bool mount_option(struct mounting *mounting, const char *option)
 			 "famfs cannot be remounted");
 		return false;
 	}
-	if (!*option || !strncmp(option, "x-", 2) ||
+	if (!*option || !strncasecmp(option, "x-", 2) ||
 	    !strncmp(option, "comment=", 8) ||
 	    MOUNT_IS_IN(option, mount_ignored))
 		return true;
@@ -96,6 +97,12 @@ static bool mount_option(struct mounting *mounting, const char *option)
 			return true;
 		cmd_fail(option, "mount.famfs --help   lists them",
 			 "there is no such option of a mount");
+		return false;
+	}
+	if (used + strlen(option) + 2 > sizeof(mounting->flags)) {
+		cmd_fail(option, "name each option once",
+			 "the options have more than %zu bytes",
+			 sizeof(mounting->flags) - 1);
 		return false;
 	}
 	snprintf(mounting->flags + used, sizeof(mounting->flags) - used,
@@ -265,6 +272,7 @@ int cmd_mount(int argc, char **argv)
 		return status - 1;
 	wanted->flags = mounting.flags;
 	wanted->device = mounting.device;
+	wanted->turn = -1;
 	wanted->ready = -1;
 	if (mounting.bind && device_bind(wanted->source, "fsdev_dax"))
 		return MOUNT_FAILED;
@@ -272,7 +280,11 @@ int cmd_mount(int argc, char **argv)
 			 sizeof(mounting.device)) ||
 	    !device_check(mounting.device) || !mount_allowed(wanted))
 		return MOUNT_FAILED;
-	status = mounting.fake ? 0 : second_mount_point(wanted);
+	if (mounting.fake)
+		return 0;
+	if (!turn_take(wanted))
+		return MOUNT_FAILED;
+	status = second_mount_point(wanted);
 	if (status >= 0)
 		return status;
 	if (wanted->foreground)

@@ -17,6 +17,7 @@
 #include "ask.h"
 #include "cmd.h"
 #include "second.h"
+#include "table.h"
 
 /* What a mount point has for itself. */
 static const struct second_option {
@@ -56,12 +57,14 @@ static const struct second_option *second_option_find(const char *name)
 /* Of options separated by commas the later ones count. */
 static bool second_attr(const char *list, struct mount_attr *attr)
 {
-	char options[512], *rest = options, *name;
 	const struct second_option *option;
+	char name[32];
 
-	snprintf(options, sizeof(options), "%s", list);
 	memset(attr, 0, sizeof(*attr));
-	while ((name = strsep(&rest, ","))) {
+	for (; *list; list += strcspn(list, ","), list += *list == ',') {
+		/* None of them is as long as that. */
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(list, ","),
+			 list);
 		option = second_option_find(name);
 		if (!option) {
 			cmd_fail(name, "leave it out, or umount the file system everywhere first",
@@ -78,20 +81,12 @@ static bool second_attr(const char *list, struct mount_attr *attr)
 	return true;
 }
 
-/*
- * Where the table shows a mount, another one may lie over it. Without a request:
- * that one may have a server.
- */
+/* Where the table shows a mount, another one may lie over it. */
 static bool second_is(int tree, const char *superblock)
 {
-	char number[32];
-	struct statx st;
+	char number[TABLE_NUMBER];
 
-	if (statx(tree, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &st))
-		return false;
-	snprintf(number, sizeof(number), "%u:%u", st.stx_dev_major,
-		 st.stx_dev_minor);
-	return !strcmp(number, superblock);
+	return table_number(tree, "", number) && !strcmp(number, superblock);
 }
 
 /* All of it that nobody sees yet, or nothing. 0 or -errno. */
@@ -112,53 +107,90 @@ static int second_mount(const char *where, const char *superblock,
 	return err;
 }
 
-/* @superblock: its number, as the server knows it: users can lie about the rest. */
+/**
+ * struct second - what is known of the server that has the file system
+ * @superblock: its number, as the server knows it: users can lie about the rest;
+ *		or "", where it is not served
+ * @place: where it was mounted first, where it has lost its server; or ""
+ * @other: another device, which is mounted and has the same uuid; or ""
+ */
 struct second {
-	const char *device;
-	char superblock[32];
+	const struct serve *wanted;
+	char superblock[TABLE_NUMBER];
+	char place[PATH_MAX], other[PATH_MAX];
 };
+
+/* By number: a device can have several names. */
+static bool second_is_device(const char *one, const char *other)
+{
+	struct stat a, b;
+
+	if (stat(one, &a) || stat(other, &b) || !S_ISCHR(a.st_mode) ||
+	    !S_ISCHR(b.st_mode))
+		return !strcmp(one, other);
+	return a.st_rdev == b.st_rdev;
+}
 
 static void second_note(void *context, const struct answer *answer)
 {
 	struct second *second = context;
+	const char *device = ask_value(answer, "device");
+	const char *state = ask_value(answer, "state");
 
-	if (!strcmp(ask_value(answer, "device"), second->device) &&
-	    !strcmp(ask_value(answer, "state"), "serving"))
+	if (!second_is_device(device, second->wanted->device)) {
+		if (!strcmp(ask_value(answer, "uuid"), second->wanted->uuid) &&
+		    strcmp(state, "ending"))
+			snprintf(second->other, PATH_MAX, "%s", device);
+		return;
+	}
+	if (!strcmp(state, "serving"))
 		snprintf(second->superblock, sizeof(second->superblock), "%s",
 			 ask_value(answer, "superblock"));
+	else if (!strcmp(state, "stopped"))
+		snprintf(second->place, PATH_MAX, "%s",
+			 ask_value(answer, "mountpoint"));
 }
 
-/* Where is it mounted as a whole, in this namespace? */
-static bool second_find(const char *superblock, char *where)
+/* One socket a uuid: two of them cannot be told apart. False: it was refused. */
+static bool second_ask(struct second *second)
 {
-	FILE *table = fopen("/proc/self/mountinfo", "re");
-	char line[3 * PATH_MAX], root[PATH_MAX], at[PATH_MAX], number[32];
-	bool found = false;
+	const struct serve *wanted = second->wanted;
+	struct answer answer;
+	int err;
 
-	while (table && !found && fgets(line, sizeof(line), table)) {
-		if (sscanf(line, "%*s %*s %31s %4095s %4095s", number, root,
-			   at) != 3)
-			continue;
-		text_plain_table(at);
-		found = !strcmp(number, superblock) && !strcmp(root, "/");
-	}
-	if (table)
-		fclose(table);
-	if (found)
-		strcpy(where, at);
-	return found;
+	if (!wanted->uuid[0])
+		return true;
+	err = ask_uuid(wanted->uuid, "status", &answer);
+	if (!err)
+		second_note(second, &answer);
+	if (err == -ETIMEDOUT)
+		cmd_fail(wanted->device, "findmnt -t fuse.famfs   shows what is mounted",
+			 "its server does not answer");
+	else if (second->other[0])
+		cmd_fail(wanted->device, "famfs umount DIR, of the other one; mkfs.famfs -f makes this one anew",
+			 "it has the uuid of %s, which is mounted: one is a copy of the other",
+			 cmd_text(second->other));
+	else if (second->place[0])
+		cmd_fail(wanted->device, "famfs restart DIR, or famfs umount DIR",
+			 "it is mounted at %s, where its server has died too often",
+			 cmd_text(second->place));
+	else
+		return true;
+	return false;
 }
 
 int second_mount_point(const struct serve *wanted)
 {
-	struct second second = { .device = wanted->device };
+	struct second second = { .wanted = wanted };
 	struct mount_attr attr;
 	struct statvfs st;
 	char where[PATH_MAX];
 	int err;
 
-	ask_status(wanted->device, second_note, &second);
-	if (!second.superblock[0] || !second_find(second.superblock, where))
+	if (!second_ask(&second))
+		return SECOND_FAILED;
+	if (!second.superblock[0] ||
+	    !table_find(second.superblock, true, where))
 		return -1;
 	if (!second_attr(wanted->flags, &attr))
 		return SECOND_FAILED;

@@ -11,7 +11,17 @@
 enum { SECOND_FAILED = 32 };
 
 /**
+ * turn_take - waits until no other mount of the same file system is under way
+ * @wanted: gets the uuid, and what is to be closed when it is mounted
+ *
+ * Return: false: what was wrong has been said.
+ */
+bool turn_take(struct serve *wanted);
+
+/**
  * second_mount_point - makes one, if a server of this host has the device
+ *
+ * Context: in its turn, so that a server that begins is seen.
  *
  * Return: 0; an exit status, and what was wrong has been said; -1: none has it.
  */

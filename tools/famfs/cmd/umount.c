@@ -5,6 +5,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 
 #include "ask.h"
 #include "cmd.h"
+#include "table.h"
 
 /* Between two looks whether the server has ended, in microseconds. */
 #define UMOUNT_LOOK_US	10000
@@ -33,9 +35,19 @@ static const char umount_help[] =
 	"  -q, --quiet    say nothing but errors\n"
 	"  -h, --help\n";
 
+/* @number: of the superblock that is unmounted. */
+struct umounting {
+	char number[TABLE_NUMBER];
+	struct answer answer;
+};
+
+/* By number: it need not be the mount point that the server knows. */
 static void umount_note(void *context, const struct answer *answer)
 {
-	*(struct answer *)context = *answer;
+	struct umounting *umounting = context;
+
+	if (!strcmp(ask_value(answer, "superblock"), umounting->number))
+		umounting->answer = *answer;
 }
 
 /* Mounts elsewhere, in other namespaces too, keep the server. */
@@ -67,12 +79,13 @@ static void umount_wait(const char *path, const char *uuid)
 
 static int umount_one(const char *directory, int flags)
 {
-	char path[PATH_MAX], next[PATH_MAX + 64];
-	struct answer answer = { .uuid = "" };
+	char path[PATH_MAX], other[PATH_MAX], next[PATH_MAX + 64];
+	struct umounting umounting = { .number = "" };
 
 	if (!realpath(directory, path))
 		snprintf(path, sizeof(path), "%s", directory);
-	ask_status(path, umount_note, &answer);
+	if (table_number(AT_FDCWD, path, umounting.number))
+		ask_status(NULL, umount_note, &umounting);
 	if (umount2(path, flags)) {
 		int err = errno;
 
@@ -84,8 +97,10 @@ static int umount_one(const char *directory, int flags)
 			 strerror(err));
 		return 32;
 	}
-	if (answer.uuid[0] && !(flags & MNT_DETACH))
-		umount_wait(path, answer.uuid);
+	/* Where it is mounted in this namespace still, nothing ends. */
+	if (umounting.answer.uuid[0] && !(flags & MNT_DETACH) &&
+	    !table_find(umounting.number, false, other))
+		umount_wait(path, umounting.answer.uuid);
 	return 0;
 }
 

@@ -164,6 +164,8 @@ static void parent_receive(struct parent *parent, const struct serve *wanted)
 	if (parent->keeps || !kept_receive(parent->channel, &parent->files))
 		return;
 	parent->keeps = true;
+	if (wanted->turn >= 0)
+		close(wanted->turn);
 	if (wanted->ready < 0)
 		return;
 	serve_detach();

@@ -262,6 +262,9 @@ int serve_first(const struct serve *wanted, struct kept *kept)
 	struct media *media;
 	int guard, err;
 
+	/* The parent's own ends when this host can see the mount. */
+	if (wanted->turn >= 0)
+		close(wanted->turn);
 	serve_prepare(&server, kept);
 	guard = guard_media(kept->device, &media);
 	if (guard == -EBUSY) {
@@ -294,7 +297,7 @@ static int serve_fail(const struct server *server, const char *what, int err)
 
 int serve_again(struct kept *kept, const struct kept_files *files)
 {
-	const struct serve wanted = { .ready = -1 };
+	const struct serve wanted = { .turn = -1, .ready = -1 };
 	struct kept_files mine = *files;
 	struct server server = { .resumed = true };
 	struct volume_options options = { .how = VOLUME_READ };

@@ -12,14 +12,17 @@
  * @source: as it was given, for the table of mounts
  * @device: its node
  * @flags: options for the kernel, separated by commas, or ""
+ * @uuid: of what is on the device, or "" where that cannot be read
  * @member: where another host owns the file system, be a member
+ * @turn: a descriptor that is closed when it is mounted, or -1
  * @ready: a descriptor that gets a byte when it is mounted, or -1
  * @channel: serve()'s own
  */
 struct serve {
 	const char *source, *device, *mountpoint, *flags;
+	char uuid[37];
 	bool foreground, debug, member;
-	int ready, channel;
+	int turn, ready, channel;
 };
 
 /*

@@ -62,6 +62,14 @@ refusals()
 	expect 8 'no famfs superblock' "$bin/fsck.famfs" new
 	expect 1 'no famfs superblock' "$bin/famfs" dump new
 	expect 1 'neither of the two' "$bin/famfs" dump /
+	# Nobody writes to it: a command once waited for that.
+	mkfifo fifo
+	for command in dump=1 fsck=8 status=2 hosts=2 map=1 flush=1 mkfs=1 compact=1; do
+		expect "${command#*=}" 'neither of the two|regular file' \
+			timeout 10 "$bin/famfs" "${command%=*}" fifo
+	done
+	expect 32 'neither of the two' timeout 10 "$bin/mount.famfs" fifo "$tmp"
+	rm fifo
 	expect 0 'label *a label' "$bin/mkfs.famfs" -L 'a label' --unit 2M new
 	expect 1 'it holds famfs "a label"' "$bin/mkfs.famfs" new
 	expect 0 'version 300' "$bin/mkfs.famfs" -f new
@@ -71,6 +79,10 @@ refusals()
 	expect 2 'no such command' "$bin/famfs" nonsense
 	expect 1 'must be named' "$bin/famfs" mount new
 	expect 1 'no such option' "$bin/mount.famfs" -o nonsense new "$tmp"
+	# Options that did not fit were once cut off without a word.
+	expect 1 'more than 511 bytes' "$bin/mount.famfs" \
+		-o "$(printf 'nodiratime,%.0s' {1..60})ro" new "$tmp"
+	expect 1 'File name too long' "$bin/famfs" dump "$(printf '/%.0s' {1..4095})$tmp/new"
 	expect 32 'No such file' "$bin/mount.famfs" new nothing
 	expect 32 'it is not mounted' "$bin/famfs" umount "$tmp"
 	expect 1 'no dax device' "$bin/famfs" bind new
@@ -252,6 +264,18 @@ print(json.load(open("json"))[0]["label"])'
 	"$bin/famfs" status --json six > json || true
 	expect 0 'a\\xed\\xa0\\x80b' python3 -c 'import json
 print(json.load(open("json", encoding="utf-8"))[0]["label"])'
+	# Control characters beyond ASCII, as UTF-8 and as they are: some terminals
+	# obey them. What is a letter stays.
+	expect 1 'no control characters' "$bin/mkfs.famfs" -L $'a\302\233b' six
+	expect 1 'no control characters' "$bin/mkfs.famfs" -L $'a\233b' six
+	label six '\303\244\302\2332J\2332J\302\240\342\202'
+	LC_ALL=C expect 1 $'"\303\244\\\\xc2\\\\x9b2J\\\\x9b2J\302\240\\\\xe2\\\\x82"' \
+		"$bin/famfs" status six
+	label six 'a\302\2332J\177\303\244'
+	"$bin/famfs" status --json six > json || true
+	expect 1 '' grep -q $'\302\233\|\177' json
+	expect 0 '^True$' python3 -c 'import json
+print(json.load(open("json", encoding="utf-8"))[0]["label"] == "a\x9b2J\x7f\xe4")'
 	# Names of files are users'.
 	echo > $'e\033[2J\nf'
 	expect 0 'e\\x1b\[2J\\x0af: 1 bytes fl' "$bin/famfs" flush $'e\033[2J\nf'

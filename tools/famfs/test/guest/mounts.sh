@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# More mount points with options of their own, mounts right after unmounts, and
-# servers that are asked to end.
+# More mount points with options of their own, mounts at the same time and right
+# after unmounts, copies of a device, and servers that are asked to end.
 
 . "$(dirname "$0")/lib.sh"
 
-plan 20
+plan 36
 
 fresh || exit 1
 cp /bin/true $mnt/true
@@ -39,6 +39,87 @@ same "another one has not the options of the first" \
 	"$(options "$work/second")" ro,relatime
 umount "$work/second"
 umount "$work/a b"
+
+# As systemd does with two lines of fstab. The second one once found the device
+# busy, after ten seconds.
+mkdir -p "$work"/at/{1,2,3}
+ln -s "$dev" "$work/dax"
+beside()
+{
+	local i wrong=0
+
+	mount.famfs "$dev" "$work/at/1" &
+	mount.famfs "$work/dax" "$work/at/2" &
+	mount.famfs --foreground "$dev" "$work/at/3" &
+	eventually sh -c "[ \$(findmnt -n -t fuse.famfs | wc -l) = 3 ]" || wrong=1
+	for i in 1 2 3; do
+		umount "$work/at/$i" || wrong=1
+	done
+	wait
+	return $wrong
+}
+check "three mounts at the same time" beside
+check "leave nothing" eventually sh -c '! pgrep -x mount.famfs'
+
+# The one that is unmounted last is not the one that was first. The device is
+# free then, with pages that are pinned too.
+mount -t famfs "$dev" $mnt
+mount -t famfs "$dev" "$work/second"
+check "famfs status by another mount point" sh -c "famfs status $work/second | grep -q serving"
+umount $mnt
+cat > "$work/pin.py" <<'P'
+import os, sys, time
+r, w = os.pipe()
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+os.write(fd, b"x" * 65536)
+os.lseek(fd, 0, 0)
+os.splice(fd, w, 4096)
+os.close(fd)
+print("pinned", flush=True)
+time.sleep(1.5)
+P
+python3 "$work/pin.py" "$work/second/file" > "$work/pinned" &
+eventually grep -q pinned "$work/pinned"
+check "umount of the last mount point waits for the server" \
+	sh -c "famfs umount $work/second && fsck.famfs -y -q $dev"
+wait
+mount -t famfs "$dev" $mnt
+mount -t famfs "$dev" "$work/second"
+start=$(date +%s%N)
+umount "$work/second"
+check "that of another one does not" \
+	[ $((($(date +%s%N) - start) / 1000000)) -lt 1500 ]
+
+# A copy of the device, with its uuid, once took the socket of the first one.
+copy=${FAMFS_DAXDEVS##* }
+uuid=$(field uuid)
+mkfs.famfs -q -f --dead -U "$uuid" "$copy"
+refuses "mount of a copy of what is mounted" 32 \
+	"has the uuid of $dev, which is mounted: one is a copy" \
+	mount.famfs "$copy" "$work/second"
+check "leaves no mount of it" sh -c "! findmnt $work/second"
+same "and the first one answers" "$(field device)" "$dev"
+umount $mnt
+check "alone it is mounted" mount.famfs "$copy" $mnt
+same "and is the one that answers" "$(field device)" "$copy"
+umount $mnt
+mount.famfs "$dev" "$work/at/1" 2> "$work/one" &
+mount.famfs "$copy" "$work/at/2" 2> "$work/two" &
+wait
+same "of the two at the same time one is mounted" \
+	"$(findmnt -n -t fuse.famfs | wc -l)" 1
+check "and the other one is refused as a copy" \
+	sh -c "cat $work/one $work/two | grep -q 'is a copy of the other'"
+umount "$work"/at/* 2> /dev/null
+mkfs.famfs -q -f --dead "$copy"
+check "it is over" eventually sh -c '! pgrep -x mount.famfs'
+
+# Options that did not fit were once cut off without a word: here ro.
+many=$(printf 'nodiratime,%.0s' {1..60})
+refuses "more options than fit" 1 'more than 511 bytes' \
+	mount.famfs -o "${many}ro" "$dev" $mnt
+check "of a second mount point too" sh -c "mount.famfs $dev $mnt &&
+	! mount.famfs -o ${many}ro $dev $work/second && ! findmnt $work/second && umount $mnt"
 
 # Without a helper that waits: the last server still ends.
 for ((i = 0; i < 15; i++)); do

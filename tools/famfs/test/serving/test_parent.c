@@ -99,7 +99,7 @@ static void parent_hold(void)
 static void begin(void)
 {
 	int memory, ready[2];
-	struct serve wanted = { .ready = -1 };
+	struct serve wanted = { .turn = -1, .ready = -1 };
 	char byte;
 
 	kept = kept_make(&memory);

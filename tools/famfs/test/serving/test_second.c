@@ -3,7 +3,9 @@
  * One more mount point of what a server has mounted, while something else in the
  * table of mounts has the same type and source: a user can have that by
  * fusermount3, and once got it mounted again without nosuid. And while another
- * mount lies over the first one, which was mounted in its place.
+ * mount lies over the first one, which was mounted in its place. A device by
+ * another name was once taken for another one, and a copy of it, which has its
+ * uuid, took the socket of the first.
  *
  * It has mounts of its own, and needs root and /dev/fuse for that.
  */
@@ -81,21 +83,55 @@ static dev_t number(const char *path)
 	return makedev(st.stx_dev_major, st.stx_dev_minor);
 }
 
+/* What the server says of itself, but for the superblock. */
+static void say(dev_t superblock, const char *device, const char *state)
+{
+	snprintf(said, sizeof(said),
+		 "uuid test\ndevice %s\nsource " SOURCE "\nstate %s\nsuperblock %u:%u\nmountpoint first\n",
+		 device, state, major(superblock), minor(superblock));
+}
+
+/* By which name the server knows the device, and which one is meant. */
+static void check_names(struct serve *wanted, dev_t first)
+{
+	CHECK(!mknod("one", S_IFCHR | 0600, makedev(240, 1)));
+	CHECK(!mknod("name", S_IFCHR | 0600, makedev(240, 1)));
+	CHECK(!mknod("copy", S_IFCHR | 0600, makedev(240, 2)));
+	wanted->device = "name";
+	say(first, "one", "serving");
+	CHECK(!second_mount_point(wanted));
+	CHECK(number("two") == first);
+	CHECK(!umount2("two", MNT_DETACH));
+	wanted->device = "copy";
+	CHECK(second_mount_point(wanted) == SECOND_FAILED);
+	say(first, "one", "stopped");
+	CHECK(second_mount_point(wanted) == SECOND_FAILED);
+	wanted->device = "name";
+	CHECK(second_mount_point(wanted) == SECOND_FAILED);
+	/* That one is no longer in the way, nor there to be joined. */
+	say(first, "one", "ending");
+	CHECK(second_mount_point(wanted) == -1);
+	wanted->device = "copy";
+	CHECK(second_mount_point(wanted) == -1);
+	wanted->device = SOURCE;
+}
+
 static void run(void)
 {
 	struct serve wanted = { .device = SOURCE, .source = SOURCE,
-				.mountpoint = "two", .flags = "dev,suid" };
+				.mountpoint = "two", .flags = "dev,suid",
+				.uuid = "test" };
 	dev_t first;
 
 	CHECK(!mount("none", "first", "tmpfs", 0, NULL));
 	first = number("first");
-	snprintf(said, sizeof(said),
-		 "device " SOURCE "\nsource " SOURCE "\nstate serving\nsuperblock %u:%u\n",
-		 major(first), minor(first));
+	say(first, SOURCE, "serving");
 	answer_start();
 	CHECK(!second_mount_point(&wanted));
 	CHECK(number("two") == first);
 	CHECK(!umount2("two", MNT_DETACH));
+	check_names(&wanted, first);
+	say(first, SOURCE, "serving");
 	CHECK(!mount("none", "first", "tmpfs", 0, NULL));
 	CHECK(second_mount_point(&wanted) == SECOND_FAILED);
 	CHECK(number("two") == number("."));

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Mounts of this namespace, by the number of their superblock.
+ */
+#ifndef FAMFS_TABLE_H
+#define FAMFS_TABLE_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+/* Two numbers, with a colon between them. */
+#define TABLE_NUMBER	32
+
+/* Of what @path, from @folder, lies on. False: nothing is there. */
+bool table_number(int folder, const char *path, char number[TABLE_NUMBER]);
+
+/* Where is it mounted? @whole: from its root on. */
+bool table_find(const char *superblock, bool whole, char where[PATH_MAX]);
+
+#endif
