@@ -188,14 +188,40 @@ static void attrs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 	free(buf);
 }
 
+/* In place. Return: bytes of the names that are for users. */
+static size_t xattrs_hide(char *list, size_t bytes)
+{
+	size_t used = 0, step;
+
+	for (size_t at = 0; at < bytes; at += step) {
+		step = strlen(list + at) + 1;
+		if (!strncmp(list + at, "trusted.", 8))
+			continue;
+		memmove(list + used, list + at, step);
+		used += step;
+	}
+	return used;
+}
+
+/*
+ * That there is something of trusted.* is the administrator's business: the
+ * kernel refuses it to whoever lacks CAP_SYS_ADMIN, but leaves lists as they are.
+ * A request says no capabilities, so user 0 stands for them.
+ */
 static void attrs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
-	char *buf = size ? malloc(size) : NULL;
+	bool all = !fuse_req_ctx(req)->uid;
+	size_t room = all ? size : XATTR_NAMES_MOST;
+	char *buf = room ? malloc(room) : NULL;
 	int bytes = -ENOMEM;
 
-	if (buf || !size)
+	if (buf || !room)
 		bytes = volume_listxattr(server_of(req)->volume, ino, buf,
-					 size);
+					 room);
+	if (bytes > 0 && !all)
+		bytes = (int)xattrs_hide(buf, (size_t)bytes);
+	if (size && bytes > (int)size)
+		bytes = -ERANGE;
 	xattrs_reply(req, bytes, buf, size);
 	free(buf);
 }

@@ -49,7 +49,7 @@ def read(name):
     with open(name) as f:
         return f.read()
 
-print("1..33")
+print("1..34")
 
 @test("names of 255 bytes, and of 256")
 def _():
@@ -318,6 +318,29 @@ def _():
     os.setxattr("s", "trusted.s", b"s", follow_symlinks=False)
     assert os.getxattr("s", "trusted.s", follow_symlinks=False) == b"s"
     os.unlink("s")
+    os.unlink("f")
+
+@test("trusted attributes are listed to root alone")
+def _():
+    make("f")
+    os.setxattr("f", "trusted.t", b"t")
+    os.setxattr("f", "user.one", b"1")
+    os.setxattr("f", "trusted.u", b"u")
+    assert sorted(os.listxattr("f")) == ["trusted.t", "trusted.u", "user.one"]
+    os.chmod("f", 0o644)
+    pid = os.fork()
+    if not pid:
+        os.setgid(1000)
+        os.setuid(1000)
+        room = ctypes.create_string_buffer(9)
+        libc.listxattr.restype = ctypes.c_ssize_t
+        ok = os.listxattr("f") == ["user.one"]
+        ok = ok and libc.listxattr(b"f", None, 0) == 9
+        ok = ok and libc.listxattr(b"f", room, 9) == 9
+        ok = ok and libc.listxattr(b"f", room, 8) == -1
+        ok = ok and ctypes.get_errno() == errno.ERANGE
+        os._exit(not ok)
+    assert os.waitpid(pid, 0)[1] == 0
     os.unlink("f")
 
 @test("access control lists are refused, not ignored")
