@@ -11,11 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cmd.h"
 #include "device.h"
+#include "second.h"
 
 #define DAX_DRIVERS	"/sys/bus/dax/drivers"
 
@@ -101,16 +103,53 @@ static int bind_refused(const char *path, const char *name, const char *driver,
 	return 1;
 }
 
-int device_bind(const char *path, const char *driver)
+/* Whoever has it mounted would lose it under their hands. */
+static bool bind_is_mounted(const char *path, const char *node)
 {
-	char name[64], old[64], next[200];
+	int fd = open(node, O_RDWR | O_EXCL | O_CLOEXEC);
+	int err = errno;
+
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 || err != EBUSY)
+		return false;
+	cmd_fail(path, "findmnt -t fuse.famfs   shows it; famfs umount DIR ends it",
+		 "it is mounted, or a program has it");
+	return true;
+}
+
+/* A mapping of it would be gone, and its program killed by the next access. */
+static bool bind_is_used(const char *path, const char *node)
+{
+	char name[64];
+	struct stat st;
+	unsigned int pid;
+
+	pid = stat(node, &st) ? 0 : device_user(st.st_rdev, name, sizeof(name));
+	if (!pid)
+		return false;
+	cmd_fail(path, "end that, or take it away from it: --force of famfs bind and unbind",
+		 "process %u, %s, has it open or mapped", pid, cmd_text(name));
+	return true;
+}
+
+static bool bind_is_free(const char *path, const char *name, const char *driver,
+			 bool force)
+{
+	char node[80];
+
+	snprintf(node, sizeof(node), "/dev/%s", name);
+	if (!strcmp(driver, "fsdev_dax") && bind_is_mounted(path, node))
+		return false;
+	return force || !bind_is_used(path, node);
+}
+
+static int bind_turn(const char *path, const char *name, const char *driver,
+		     bool force)
+{
+	char old[64], next[200];
 	int err;
 
-	if (!device_name(path, name, sizeof(name))) {
-		cmd_fail(path, "daxctl list   shows which devices there are",
-			 "it is no dax device");
-		return 1;
-	}
 	device_driver(name, old, sizeof(old));
 	if (!strcmp(old, driver))
 		return 0;
@@ -125,6 +164,8 @@ int device_bind(const char *path, const char *driver)
 			 "the kernel has no such driver");
 		return 1;
 	}
+	if (!bind_is_free(path, name, old, force))
+		return 1;
 	if (old[0])
 		bind_take(name, old);
 	err = bind_give(name, driver);
@@ -137,40 +178,52 @@ int device_bind(const char *path, const char *driver)
 	return bind_refused(path, name, driver, err);
 }
 
-/* Whoever has it mounted would lose it under their hands. */
-static bool bind_is_free(const char *path)
+int device_bind(const char *path, const char *driver, bool force)
 {
-	char name[64], driver[64], node[80];
-	int fd;
+	char name[64];
+	int turn, status;
 
-	if (!device_name(path, name, sizeof(name)))
-		return true;
-	device_driver(name, driver, sizeof(driver));
-	if (strcmp(driver, "fsdev_dax"))
-		return true;
-	snprintf(node, sizeof(node), "/dev/%s", name);
-	fd = open(node, O_RDWR | O_EXCL | O_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
-	if (fd >= 0 || errno != EBUSY)
-		return true;
-	cmd_fail(path, "findmnt -t fuse.famfs   shows it; famfs umount DIR ends it",
-		 "it is mounted, or a program has it");
-	return false;
+	if (!device_name(path, name, sizeof(name))) {
+		cmd_fail(path, "daxctl list   shows which devices there are",
+			 "it is no dax device");
+		return 1;
+	}
+	/* In between it has no driver, or another node. */
+	turn = turn_wait("bind");
+	if (turn < 0)
+		return 1;
+	status = bind_turn(path, name, driver, force);
+	close(turn);
+	return status;
 }
 
 static int bind_main(int argc, char **argv, const char *help, const char *driver)
 {
-	int status = cmd_options(argc, argv, help, NULL);
+	static const struct option options[] = {
+		{ "force", no_argument, NULL, 'f' },
+		{ "quiet", no_argument, NULL, 'q' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	bool force = false;
+	int option;
 
-	if (status >= 0)
-		return status;
+	while ((option = getopt_long(argc, argv, "fqh", options, NULL)) >= 0) {
+		if (option == 'h') {
+			fputs(help, stdout);
+			return 0;
+		}
+		if (option == '?')
+			return 2;
+		force |= option == 'f';
+		cmd_quiet |= option == 'q';
+	}
 	if (optind != argc - 1) {
 		cmd_fail(argv[0], "famfs bind --help",
 			 "one device must be named");
 		return 2;
 	}
-	if (!bind_is_free(argv[optind]) || device_bind(argv[optind], driver))
+	if (device_bind(argv[optind], driver, force))
 		return 1;
 	cmd_say("%s: bound to %s", argv[optind], driver);
 	return 0;
@@ -184,6 +237,8 @@ int cmd_bind(int argc, char **argv)
 		"Gives a dax device to the driver fsdev_dax, which file systems need. That\n"
 		"lasts until the next boot; the mount option fsdev does it each time.\n"
 		"\n"
+		"  -f, --force    also from programs that have it open or mapped: what they\n"
+		"                 have mapped is gone\n"
 		"  -q, --quiet    say nothing but errors\n"
 		"  -h, --help\n", "fsdev_dax");
 }
@@ -195,6 +250,7 @@ int cmd_unbind(int argc, char **argv)
 		"\n"
 		"Gives a dax device back to the driver device_dax. What is on it stays.\n"
 		"\n"
+		"  -f, --force    also from programs that have it open\n"
 		"  -q, --quiet    say nothing but errors\n"
 		"  -h, --help\n", "device_dax");
 }

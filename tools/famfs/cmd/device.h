@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* What goes before a uuid or a label in place of a device. */
 #define DEVICE_PREFIX	"famfs:"
@@ -17,8 +18,23 @@ bool device_name(const char *path, char *name, size_t room);
 /* The driver that has it, "" for none. False: there is no such device. */
 bool device_driver(const char *name, char *driver, size_t room);
 
-/* Gives it to @driver. 0, or 1: what was wrong has been said. */
-int device_bind(const char *path, const char *driver);
+/**
+ * device_bind - gives a device to a driver
+ * @force: take it away from programs that have it open or mapped
+ *
+ * Return: 0, or 1: what was wrong has been said.
+ */
+int device_bind(const char *path, const char *driver, bool force);
+
+/**
+ * device_user - looks for a program that has a node open or mapped
+ * @name: of the program
+ *
+ * Only the processes that this one can see are asked.
+ *
+ * Return: its number, or 0.
+ */
+unsigned int device_user(dev_t device, char *name, size_t room);
 
 /* False: it is a dax device that fsdev_dax does not have; that has been said. */
 bool device_check(const char *path);

@@ -42,7 +42,7 @@ static const char mount_help[] =
 struct mounting {
 	struct serve serve;
 	char device[PATH_MAX], flags[512];
-	bool bind, fake, sloppy;
+	bool bind, fake, sloppy, again;
 };
 
 /* What libfuse or the kernel do. */
@@ -55,7 +55,7 @@ static const char *const mount_flags[] = {
 /* What only mount(8) and systemd need. */
 static const char *const mount_ignored[] = {
 	"defaults", "auto", "noauto", "nofail", "_netdev", "user", "nouser",
-	"users", "owner", "group", "mand", "nomand", "remount",
+	"users", "owner", "group", "mand", "nomand",
 };
 
 static bool mount_is_in(const char *option, const char *const *list,
@@ -84,9 +84,8 @@ static bool mount_option(struct mounting *mounting, const char *option)
 		return true;
 	}
 	if (!strcmp(option, "remount")) {
-		cmd_fail(option, "umount it, and mount it with the other options",
-			 "famfs cannot be remounted");
-		return false;
+		mounting->again = true;
+		return true;
 	}
 	if (!*option || !strncasecmp(option, "x-", 2) ||
 	    !strncmp(option, "comment=", 8) ||
@@ -274,7 +273,9 @@ int cmd_mount(int argc, char **argv)
 	wanted->device = mounting.device;
 	wanted->turn = -1;
 	wanted->ready = -1;
-	if (mounting.bind && device_bind(wanted->source, "fsdev_dax"))
+	if (mounting.again)
+		return mount_again(wanted);
+	if (mounting.bind && device_bind(wanted->source, "fsdev_dax", false))
 		return MOUNT_FAILED;
 	if (!device_find(wanted->source, mounting.device,
 			 sizeof(mounting.device)) ||

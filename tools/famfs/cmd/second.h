@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * One more mount point of what is mounted.
+ * Mounting what is mounted already, or is just being mounted.
  */
 #ifndef FAMFS_SECOND_H
 #define FAMFS_SECOND_H
@@ -9,6 +9,13 @@
 
 /* As mount(8) knows it. */
 enum { SECOND_FAILED = 32 };
+
+/**
+ * turn_wait - waits until nobody else has the turn of that name
+ *
+ * Return: what ends it when it is closed, or -1: what was wrong has been said.
+ */
+int turn_wait(const char *name);
 
 /**
  * turn_take - waits until no other mount of the same file system is under way
@@ -26,5 +33,8 @@ bool turn_take(struct serve *wanted);
  * Return: 0; an exit status, and what was wrong has been said; -1: none has it.
  */
 int second_mount_point(const struct serve *wanted);
+
+/* Changes the options of what is mounted. Return: an exit status. */
+int mount_again(const struct serve *wanted);
 
 #endif

@@ -29,32 +29,41 @@ static void turn_read_uuid(struct serve *wanted)
 	media_close(media);
 }
 
+int turn_wait(const char *name)
+{
+	char path[sizeof(CONTROL_FOLDER) + 64];
+	int fd;
+
+	snprintf(path, sizeof(path), CONTROL_FOLDER "/.%s", name);
+	if (mkdir(CONTROL_FOLDER, 0755) && errno != EEXIST) {
+		cmd_fail_errno(CONTROL_FOLDER, -errno);
+		return -1;
+	}
+	/* A file of root's: nobody else can keep mounts waiting. */
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		cmd_fail(CONTROL_FOLDER, errno == EACCES ? "run it as root" :
+			 "remove it, if it is no directory",
+			 "servers have no place for their sockets: %s",
+			 strerror(errno));
+		return -1;
+	}
+	while (flock(fd, LOCK_EX)) {
+		if (errno == EINTR)
+			continue;
+		cmd_fail_errno(path, -errno);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
 bool turn_take(struct serve *wanted)
 {
-	char path[sizeof(CONTROL_FOLDER) + sizeof(wanted->uuid) + 2];
-
 	turn_read_uuid(wanted);
 	/* The server will say what is wrong with it. */
 	if (!wanted->uuid[0])
 		return true;
-	snprintf(path, sizeof(path), CONTROL_FOLDER "/.%s", wanted->uuid);
-	if (mkdir(CONTROL_FOLDER, 0755) && errno != EEXIST) {
-		cmd_fail_errno(CONTROL_FOLDER, -errno);
-		return false;
-	}
-	/* A file of root's: nobody else can keep mounts waiting. */
-	wanted->turn = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (wanted->turn < 0) {
-		cmd_fail(CONTROL_FOLDER, "remove it, if it is no directory",
-			 "servers have no place for their sockets: %s",
-			 strerror(errno));
-		return false;
-	}
-	while (flock(wanted->turn, LOCK_EX)) {
-		if (errno == EINTR)
-			continue;
-		cmd_fail_errno(path, -errno);
-		return false;
-	}
-	return true;
+	wanted->turn = turn_wait(wanted->uuid);
+	return wanted->turn >= 0;
 }

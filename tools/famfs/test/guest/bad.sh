@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-plan 72
+plan 81
 
 # No mount and no server; what is on the device is as it was.
 nothing_left()
@@ -35,8 +35,41 @@ refuses "mkfs of a device of device_dax" 1 'bound to device_dax' mkfs.famfs "$de
 refuses "mount of it" 32 'bound to device_dax' mount.famfs "$dev" $mnt
 refuses "fsck of it" 8 'bound to device_dax' fsck.famfs "$dev"
 refuses "dump of it" 1 'bound to device_dax' famfs dump "$dev"
+# It was once taken away from programs, which the next access killed.
+cat > "$work/have.py" <<'P'
+import mmap, os, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+if "map" in sys.argv:
+    m = mmap.mmap(fd, 2 << 20)
+    os.close(fd)
+print("has it", flush=True)
+sys.stdin.readline()
+if "map" in sys.argv:
+    m[0]
+P
+for way in open map; do
+	coproc HAVE { exec python3 "$work/have.py" "$dev" $way; }
+	pid=$HAVE_PID
+	read -r said <&"${HAVE[0]}"
+	same "a program has the device: $way" "$said" "has it"
+	refuses "famfs bind of it" 1 "process $pid, python3, has it open or mapped" \
+		famfs bind "$dev"
+	refuses "mount -o fsdev of it" 32 "process $pid, python3, has it" \
+		mount.famfs -o fsdev "$dev" $mnt
+	[ $way = open ] || break
+	echo >&"${HAVE[1]}"
+	wait "$pid"
+done
+check "famfs bind --force" famfs bind --force "$dev"
+echo >&"${HAVE[1]}"
+wait "$pid"
+same "what it has mapped is gone: SIGBUS" $? 135
 check "famfs bind" famfs bind "$dev"
 check "famfs bind once more" famfs bind "$dev"
+exec 4< "$dev"
+refuses "famfs unbind of what a program has open" 1 'process [0-9]+, .*, has it' \
+	famfs unbind "$dev"
+exec 4<&-
 
 # What is on the device.
 mkfs.famfs -q -f --dead "$dev"
