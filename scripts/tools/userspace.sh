@@ -24,7 +24,7 @@ FIXTURES=$(cd "$TOP" && realpath -m "$FAMFS_FIXTURES")
 TESTS=(famfs_build famfs_format famfs_mutants_list famfs_library
        famfs_library_asan famfs_histories famfs_histories_asan famfs_hosts
        famfs_hosts_asan famfs_serving famfs_load famfs_mutants famfs_threads famfs_scale famfs_bounds
-       famfs_commands famfs_completion famfs_manuals famfs_fuzz)
+       famfs_commands famfs_completion famfs_manuals famfs_install famfs_fuzz)
 
 make_tools()
 {
@@ -144,6 +144,11 @@ famfs_bounds)
 	"$TOOLS/test/test_bounds" ;;
 famfs_commands)
 	"$TOP/tools/famfs/test/commands.sh" "$TOOLS" ;;
+famfs_install)
+	rm -rf "$TOOLS/install"
+	mkdir -p "$TOOLS/install"
+	make_tools install DESTDIR="$TOOLS/install/root" PREFIX=/usr
+	"$TOP/tools/famfs/test/install.sh" "$TOOLS/install/root" ;;
 famfs_completion)
 	"$TOP/tools/famfs/test/completion.sh" "$TOOLS" \
 		"$TOP/tools/famfs/system/famfs.bash" ;;

@@ -9,7 +9,6 @@
 set -euo pipefail
 
 bin=$(cd "$1" && pwd)
-system=$(cd "$(dirname "$0")/../system" && pwd)
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
@@ -292,52 +291,6 @@ print(json.load(open("json", encoding="utf-8"))[0]["label"] == "a\x9b2J\x7f\xe4"
 	expect 0 '' cmp seven kept
 }
 
-# What systemd and udev get.
-system_files()
-{
-	sed 's,^ExecStart=.*,ExecStart=/bin/true,' "$system/famfs-bind@.service" > \
-		famfs-bind@.service
-	# The device's unit, which the rule of udev makes, comes first.
-	expect 0 '^After=.*dev-%i\.device' cat famfs-bind@.service
-	expect 0 'SUBSYSTEM=="dax".*TAG\+="systemd"' cat "$system/60-famfs.rules"
-	command -v systemd-analyze > /dev/null || return 0
-	expect 0 '' systemd-analyze verify --man=no ./famfs-bind@dax0.0.service
-	units
-}
-
-# The units that systemd makes of the lines in fstab that the manual shows, and
-# of one with what else it knows.
-units()
-{
-	local generator=/lib/systemd/system-generators/systemd-fstab-generator
-
-	[ -x $generator ] || return 0
-	mkdir units early late
-	sed -nE 's/^\t([^ ]+  \/mnt\/data  famfs  .*)/\1/p' \
-		"$system/../man/mount.famfs.8.scd" |
-		awk '{ sub("/mnt/data", "/mnt/line" NR); print }' > fstab
-	expect 0 '^2 ' wc -l fstab
-	echo "/dev/dax1.0 /mnt/wait famfs fsdev,_netdev,x-systemd.device-timeout=7s 0 0" >> fstab
-	expect 0 '' env SYSTEMD_FSTAB="$tmp/fstab" $generator units early late
-	expect 0 '^What=/dev/dax0\.0$' cat units/mnt-line1.mount
-	expect 0 '^Options=fsdev,nofail$' cat units/mnt-line1.mount
-	# nofail: the boot does not stand or fall with it.
-	expect 1 '' grep -q Before=local-fs.target units/mnt-line1.mount
-	expect 0 '' test -e units/local-fs.target.wants/mnt-line1.mount
-	expect 0 '^What=famfs:data$' cat units/mnt-line2.mount
-	for word in After Requires; do
-		expect 0 "^$word=famfs-bind@dax0\.0\.service" cat units/mnt-line2.mount
-	done
-	expect 0 '^JobRunningTimeoutSec=7s' cat units/dev-dax1.0.device.d/50-device-timeout.conf
-	expect 0 '' test -e units/remote-fs.target.requires/mnt-wait.mount
-	# Nothing is to be checked before the device is bound.
-	expect 1 '' grep -rq systemd-fsck units
-	for word in line1 line2 wait; do
-		expect 0 '' env SYSTEMD_UNIT_PATH="$tmp:" \
-			systemd-analyze verify --man=no "./units/mnt-$word.mount"
-	done
-}
-
 # Damage in the middle of the log: reading and fsck only.
 damage()
 {
@@ -463,7 +416,6 @@ versions
 repairs
 superblocks
 texts
-system_files
 progress
 damage
 flips

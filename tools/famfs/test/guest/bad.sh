@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-plan 81
+plan 91
 
 # No mount and no server; what is on the device is as it was.
 nothing_left()
@@ -83,6 +83,7 @@ truncate -s 64M "$work/ext4"
 mke2fs -q -t ext4 "$work/ext4"
 dd if="$work/ext4" of="$dev" bs=1M count=4 conv=notrunc status=none
 refuses "mkfs over ext4" 1 'it holds ext4' mkfs.famfs "$dev"
+refuses "mount of ext4" 32 'no famfs superblock' mount.famfs "$dev" $mnt
 for version in 48 49 1; do
 	dd if=/dev/zero of="$dev" bs=4096 count=1 conv=notrunc status=none
 	put '\377\202\262\207\0\0\0\0' 0
@@ -103,6 +104,26 @@ mkfs.famfs -q -f --dead "$dev"
 put '\0\0\0\0\0\0\0\0' 65544
 put '\0\0\0\0\0\0\0\0' 131080
 refuses "mount of an unfinished mkfs" 32 'unfinished mkfs' mount.famfs "$dev" $mnt
+refuses "fsck of it" 4 'unfinished mkfs' fsck.famfs "$dev"
+# A record in the middle of the log.
+mkfs.famfs -q -f --dead "$dev"
+mount -t famfs "$dev" $mnt
+for i in {1..50}; do mkdir $mnt/d"$i"; done
+umount -i $mnt
+eventually sh -c '! pgrep -x mount.famfs'
+log=$(python3 - "$dev" <<'P'
+import os, sys
+fd = os.open(sys.argv[1], os.O_RDONLY)
+print((2 << 20) + os.pread(fd, 48 << 20, 2 << 20).find(b"d25"))
+P
+)
+put 'x' "$log"
+refuses "mount of a damaged log" 32 'the log is damaged behind record' \
+	mount.famfs "$dev" $mnt
+refuses "fsck of it" 4 'the log is damaged behind record' fsck.famfs "$dev"
+refuses "dump of it" 1 'the log is damaged' famfs dump "$dev"
+put 'd' "$log"
+check "once it is back, it is clean" fsck.famfs -q "$dev"
 check "so far nothing is left behind" nothing_left
 
 # Where and who.
@@ -166,6 +187,9 @@ mkdir -p "$work/second"
 check "a second mount is one more mount point" mount.famfs "$dev" "$work/second"
 check "of the same files" cmp $mnt/file "$work/second/file"
 check "which goes by itself" umount "$work/second"
+refuses "mount of what a server of another mount namespace has" 32 \
+	'a file system on this host, or a program, has the device' \
+	unshare -m --propagation private sh -c "umount $mnt && mount.famfs $dev $mnt"
 refuses "fsck -y of what is mounted" 8 'busy' fsck.famfs -y "$dev"
 check "fsck -n of it" fsck.famfs -n "$dev"
 check "dump of it" sh -c "famfs dump $dev | grep -q /file"
@@ -176,6 +200,24 @@ exec 4<&-
 same "all of that has changed nothing" "$(cat $mnt/file)" content
 check "umount" umount $mnt
 check "nothing is left behind at the end" eventually nothing_left
+
+# A program that has the device alone.
+cat > "$work/alone.py" <<'P'
+import os, sys
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_EXCL)
+print("alone", flush=True)
+sys.stdin.readline()
+P
+coproc ALONE { exec python3 "$work/alone.py" "$dev"; }
+pid=$ALONE_PID
+read -r said <&"${ALONE[0]}"
+refuses "mount of what a program has alone" 32 'or a program, has the device' \
+	mount.famfs "$dev" $mnt
+refuses "mkfs of it" 1 'busy' mkfs.famfs -f "$dev"
+refuses "famfs compact of it" 1 'busy' famfs compact "$dev"
+echo >&"${ALONE[1]}"
+wait "$pid"
+check "nothing is left behind of it" nothing_left
 
 # Without a place to log, nothing can be made, and all else goes on.
 small=${FAMFS_DAXDEVS##* }
