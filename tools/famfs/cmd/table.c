@@ -4,6 +4,7 @@
  * can sources and types.
  */
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -26,9 +27,9 @@ bool table_number(int folder, const char *path, char number[TABLE_NUMBER])
 	return true;
 }
 
-bool table_find(const char *superblock, bool whole, char where[PATH_MAX])
+static bool table_search(FILE *table, const char *superblock, bool whole,
+			 char where[PATH_MAX])
 {
-	FILE *table = fopen("/proc/self/mountinfo", "re");
 	char line[3 * PATH_MAX], root[PATH_MAX], at[PATH_MAX];
 	char number[TABLE_NUMBER];
 	bool found = false;
@@ -45,5 +46,31 @@ bool table_find(const char *superblock, bool whole, char where[PATH_MAX])
 		fclose(table);
 	if (found)
 		strcpy(where, at);
+	return found;
+}
+
+bool table_find(const char *superblock, bool whole, char where[PATH_MAX])
+{
+	return table_search(fopen("/proc/self/mountinfo", "re"), superblock,
+			    whole, where);
+}
+
+bool table_find_anywhere(const char *superblock)
+{
+	DIR *processes = opendir("/proc");
+	char path[64], where[PATH_MAX];
+	struct dirent *entry;
+	unsigned int pid;
+	bool found = false;
+
+	while (processes && !found && (entry = readdir(processes))) {
+		if (sscanf(entry->d_name, "%u", &pid) != 1)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%u/mountinfo", pid);
+		found = table_search(fopen(path, "re"), superblock, false,
+				     where);
+	}
+	if (processes)
+		closedir(processes);
 	return found;
 }

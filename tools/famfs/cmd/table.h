@@ -17,4 +17,7 @@ bool table_number(int folder, const char *path, char number[TABLE_NUMBER]);
 /* Where is it mounted? @whole: from its root on. */
 bool table_find(const char *superblock, bool whole, char where[PATH_MAX]);
 
+/* Is it mounted in any namespace that has a process? */
+bool table_find_anywhere(const char *superblock);
+
 #endif

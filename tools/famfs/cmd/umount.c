@@ -25,6 +25,9 @@
 /* After so many the user is told what is being waited for. */
 #define UMOUNT_LOOKS	200
 
+/* So many for a server that serves, though no process has a mount of it. */
+#define UMOUNT_LOOKS_MOST	3000
+
 static const char umount_help[] =
 	"Usage: famfs umount [OPTION...] DIRECTORY\n"
 	"\n"
@@ -52,8 +55,10 @@ static void umount_note(void *context, const struct answer *answer)
 }
 
 /* Mounts elsewhere, in other namespaces too, keep the server. */
-static void umount_wait(const char *path, const char *uuid)
+static void umount_wait(const char *path, const struct umounting *umounting)
 {
+	const char *uuid = umounting->answer.uuid;
+	unsigned int most = UMOUNT_LOOKS;
 	struct answer answer;
 
 	for (unsigned int looks = 0; ; looks++) {
@@ -66,7 +71,11 @@ static void umount_wait(const char *path, const char *uuid)
 		serving = !err && !strcmp(ask_value(&answer, "state"),
 					  "serving");
 
-		if (serving && looks > UMOUNT_LOOKS) {
+		/* A machine that is busy takes its time to end it. */
+		if (serving && looks > most && most == UMOUNT_LOOKS &&
+		    !table_find_anywhere(umounting->number))
+			most = UMOUNT_LOOKS_MOST;
+		if (serving && looks > most) {
 			cmd_say("%s: still mounted elsewhere: its server goes on",
 				path);
 			return;
@@ -123,7 +132,7 @@ static int umount_one(const char *directory, int flags)
 	/* Where it is mounted in this namespace still, nothing ends. */
 	if (umounting.answer.uuid[0] && !(flags & MNT_DETACH) &&
 	    !table_find(umounting.number, false, other))
-		umount_wait(path, umounting.answer.uuid);
+		umount_wait(path, &umounting);
 	return 0;
 }
 

@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-plan 91
+plan 92
 
 # No mount and no server; what is on the device is as it was.
 nothing_left()

@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-plan 35
+plan 38
 
 fresh || exit 1
 cp /bin/true $mnt/true
@@ -95,6 +95,25 @@ start=$(date +%s%N)
 umount "$work/second"
 check "that of another one does not" \
 	[ $((($(date +%s%N) - start) / 1000000)) -lt 1500 ]
+
+# What is out of the tree, and still open, ends by itself: that is waited for. A
+# busy machine once looked the same after two seconds.
+mount -t famfs "$dev" "$work/second"
+touch "$work/second/file"
+sleep 5 4< "$work/second/file" &
+umount -l "$work/second"
+check "umount waits for what was detached and is open" \
+	sh -c "famfs umount $mnt && fsck.famfs -y -q $dev"
+wait
+# Another namespace can have it for ever.
+mount -t famfs "$dev" $mnt
+unshare -m --propagation private sleep 7 &
+sleep 0.5
+check "umount of what another namespace has says so" \
+	sh -c "famfs umount $mnt > $work/out; grep 'still mounted elsewhere' $work/out"
+wait
+check "and it ends with that" eventually sh -c '! pgrep -x mount.famfs'
+mount -t famfs "$dev" $mnt
 
 # A copy of the device, with its uuid, once took the socket of the first one.
 copy=${FAMFS_DAXDEVS##* }

@@ -24,6 +24,9 @@ check "there are commands" [ -s "$work/commands" ]
 # As after a boot, with nothing on the device.
 mkdir -p /mnt/data
 dd if=/dev/zero of="$dev" bs=1M count=4 conv=notrunc status=none
+# The copy of the superblock.
+dd if=/dev/zero of="$dev" bs=1M count=4 oflag=seek_bytes conv=notrunc status=none \
+	seek=$(($(cat "/sys/bus/dax/devices/${dev##*/}/size") - (4 << 20)))
 famfs unbind -q "$dev"
 head -c 100M /dev/urandom > /tmp/model
 while read -r line <&3; do
