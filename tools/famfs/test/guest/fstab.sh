@@ -55,11 +55,12 @@ refuses "remount of nothing" 32 'nothing is mounted there' \
 check "umount -a -t fuse.famfs" umount -a -t fuse.famfs
 same "leaves none" "$(findmnt -no TARGET -t fuse.famfs)" ""
 
-# As systemd does: each line by a process of its own.
+# As systemd does: each line by a process of its own, in any order. So none is
+# for reading only: what comes first decides that for all.
 sed -i "\|$work/label|d" /etc/fstab
 cat >> /etc/fstab <<T
 $dev $work/two famfs fsdev,nofail 0 0
-$dev $work/three famfs fsdev,nofail,ro 0 0
+$dev $work/three famfs fsdev,nofail 0 0
 T
 for i in 1 2 3; do
 	famfs unbind -q "$dev"
