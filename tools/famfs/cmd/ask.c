@@ -22,6 +22,10 @@
 /* So long a server has to answer, in seconds; compacting takes its time. */
 #define ASK_LIMIT_S	5
 
+/* How often it is looked whether the next one serves. */
+#define ASK_NEXT_LOOKS	600
+#define ASK_NEXT_US	100000
+
 static int ask_connect(const char *uuid, const char *word)
 {
 	struct timeval limit = { .tv_sec = ASK_LIMIT_S };
@@ -76,6 +80,23 @@ int ask_uuid(const char *uuid, const char *word, struct answer *answer)
 	answer->text[used] = '\0';
 	close(fd);
 	return err;
+}
+
+int ask_next(const char *uuid, const char *before, struct answer *answer)
+{
+	for (unsigned int i = 0; i < ASK_NEXT_LOOKS; i++) {
+		int err = ask_uuid(uuid, "status", answer);
+
+		/* One that reads a long log has not begun to answer. */
+		if (err == -ETIMEDOUT)
+			continue;
+		if (err || !strcmp(ask_value(answer, "state"), "stopped"))
+			break;
+		if (strcmp(ask_value(answer, "pid"), before))
+			return 0;
+		usleep(ASK_NEXT_US);
+	}
+	return -ESRCH;
 }
 
 const char *ask_value(const struct answer *answer, const char *word)

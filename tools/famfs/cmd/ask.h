@@ -33,6 +33,14 @@ int ask_status(const char *wanted,
 	       void (*each)(void *context, const struct answer *answer),
 	       void *context);
 
+/**
+ * ask_next - waits for another process to serve, for a minute
+ * @before: which one served before, as status says
+ *
+ * Return: 0 with its status in @answer; -ESRCH: no server goes on.
+ */
+int ask_next(const char *uuid, const char *before, struct answer *answer);
+
 /* The value of a word; "" where it was not said. In one of a few buffers. */
 const char *ask_value(const struct answer *answer, const char *word);
 

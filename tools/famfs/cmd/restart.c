@@ -16,10 +16,6 @@
 #include "kept.h"
 #include "parent.h"
 
-/* How often it is looked whether the next one serves: for a minute. */
-#define RESTART_LOOKS	600
-#define RESTART_LOOK_US	100000
-
 static const char restart_help[] =
 	"Usage: famfs restart [OPTION...] DIRECTORY|DEVICE|UUID|LABEL\n"
 	"\n"
@@ -50,33 +46,6 @@ static int restart_tell(const struct answer *answer, const char *name,
 	return 0;
 }
 
-/* Until another process serves. */
-static int restart_wait(const char *uuid, const char *name, const char *before)
-{
-	struct answer answer;
-
-	for (unsigned int i = 0; i < RESTART_LOOKS; i++) {
-		const char *pid, *state;
-		int err = ask_uuid(uuid, "status", &answer);
-
-		/* One that reads a long log has not begun to answer. */
-		if (err == -ETIMEDOUT)
-			continue;
-		if (err)
-			break;
-		pid = ask_value(&answer, "pid");
-		state = ask_value(&answer, "state");
-		if (!strcmp(state, "stopped"))
-			break;
-		if (strcmp(pid, before))
-			return restart_tell(&answer, name, before);
-		usleep(RESTART_LOOK_US);
-	}
-	cmd_fail(name, "famfs status   shows how it is; journalctl -t famfs   tells why",
-		 "no server goes on");
-	return 1;
-}
-
 static int restart_one(const char *wanted)
 {
 	struct answer answer = { .uuid = "" }, result;
@@ -100,7 +69,12 @@ static int restart_one(const char *wanted)
 			 ask_value(&result, "result"));
 		return 1;
 	}
-	return restart_wait(answer.uuid, name, before);
+	if (ask_next(answer.uuid, before, &result)) {
+		cmd_fail(name, "famfs status   shows how it is; journalctl -t famfs   tells why",
+			 "no server goes on");
+		return 1;
+	}
+	return restart_tell(&result, name, before);
 }
 
 int cmd_restart(int argc, char **argv)

@@ -42,7 +42,7 @@ static const char *const status_numbers[] = {
 
 static const char *const status_texts[] = {
 	"uuid", "label", "device", "source", "mountpoint", "state", "owner",
-	"health",
+	"health", "program",
 };
 
 static uint64_t status_number(const struct answer *answer, const char *word)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,24 @@ static void umount_wait(const char *path, const char *uuid)
 	}
 }
 
+/*
+ * Unmounting may need a server, and would wait for one: the kernel tells times
+ * and sizes that it has not told yet.
+ */
+static bool umount_revive(const struct answer *stopped, const char *path)
+{
+	struct answer answer;
+	char next[PATH_MAX + 128];
+
+	if (!ask_uuid(stopped->uuid, "restart", &answer) &&
+	    !ask_next(stopped->uuid, "0", &answer))
+		return true;
+	snprintf(next, sizeof(next), "journalctl -t famfs   tells why; famfs umount -f %s   does without one",
+		 path);
+	cmd_fail(path, next, "its servers die, and unmounting needs one");
+	return false;
+}
+
 static int umount_one(const char *directory, int flags)
 {
 	char path[PATH_MAX], next[PATH_MAX + 64];
@@ -73,6 +92,10 @@ static int umount_one(const char *directory, int flags)
 	if (!realpath(directory, path))
 		snprintf(path, sizeof(path), "%s", directory);
 	ask_status(path, umount_note, &answer);
+	if (answer.uuid[0] && !flags &&
+	    !strcmp(ask_value(&answer, "state"), "stopped") &&
+	    !umount_revive(&answer, path))
+		return 32;
 	if (umount2(path, flags)) {
 		int err = errno;
 
