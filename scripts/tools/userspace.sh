@@ -127,6 +127,7 @@ famfs_hosts_asan)
 famfs_serving)
 	"$TOOLS/serving/test_serving"
 	"$TOOLS/serving/test_serving" mutants
+	"$TOOLS/serving/test_dying"
 	"$TOOLS/serving/test_second"
 	"$TOOLS/serving/test_grow"
 	"$TOOLS/serving/test_control"

@@ -13,9 +13,9 @@
 
 #include "volume_internal.h"
 
-/* The slot's identity and beat, as the process before has written them. */
-static int resume_slot(struct volume *volume,
-		       const struct volume_options *options)
+/* The slot's identity, as the process before has written it. */
+static int resume_identity(struct volume *volume,
+			   const struct volume_options *options)
 {
 	struct identity *identity = &volume->identity;
 	int err;
@@ -24,10 +24,18 @@ static int resume_slot(struct volume *volume,
 			    volume->slot);
 	if (err)
 		return err == -ENOENT || err == -EAGAIN ? -ESTALE : err;
-	if (identity->nonce != options->nonce ||
-	    identity->state != IDENTITY_STATE_IN ||
-	    memcmp(identity->uuid, options->self.uuid, 16) ||
-	    memcmp(identity->boot, options->self.boot, 16))
+	return identity->nonce != options->nonce ||
+	       memcmp(identity->uuid, options->self.uuid, 16) ||
+	       memcmp(identity->boot, options->self.boot, 16) ? -ESTALE : 0;
+}
+
+/* And its beat. */
+static int resume_beat(struct volume *volume,
+		       const struct volume_options *options)
+{
+	int err;
+
+	if (volume->identity.state != IDENTITY_STATE_IN)
 		return -ESTALE;
 	err = beat_read(&volume->beat, volume->media, volume->super.uuid,
 			volume->slot);
@@ -36,16 +44,39 @@ static int resume_slot(struct volume *volume,
 	return volume->beat.nonce == options->nonce ? 0 : -ESTALE;
 }
 
+/*
+ * The kernel had nothing of this host any more when the process before began to
+ * leave. The owner's root says so first: its second line and the slot may lack.
+ */
+static int resume_leaving(struct volume *volume)
+{
+	int err = 0;
+
+	if (volume->identity.state == IDENTITY_STATE_IN) {
+		err = root_write(&volume->root, volume->media,
+				 volume->super.uuid);
+		volume->identity.state = IDENTITY_STATE_LEFT;
+		if (!err)
+			err = identity_write(&volume->identity, volume->media,
+					     volume->super.uuid, volume->slot);
+	}
+	volume_stop(volume, err ? err : -EROFS);
+	return err ? err : 1;
+}
+
 static int resume_owner(struct volume *volume,
 			const struct volume_options *options)
 {
 	int err;
 
 	volume->slot = volume->root.owner;
-	if (volume->root.state != ROOT_STATE_OWNED ||
-	    volume->root.nonce != options->nonce)
+	if (volume->root.nonce != options->nonce)
 		return -ESTALE;
-	err = resume_slot(volume, options);
+	err = resume_identity(volume, options);
+	if (!err && volume->root.state == ROOT_STATE_LEFT)
+		return resume_leaving(volume);
+	if (!err)
+		err = resume_beat(volume, options);
 	if (!err)
 		volume->owner = true;
 	return err;
@@ -78,7 +109,11 @@ static int resume_member(struct volume *volume,
 	volume->slot = hosts_find(&volume->model, options->self.uuid);
 	if (volume->slot == SLOT_COUNT || volume->slot == volume->root.owner)
 		return -ESTALE;
-	err = resume_slot(volume, options);
+	err = resume_identity(volume, options);
+	if (!err && volume->identity.state == IDENTITY_STATE_LEFT)
+		return resume_leaving(volume);
+	if (!err)
+		err = resume_beat(volume, options);
 	if (!err)
 		err = volume_all_waiting(volume, resume_hold, volume);
 	if (!err)

@@ -89,8 +89,8 @@ int volume_open(struct volume **out, struct media *media,
  *
  * Slot, list, beat and log go on. What waits has been let go of by nobody.
  *
- * Return: 0; -ESTALE: slot or file system are another one by now; or an error
- * of the medium.
+ * Return: 0; 1: that server had left, which is complete now, and nothing goes on;
+ * -ESTALE: slot or file system are another one by now; or an error of the medium.
  */
 int volume_resume(struct volume *volume, const struct volume_options *options,
 		  bool member);

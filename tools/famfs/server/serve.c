@@ -284,6 +284,15 @@ int serve_first(const struct serve *wanted, struct kept *kept)
 	return err ? -1 : 0;
 }
 
+/* The one before had left, and could not say so. */
+static int serve_left(struct server *server, struct media *media)
+{
+	media_close(media);
+	control_stop(server);
+	volume_close(server->volume);
+	return 0;
+}
+
 /* What was wrong has been said where somebody reads it, or in the log. */
 static int serve_fail(const struct server *server, const char *what, int err)
 {
@@ -315,6 +324,8 @@ int serve_again(struct kept *kept, const struct kept_files *files)
 		return serve_fail(&server, "the device", err);
 	options.nonce = kept->nonce;
 	err = hosts_resume(&server, media, &options);
+	if (err > 0)
+		return serve_left(&server, media);
 	if (err)
 		return serve_fail(&server, "the file system", err);
 	serve_learn(&server);

@@ -250,7 +250,7 @@ void grow_stop(void);
 int hosts_open(struct server *server, struct media *media,
 	       struct volume_options *options, bool member);
 
-/* The same for a server that goes on. */
+/* The same for a server that goes on. 1: the one before had left. */
 int hosts_resume(struct server *server, struct media *media,
 		 struct volume_options *options);
 

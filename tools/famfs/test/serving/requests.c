@@ -14,6 +14,24 @@
 static struct fuse_lowlevel_ops ops;
 uint64_t requests_file, requests_unnamed;
 
+void requests_prepare(struct volume *volume)
+{
+	struct volume_node node = { .mode = S_IFREG | 0644 };
+	struct op op = { .now = 1 };
+	struct volume_attr attr;
+
+	CHECK(!volume_create(volume, &op, 1, "file", &node, &attr));
+	requests_file = attr.ino;
+	CHECK(!volume_map(volume, &op, requests_file, 14000, false, &attr));
+	CHECK(!volume_tell(volume, &op, requests_file, 9000, &attr));
+	CHECK(!volume_setxattr(volume, &op, requests_file, "user.old", "x", 1, 0));
+	CHECK(!volume_create(volume, &op, 1, "other", &node, &attr));
+	CHECK(!volume_create(volume, &op, 1, NULL, &node, &attr));
+	requests_unnamed = attr.ino;
+	node.mode = S_IFDIR | 0755;
+	CHECK(!volume_create(volume, &op, 1, "directory", &node, &attr));
+}
+
 void requests_begin(void)
 {
 	names_operations(&ops);

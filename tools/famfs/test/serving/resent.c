@@ -23,22 +23,22 @@
 #include "layout.h"
 #include "replies.h"
 #include "resent.h"
+#include "steps.h"
 
 #define RESENT_SIZE	(8u << 20)
 /* What a server writes lies before that. */
 #define RESENT_WRITTEN	(3u << 20)
 #define RESENT_UNIQUE	4242u
-#define RESENT_DIED	9
 #define RESENT_DUMP	8192u
 
 /* When the log begins anew besides. */
 enum { ANEW_REPLY = 1, ANEW_BEGIN = 2, ANEW_ALL = 4 };
 
-/* What all processes of a run see. @left: steps until death; 0: none. */
+/* What all processes of a run see. @left: steps until death. */
 static struct run {
 	struct reply reply;
 	struct kept kept;
-	int left;
+	_Atomic int left;
 	unsigned int anew;
 	char dump[RESENT_DUMP];
 	uint8_t memory[RESENT_SIZE];
@@ -47,56 +47,11 @@ static struct run {
 /* As it was before the request. */
 static struct run *before;
 
-
-static void step(void)
-{
-	if (run->left && !--run->left)
-		_exit(RESENT_DIED);
-}
-
-static int step_read(struct media *media, uint64_t offset, void *buf,
-		     size_t len, unsigned int how)
-{
-	(void)media;
-	(void)how;
-	step();
-	memcpy(buf, run->memory + offset, len);
-	return 0;
-}
-
-/* Half of what is written is there, too. */
-static int step_write(struct media *media, uint64_t offset, const void *buf,
-		      size_t len, unsigned int how)
-{
-	size_t half = len / LINE_SIZE / 2 * LINE_SIZE;
-
-	(void)media;
-	(void)how;
-	step();
-	memcpy(run->memory + offset, buf, half);
-	step();
-	memcpy(run->memory + offset + half, (const char *)buf + half,
-	       len - half);
-	step();
-	return 0;
-}
-
-static void step_settle(struct media *media)
-{
-	(void)media;
-}
-
-static const struct media_ops step_ops = {
-	.read = step_read,
-	.write = step_write,
-	.settle = step_settle,
-};
-
-static struct media step_media = { .ops = &step_ops, .size = RESENT_SIZE };
+static struct media step_media;
 
 static void step_reply(void)
 {
-	step();
+	steps_go();
 	if (run->anew & ANEW_REPLY)
 		CHECK(!volume_compact(server.volume, 1));
 }
@@ -197,10 +152,7 @@ static void prepare(void)
 {
 	struct volume_format format = { .unit = 4096, .area = 64 << 10,
 					.coherence = COHERENCE_HARDWARE };
-	struct volume_node node = { .mode = S_IFREG | 0644 };
-	struct op op = { .now = 1 };
 	struct volume_options options;
-	struct volume_attr attr;
 
 	resent_options(&options);
 	format.self = options.self;
@@ -208,16 +160,7 @@ static void prepare(void)
 	CHECK(!volume_format(&step_media, &format, NULL));
 	options.how = VOLUME_OWN | VOLUME_UNUSED;
 	CHECK(!volume_open(&server.volume, &step_media, &options, NULL));
-	CHECK(!volume_create(server.volume, &op, 1, "file", &node, &attr));
-	requests_file = attr.ino;
-	CHECK(!volume_map(server.volume, &op, requests_file, 14000, false, &attr));
-	CHECK(!volume_tell(server.volume, &op, requests_file, 9000, &attr));
-	CHECK(!volume_setxattr(server.volume, &op, requests_file, "user.old", "x", 1, 0));
-	CHECK(!volume_create(server.volume, &op, 1, "other", &node, &attr));
-	CHECK(!volume_create(server.volume, &op, 1, NULL, &node, &attr));
-	requests_unnamed = attr.ino;
-	node.mode = S_IFDIR | 0755;
-	CHECK(!volume_create(server.volume, &op, 1, "directory", &node, &attr));
+	requests_prepare(server.volume);
 	volume_close(server.volume);
 	server.volume = NULL;
 	memcpy(before, run, sizeof(*run));
@@ -238,13 +181,13 @@ static bool die_twice(const struct request_made *wanted, int first, int second,
 	run->anew = anew;
 	status = serve_in_child(wanted, first, false);
 	*second_lived = true;
-	if (status != RESENT_DIED) {
+	if (status != STEPS_DIED) {
 		CHECK(!status);
 		return false;
 	}
 	/* Who has an answer does not ask again. */
 	status = serve_in_child(run->reply.count ? NULL : wanted, second, true);
-	*second_lived = status != RESENT_DIED;
+	*second_lived = status != STEPS_DIED;
 	if (*second_lived) {
 		CHECK(!status);
 		return true;
@@ -335,9 +278,9 @@ static void refuse_others(void)
 	CHECK(!volume_resume(server.volume, &options, false));
 	CHECK(!volume_leave(server.volume));
 	volume_close(server.volume);
-	/* Nor does anybody where it has left. */
+	/* Where it has left nothing goes on. */
 	CHECK(!volume_open(&server.volume, &step_media, &options, NULL));
-	CHECK(volume_resume(server.volume, &options, false) == -ESTALE);
+	CHECK(volume_resume(server.volume, &options, false) == 1);
 	volume_close(server.volume);
 	server.volume = NULL;
 }
@@ -387,6 +330,8 @@ int resent_run(void)
 	server.mountpoint = "nowhere";
 	server.unit = 4096;
 	server.kept = &run->kept;
+	steps_left = &run->left;
+	steps_media(&step_media, run->memory, RESENT_SIZE);
 	reply = &run->reply;
 	reply_step = step_reply;
 	requests_begin();

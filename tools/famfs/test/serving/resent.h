@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "volume.h"
+
 #define REQUESTS	20u
 
 /* A request, which is sent by a call of the server's operation. */
@@ -20,6 +22,8 @@ extern const struct request_made requests[REQUESTS];
 /* What they are about: "file", and an inode without a name. */
 extern uint64_t requests_file, requests_unnamed;
 
+/* Makes what they are about. */
+void requests_prepare(struct volume *volume);
 void requests_begin(void);
 
 /* Servers that die in each step of each request. Return: 0, or 1. */
