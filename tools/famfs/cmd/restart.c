@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -101,10 +100,7 @@ int cmd_resume(int argc, char **argv)
 			 "only the parent of a server runs it");
 		return 1;
 	}
-	files.memory = atoi(argv[1]);
-	files.fuse = atoi(argv[2]);
-	files.media = atoi(argv[3]);
-	files.control = atoi(argv[4]);
+	kept_take(argv + 1, &files);
 	kept = kept_open(files.memory);
 	return kept && !serve_again(kept, &files) ? 0 : 1;
 }

@@ -105,6 +105,8 @@ static void control_restart(struct server *server, FILE *to)
 		fprintf(to, "result ending\n");
 	} else if (getppid() != server->kept->parent) {
 		fprintf(to, "result its parent has died\n");
+	} else if (server->kept->serving != getpid()) {
+		fprintf(to, "result it has not begun to serve\n");
 	} else {
 		fprintf(to, "result done\n");
 		fflush(to);

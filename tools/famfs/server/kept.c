@@ -6,6 +6,8 @@
 #include "kept.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -59,6 +61,26 @@ struct kept *kept_open(int memory)
 		return NULL;
 	}
 	return kept;
+}
+
+bool kept_keep_init(struct kept *kept, const void *init, size_t bytes)
+{
+	if (bytes > KEPT_INIT_MOST)
+		return false;
+	memcpy(kept->init, init, bytes);
+	kept->init_bytes = (uint32_t)bytes;
+	return true;
+}
+
+void kept_take(char *const numbers[4], struct kept_files *files)
+{
+	int *const list[] = { &files->memory, &files->fuse, &files->media,
+			      &files->control };
+
+	for (unsigned int i = 0; i < 4; i++) {
+		*list[i] = atoi(numbers[i]);
+		fcntl(*list[i], F_SETFD, FD_CLOEXEC);
+	}
 }
 
 int kept_send(int channel, const struct kept_files *files)

@@ -16,7 +16,7 @@
 #include "layout.h"
 
 /* Rises with each change of struct kept: another version cannot go on. */
-#define KEPT_VERSION	2u
+#define KEPT_VERSION	3u
 
 /* An INIT request has about a hundred bytes. */
 #define KEPT_INIT_MOST	512u
@@ -29,11 +29,13 @@
  * @own: the parent's own program serves, or is to, as the one that is installed
  *	 did not come to serve
  * @init: the INIT request, for the library of the next one
+ * @ends: somebody has asked for an unmount, and no server has tried it yet
  * @want: what the reply to it has wanted
  * @max_write: likewise
  * @backing_id: what maps call the device
  * @drop: as in struct server
  * @mount_id: of the first mount point, or 0
+ * @under_id: of what that lies on, or 0: nothing was mounted yet
  * @nonce: of this host's slot
  * @major, @minor: number of the superblock, as tables of mounts show it
  * @socket_dev, @socket_ino: the socket that commands connect to
@@ -44,13 +46,13 @@ struct kept {
 	_Atomic pid_t serving;
 	pid_t parent;
 	_Atomic uint32_t deaths;
-	_Atomic bool own;
+	_Atomic bool own, ends;
 	uint32_t init_bytes;
 	uint8_t init[KEPT_INIT_MOST];
 	uint64_t want;
 	uint32_t max_write;
 	int32_t backing_id;
-	uint64_t mount_id, nonce;
+	uint64_t mount_id, under_id, nonce;
 	uint32_t major, minor;
 	dev_t socket_dev;
 	ino_t socket_ino;
@@ -77,6 +79,15 @@ struct kept *kept_make(int *memory);
 
 /* Of a descriptor. NULL: it is none, or of another version. */
 struct kept *kept_open(int memory);
+
+/* The INIT request, for later servers. False: it is larger than any can be. */
+bool kept_keep_init(struct kept *kept, const void *init, size_t bytes);
+
+/*
+ * What a server that goes on is told of: numbers, in the order of struct
+ * kept_files. What it has is for no other program.
+ */
+void kept_take(char *const numbers[4], struct kept_files *files);
 
 /* The server tells its parent, by @channel, what to keep. 0 or -errno. */
 int kept_send(int channel, const struct kept_files *files);

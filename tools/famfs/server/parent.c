@@ -32,6 +32,12 @@
 #define PARENT_DEATHS	5u
 #define PARENT_MINUTE	60
 
+/* Before it is tried again to make a process. */
+#define PARENT_LATER_MS	1000
+
+/* Never to be killed for memory. */
+#define PARENT_OOM_NEVER	(-1000)
+
 /**
  * struct parent - of one mount
  * @channel: where the first server tells what to keep
@@ -40,6 +46,8 @@
  * @program: where the next one is to be had
  * @keeps: @files are there: it is mounted
  * @stopped: no other one is started
+ * @later: there was no process for another one, which is tried again
+ * @oom: how this process stood to the killer of processes, or INT_MAX
  * @last: what was unmounted without a server has one more, to leave
  */
 struct parent {
@@ -50,7 +58,8 @@ struct parent {
 	time_t deaths[PARENT_DEATHS];
 	unsigned int next;
 	char program[PATH_MAX];
-	bool keeps, stopped, last;
+	int oom;
+	bool keeps, stopped, last, later;
 };
 
 static time_t parent_now(void)
@@ -79,6 +88,30 @@ static void parent_forgive(struct parent *parent)
 	memset(parent->deaths, 0, sizeof(parent->deaths));
 }
 
+/* A server is killed for want of memory before its parent, which has little. */
+static void parent_set_oom(int score)
+{
+	FILE *file = score == INT_MAX ? NULL :
+		     fopen("/proc/self/oom_score_adj", "we");
+
+	if (!file)
+		return;
+	fprintf(file, "%d", score);
+	fclose(file);
+}
+
+static int parent_get_oom(void)
+{
+	FILE *file = fopen("/proc/self/oom_score_adj", "re");
+	int score = INT_MAX;
+
+	if (file && fscanf(file, "%d", &score) != 1)
+		score = INT_MAX;
+	if (file)
+		fclose(file);
+	return score;
+}
+
 /* In the child: it becomes the next server. */
 static void parent_exec(struct parent *parent)
 {
@@ -88,6 +121,7 @@ static void parent_exec(struct parent *parent)
 	char *argv[] = { "@famfs", PARENT_RESUME, numbers[0], numbers[1],
 			 numbers[2], numbers[3], NULL };
 
+	parent_set_oom(parent->oom);
 	for (unsigned int i = 0; i < 4; i++) {
 		fcntl(list[i], F_SETFD, 0);
 		snprintf(numbers[i], sizeof(numbers[i]), "%d", list[i]);
@@ -108,9 +142,13 @@ static void parent_start(struct parent *parent)
 	parent->child = fork();
 	if (!parent->child)
 		parent_exec(parent);
-	/* No memory for a process: as if it had died. */
-	if (parent->child < 0)
-		parent->stopped = true;
+	if (parent->child < 0 && !parent->later)
+		fuse_log(FUSE_LOG_ERR, "famfs: %s: there is no process for its server: %s; it is tried again each second\n",
+			 parent->kept->device, strerror(errno));
+	parent->later = parent->child < 0;
+	/* The one that was asked has died before it tried. */
+	if (parent->child > 0 && parent->kept->ends)
+		kill(parent->child, SIGTERM);
 }
 
 static void parent_stop(struct parent *parent)
@@ -126,7 +164,7 @@ static void parent_stop(struct parent *parent)
 /* What the server that has ended leaves to do. */
 static void parent_go_on(struct parent *parent, int status)
 {
-	bool wanted = WIFEXITED(status) &&
+	bool wanted = WIFEXITED(status) && parent->kept->serving &&
 		      WEXITSTATUS(status) == PARENT_RESTART;
 
 	/* One that never came to serve is not the right one. */
@@ -149,9 +187,11 @@ static void parent_go_on(struct parent *parent, int status)
 		parent_start(parent);
 }
 
-/* Before it is mounted a server's end is that of the mount. */
-static int parent_fail(int status)
+/* Before a server has told what to keep, its end is that of the mount. */
+static int parent_fail(struct parent *parent, int status)
 {
+	unmount_dead(parent->kept);
+	control_remove(parent->kept);
 	if (WIFSIGNALED(status))
 		cmd_fail("mount.famfs", NULL, "the server was killed: %s",
 			 strsignal(WTERMSIG(status)));
@@ -186,7 +226,7 @@ static int parent_reap(struct parent *parent, const struct serve *wanted)
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
 		return 0;
 	if (!parent->keeps)
-		return parent_fail(status);
+		return parent_fail(parent, status);
 	parent_go_on(parent, status);
 	return 1;
 }
@@ -202,11 +242,12 @@ static void parent_signal(struct parent *parent)
 	/* A terminal sends its SIGINT to the server too. */
 	if (parent->child > 0 && info.ssi_signo == SIGINT)
 		return;
+	parent->kept->ends = true;
 	/* An unmount may need a server: sizes may have to be told. */
-	if (parent->child <= 0)
-		parent_start(parent);
 	if (parent->child > 0)
 		kill(parent->child, SIGTERM);
+	else
+		parent_start(parent);
 }
 
 /* Commands are answered here while there is no server. */
@@ -258,10 +299,12 @@ static int parent_wait(struct parent *parent, const struct serve *wanted)
 		  .events = POLLIN },
 	};
 
-	if (poll(polls, 4, -1) < 0)
+	if (poll(polls, 4, parent->later ? PARENT_LATER_MS : -1) < 0)
 		return 1;
 	if (polls[0].revents)
 		parent_signal(parent);
+	else if (parent->later)
+		parent_start(parent);
 	if (polls[1].revents)
 		parent_receive(parent, wanted);
 	/* Never two servers: a signal may just have started one. */
@@ -303,20 +346,27 @@ int parent_run(const struct serve *wanted, struct kept *kept, int memory)
 	program_invocation_name[0] = '@';
 	parent.signals = parent_open_signals();
 	if (parent.signals < 0 ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+		cmd_fail_errno("mount.famfs", -errno);
 		return -1;
+	}
 	parent.channel = pair[0];
 	first.channel = pair[1];
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	parent.oom = parent_get_oom();
+	parent_set_oom(PARENT_OOM_NEVER);
 	parent.child = fork();
 	if (!parent.child) {
+		parent_set_oom(parent.oom);
 		close(parent.signals);
 		close(pair[0]);
 		exit(serve_first(&first, kept) ? 1 : 0);
 	}
-	close(pair[1]);
-	if (parent.child < 0)
+	if (parent.child < 0) {
+		cmd_fail_errno("mount.famfs", -errno);
 		return -1;
+	}
+	close(pair[1]);
 	while (going > 0)
 		going = parent_wait(&parent, wanted);
 	return going;

@@ -221,17 +221,19 @@ static int serve_mounted(struct server *server, const struct serve *wanted,
 	struct kept_files files = { .media = media_file_fd(media) };
 	int err;
 
+	unmount_note_under(server->kept);
 	if (fuse_session_mount(server->session, server->mountpoint)) {
 		cmd_fail(server->mountpoint, NULL, "it cannot be mounted there");
 		close(guard);
 		return -EIO;
 	}
+	/* If this server is killed its parent unmounts it. */
+	unmount_note(server->kept);
 	err = session_begin(server);
 	if (err)
 		close(guard);
 	else
 		err = serve_hold(server, guard);
-	unmount_note(server->kept);
 	if (!err)
 		err = serve_loop(server, wanted, &files);
 	server->ending = true;

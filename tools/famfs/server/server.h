@@ -204,8 +204,12 @@ int guard_media(const char *device, struct media **media);
 void unmount_signals(sigset_t *set);
 int unmount_start(struct server *server, pthread_t *thread);
 void unmount_end(pthread_t thread);
+/* What is there before it is mounted. */
+void unmount_note_under(struct kept *kept);
 /* What has just been mounted, for those who look for it. */
 void unmount_note(struct kept *kept);
+/* Takes away what the first server has mounted, and left without one. */
+void unmount_dead(const struct kept *kept);
 
 /* queue.c: letting go. */
 

@@ -82,25 +82,29 @@ out:
 	return server->session ? 0 : -EINVAL;
 }
 
-/* Another server hands it to its library. */
-static void session_keep_init(struct kept *kept, const struct fuse_buf *buf)
+/* Another server hands the request to its library. */
+static int session_take_init(struct server *server, struct fuse_buf *buf)
 {
-	if (buf->size > KEPT_INIT_MOST)
-		return;
-	memcpy(kept->init, buf->mem, buf->size);
-	kept->init_bytes = (uint32_t)buf->size;
+	if (!kept_keep_init(server->kept, buf->mem, buf->size)) {
+		cmd_fail(server->mountpoint, "mount it with tools as new as the kernel",
+			 "the kernel's first request has %zu bytes, and no other server could go on with more than %u",
+			 buf->size, KEPT_INIT_MOST);
+		return -E2BIG;
+	}
+	fuse_session_process_buf(server->session, buf);
+	return 0;
 }
 
 int session_begin(struct server *server)
 {
 	struct fuse_buf buf = { .mem = NULL };
-	int res = fuse_session_receive_buf(server->session, &buf);
+	int res = fuse_session_receive_buf(server->session, &buf), err = 0;
 
-	if (res > 0) {
-		session_keep_init(server->kept, &buf);
-		fuse_session_process_buf(server->session, &buf);
-	}
+	if (res > 0)
+		err = session_take_init(server, &buf);
 	free(buf.mem);
+	if (err)
+		return err;
 	if (server->refused) {
 		cmd_fail(server->device, "famfs(7) says what a kernel needs",
 			 "the kernel gives no maps of files: %s",

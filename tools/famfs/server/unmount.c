@@ -37,6 +37,11 @@ static uint64_t unmount_id(const struct kept *kept)
 	return st.stx_mnt_id;
 }
 
+void unmount_note_under(struct kept *kept)
+{
+	kept->under_id = unmount_id(kept);
+}
+
 void unmount_note(struct kept *kept)
 {
 	struct statx st;
@@ -48,30 +53,57 @@ void unmount_note(struct kept *kept)
 	kept->minor = st.stx_dev_minor;
 }
 
+/* Is what a server that has died has mounted on top there? */
+static bool unmount_is_dead(const struct kept *kept)
+{
+	uint64_t id = unmount_id(kept);
+	struct stat st;
+
+	if (!kept->under_id || !id)
+		return false;
+	if (kept->mount_id)
+		return id == kept->mount_id;
+	/* It died between the mount and a look at it. */
+	return id != kept->under_id && stat(kept->mountpoint, &st) &&
+	       errno == ENOTCONN;
+}
+
+void unmount_dead(const struct kept *kept)
+{
+	if (unmount_is_dead(kept) &&
+	    umount2(kept->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW))
+		fuse_log(FUSE_LOG_ERR, "famfs: %s: what has lost its server is mounted there: %s; Next: umount %s\n",
+			 kept->mountpoint, strerror(errno), kept->mountpoint);
+}
+
 static void unmount_first(const struct kept *kept)
 {
 	const char *wrong = NULL;
 
-	if (!kept->mount_id || unmount_id(kept) != kept->mount_id)
-		wrong = "something else is mounted there";
+	if (!kept->mount_id)
+		wrong = "the kernel does not tell mounts apart";
+	else if (unmount_id(kept) != kept->mount_id)
+		wrong = "it is mounted there no more; it ends with its last mount point";
 	else if (umount2(kept->mountpoint, UMOUNT_NOFOLLOW))
 		wrong = strerror(errno);
 	if (wrong)
-		fuse_log(FUSE_LOG_ERR, "famfs: %s: cannot be unmounted: %s\n",
+		fuse_log(FUSE_LOG_ERR, "famfs: %s: not unmounted: %s\n",
 			 kept->mountpoint, wrong);
 }
 
 static void *unmount_thread(void *context)
 {
-	const struct kept *kept = context;
+	struct kept *kept = context;
 	sigset_t set;
 	int which;
 
 	unmount_signals(&set);
 	while (!sigwait(&set, &which) && !unmount_ended) {
 		/* Whoever uses files keeps them: only an unmount ends it. */
-		if (which == SIGTERM || which == SIGINT)
-			unmount_first(kept);
+		if (which != SIGTERM && which != SIGINT)
+			continue;
+		unmount_first(kept);
+		kept->ends = false;
 	}
 	return NULL;
 }
