@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "layout.h"
 #include "mutant.h"
 #include "queue.h"
 
@@ -140,10 +141,28 @@ uint64_t queue_length(struct server *server)
 	return length;
 }
 
+/*
+ * As maps_is_known(). An unmount hides all inodes before it evicts them, which
+ * takes as long as a page is in use: none of them has been let go of. The root is
+ * known until then. The owner gives space to nobody while it is unmounted, and
+ * asks no more, as the kernel would ask it for the root's attributes again.
+ */
+static int queue_is_known(struct server *server, uint64_t ino)
+{
+	int known = maps_is_known(server, ino);
+
+	if (known || !server->member)
+		return known;
+	known = maps_is_known(server, ROOT_INO);
+	if (known < 0)
+		return known;
+	return WRONG(QUEUE_IS_MOUNTED, !known) ? -EAGAIN : 0;
+}
+
 /* What the log has ended, this host's kernel may know all the same. */
 static int queue_try_gone(struct server *server, uint64_t ino)
 {
-	int known = maps_is_known(server, ino);
+	int known = queue_is_known(server, ino);
 
 	if (known)
 		return known < 0 ? known : -EAGAIN;
@@ -184,7 +203,7 @@ static int queue_try(struct server *server, uint64_t ino)
 	if (err)
 		return err == -ENOENT && server->member ?
 		       queue_try_gone(server, ino) : err;
-	known = maps_is_known(server, ino);
+	known = queue_is_known(server, ino);
 	if (known < 0)
 		return known;
 	if (!WRONG(QUEUE_IS_FORGOTTEN, known))

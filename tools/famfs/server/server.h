@@ -163,7 +163,8 @@ int maps_push(struct server *server, uint64_t ino);
  * maps_is_known - does the kernel have the inode?
  *
  * It waits for an eviction under way. Within the inode's own lock a no is a
- * proof: no map of the inode is on its way, and none is in use.
+ * proof, if the root is known after it: no map of the inode is on its way, and
+ * none is in use.
  *
  * Return: 1, 0, or -errno.
  */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "layout.h"
 
 struct shared *shared;
 struct server server;
@@ -51,7 +52,9 @@ int maps_push(struct server *to, uint64_t ino)
 int maps_is_known(struct server *to, uint64_t ino)
 {
 	(void)to;
-	return kernel_find(self, ino) != NULL;
+	if (self && shared->hidden)
+		return 0;
+	return ino == ROOT_INO || kernel_find(self, ino) != NULL;
 }
 
 void maps_prune(struct server *to, const uint64_t *inos, uint32_t count)

@@ -23,9 +23,12 @@ struct kernel_map {
 	_Atomic bool open, pinned;
 };
 
-/* What both processes see. @want is a step of the member's, @done the last. */
+/*
+ * What both processes see. @want is a step of the member's, @done the last; an
+ * unmount has @hidden all inodes of the member's kernel.
+ */
 extern struct shared {
-	_Atomic int want, done, failed, late;
+	_Atomic int want, done, failed, late, hidden;
 	_Atomic uint64_t ino;
 	struct kernel_map maps[KERNELS][MAPS];
 } *shared;

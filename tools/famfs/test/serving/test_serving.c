@@ -281,6 +281,22 @@ static void serving_late(void)
 	UNTIL(volume_getattr(server.volume, shared->ino, &attr) == -ENOENT);
 }
 
+/* An unmount hides what is in use: it is not let go of. */
+static void serving_hidden(void)
+{
+	struct volume_attr attr;
+
+	owner_creates();
+	step(STEP_OPEN);
+	shared->hidden = 1;
+	owner_removes();
+	usleep(500000);
+	CHECK(!volume_getattr(server.volume, shared->ino, &attr));
+	shared->hidden = 0;
+	step(STEP_CLOSE);
+	UNTIL(volume_getattr(server.volume, shared->ino, &attr) == -ENOENT);
+}
+
 /* Whoever leaves and comes back; whoever is no more who it was. */
 static void serving_hosts(struct media *media)
 {
@@ -316,6 +332,7 @@ static int owner_main(void)
 	serving_sizes();
 	serving_removes();
 	serving_late();
+	serving_hidden();
 	serving_hosts(media);
 	serve_end();
 	media_close(media);
