@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -35,10 +36,6 @@
 /* Between two opens of a member, which has MAPS of them, at most. */
 #define KEEP_US		300000u
 
-/* As the server does: how long an object waits for space that comes back. */
-#define WAIT_MS		1000u
-#define TRY_MS		50u
-
 /* Objects that members may look for, and what they have done. */
 static struct load {
 	_Atomic uint64_t names[4096];
@@ -48,6 +45,34 @@ static struct load {
 } *load;
 
 static uint8_t *memory;
+
+/* The owner's kernel asks for memory, and has the answer. */
+static struct fuse_lowlevel_ops ops;
+static sem_t answered;
+static int answer;
+
+/* In place of libfuse. */
+void *fuse_req_userdata(fuse_req_t req)
+{
+	(void)req;
+	return &server;
+}
+
+int fuse_reply_err(fuse_req_t req, int err)
+{
+	(void)req;
+	answer = -err;
+	sem_post(&answered);
+	return 0;
+}
+
+int fuse_reply_attr(fuse_req_t req, const struct stat *attr, double timeout)
+{
+	(void)req;
+	(void)attr;
+	(void)timeout;
+	return 0;
+}
 
 static void load_options(struct volume_options *options)
 {
@@ -70,11 +95,13 @@ static void load_begin(struct media *media)
 	server.mountpoint = "nowhere";
 	CHECK(!hosts_open(&server, media, &options, true));
 	CHECK(server.member == (self != 0));
-	CHECK(!queue_start(&server, false) && !hosts_start(&server));
+	CHECK(!queue_start(&server, false) && !hosts_start(&server) &&
+	      !grow_start(&server));
 }
 
 static void load_end(struct media *media)
 {
+	grow_stop();
 	hosts_end(&server);
 	queue_end(&server);
 	CHECK(!volume_leave(server.volume));
@@ -204,21 +231,12 @@ static int member_main(void)
 	return shared->failed;
 }
 
-/* Return: 0, or -ENOSPC where nothing has come back within a second. */
+/* It waits for space that comes back. Return: 0 or -errno. */
 static int owner_map(uint64_t ino)
 {
-	uint64_t end = load_now() + WAIT_MS;
-	struct volume_attr attr;
-	int err;
-
-	for (;;) {
-		struct op op = server_op();
-
-		err = volume_map(server.volume, &op, ino, OBJECT, true, &attr);
-		if (err != -ENOSPC || load_now() > end)
-			return err;
-		queue_wait(&server, queue_hurry(&server), TRY_MS);
-	}
+	ops.fallocate(NULL, ino, FALLOC_FL_KEEP_SIZE, 0, OBJECT, NULL);
+	sem_wait(&answered);
+	return answer;
 }
 
 static int owner_create(unsigned int nth, uint64_t number)
@@ -360,6 +378,8 @@ int main(int argc, char **argv)
 	memory = load_share(fd, SIZE);
 	shared = load_share(-1, sizeof(*shared));
 	load = load_share(-1, sizeof(*load));
+	grow_operations(&ops);
+	sem_init(&answered, 0, 0);
 	for (unsigned int i = 0; i < SERVER_LOCKS; i++)
 		pthread_mutex_init(&server.locks[i], NULL);
 	setvbuf(stdout, NULL, _IOLBF, 0);
