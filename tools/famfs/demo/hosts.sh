@@ -216,11 +216,4 @@ member()
 	tell "left.$number"
 }
 
-begin
-if [ "$number" = 0 ]; then
-	owner
-elif [ -n "$again" ]; then
-	again
-else
-	member
-fi
+play "${again:-member}"

@@ -66,9 +66,4 @@ member()
 	tell "left.$number"
 }
 
-begin
-if [ "$number" = 0 ]; then
-	owner
-else
-	member
-fi
+play member
