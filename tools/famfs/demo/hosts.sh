@@ -44,6 +44,31 @@ is_seen()
 	grep -qE "^ +[0-9]+  member$members +member +$1 .*$2" /tmp/hosts
 }
 
+# asked PREFIX SUM: what hold.py has, and has now.
+asked()
+{
+	: > "$1.ask"
+	while [ -e "$1.ask" ]; do sleep 0.2; done
+	cmp -s "$1.sum" "$folder/$2"
+}
+
+# store FILE OFFSET: to a mapping, and to the memory.
+store()
+{
+	python3 -c "
+import mmap
+with open('$1', 'r+b') as file:
+    with mmap.mmap(file.fileno(), 0) as held:
+        held[$2:$2 + 5000] = bytes(5000)
+        held.flush()"
+}
+
+# flushed FILE SUM: what another host has written in place.
+flushed() { famfs flush "$1" && is "$1" "$2"; }
+
+# renamed: names and modes as the owner has made them.
+renamed() { [ ! -e $mnt/names/old ] && [ "$(stat -c %a $mnt/names/new)" = 604 ]; }
+
 # server: the process that serves now.
 server() { famfs status --json $mnt | sed -nE 's/^ *"pid": *([0-9]+),?$/\1/p'; }
 
@@ -99,8 +124,22 @@ owner()
 
 	head -c 4M /dev/urandom >> $mnt/first
 	sum $mnt/first grown.sum
+	mkdir $mnt/names
+	echo text > $mnt/names/old
+	mv $mnt/names/old $mnt/names/new
+	chmod 604 $mnt/names/new
 	tell grown
 	all grown
+
+	head -c 64K /dev/urandom |
+		dd of=$mnt/first bs=4096 seek=100 conv=notrunc,fsync status=none
+	sum $mnt/first written.sum
+	tell written
+	all written
+	store $mnt/first 5000000
+	sum $mnt/first stored.sum
+	tell stored
+	all stored
 
 	truncate -s 1M $mnt/second
 	tell cut
@@ -172,14 +211,30 @@ member()
 			"$(grep -q 'Read-only' /tmp/refused && echo ok || echo FAIL)"
 	fi
 	python3 "$here/hold.py" $mnt/second "$prefix.second" &
-	while [ ! -e "$prefix.second.held" ]; do sleep 0.2; done
+	python3 "$here/hold.py" $mnt/first "$prefix.ahead" 16777216 &
+	while [ ! -e "$prefix.second.held" ] || [ ! -e "$prefix.ahead.held" ]; do
+		sleep 0.2
+	done
 	tell "seen.$number"
 
 	await grown
 	soon "what the owner has appended is there" is $mnt/first grown.sum
+	soon "and in a file that was open and mapped before" \
+		asked "$prefix.ahead" grown.sum
+	: > "$prefix.ahead.drop"
+	wait %2
+	soon "what it has made, renamed and changed is as it made it" renamed
 	python3 "$here/hold.py" $mnt/first "$prefix" &
 	while [ ! -e "$prefix.held" ]; do sleep 0.2; done
 	tell "grown.$number"
+
+	await written
+	soon "what the owner has written in place is there" \
+		flushed $mnt/first written.sum
+	tell "written.$number"
+	await stored
+	soon "and what it has stored to a mapping" flushed $mnt/first stored.sum
+	tell "stored.$number"
 
 	await cut
 	soon "what the owner has cut off is not there" \
@@ -195,16 +250,12 @@ member()
 
 	await removed
 	soon "what the owner has removed has no name" test ! -e $mnt/first
-	: > "$prefix.ask"
-	while [ -e "$prefix.ask" ]; do sleep 0.2; done
 	row "and has its data while it is mapped" \
-		"$(cmp -s "$prefix.sum" "$folder/grown.sum" && echo ok || echo FAIL)"
+		"$(asked "$prefix" stored.sum && echo ok || echo FAIL)"
 	row "its server is killed, and another one goes on" \
 		"$(die && echo ok || echo FAIL)"
-	: > "$prefix.ask"
-	while [ -e "$prefix.ask" ]; do sleep 0.2; done
 	row "what is removed and mapped has its data after that" \
-		"$(cmp -s "$prefix.sum" "$folder/grown.sum" && echo ok || echo FAIL)"
+		"$(asked "$prefix" stored.sum && echo ok || echo FAIL)"
 	tell "kept.$number"
 
 	await drop
