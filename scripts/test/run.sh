@@ -187,7 +187,7 @@ libfuse()
 
 # Tests of the commands and the server, in tools/famfs/test/guest.
 # package, which ends with nothing installed, is the last.
-SERVER_TESTS=(mount mounts names crowd programs space bad drop fsx kill restart shell package)
+SERVER_TESTS=(mount mounts names crowd programs space bad drop fsx kill restart end shell package)
 
 # famfs BACKEND: those that are wanted.
 famfs()

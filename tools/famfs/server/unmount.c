@@ -63,9 +63,9 @@ static bool unmount_is_dead(const struct kept *kept)
 		return false;
 	if (kept->mount_id)
 		return id == kept->mount_id;
-	/* It died between the mount and a look at it. */
+	/* It died between the mount and a look at it, or the first request. */
 	return id != kept->under_id && stat(kept->mountpoint, &st) &&
-	       errno == ENOTCONN;
+	       (errno == ENOTCONN || errno == ECONNREFUSED);
 }
 
 void unmount_dead(const struct kept *kept)
