@@ -9,22 +9,23 @@
 
 here=$(dirname "$0")
 log=$work/log
-plan 23
+plan 24
 
 # begin: mounted, with what is logged in $log.
 begin()
 {
 	famfs mount --foreground "$dev" $mnt 2> "$log" &
-	eventually mountpoint -q $mnt && eventually test -n "$(field pid)" &&
-		parent=$(field parent) pid=$(field pid)
+	eventually serves && parent=$(field parent) pid=$(field pid)
 }
 
+serves() { mountpoint -q $mnt && [ -n "$(field pid)" ]; }
 ended() { [ ! -e "/proc/$1" ]; }
 
 # left: this host has, and nobody thought that it was another one's doing.
 left()
 {
-	ended "$parent" && famfs status "$dev" > "$work/said"
+	ended "$parent" || return
+	famfs status "$dev" > "$work/said"
 	grep -q ', left$' "$work/said" && ! grep -q 'cut off' "$log"
 }
 
@@ -136,20 +137,35 @@ check "a server that waits to leave is killed: another one does" kill -0 "$paren
 kill "$pinned"
 check "and leaves in order" eventually left
 
+# strike_leave NTH SIGNAL: it comes before a write of the leave.
+strike_leave()
+{
+	local python
+
+	rm -f "$work/started"
+	python3 "$here/strike_leave.py" "$pid" "$1" "$2" "$work/started" &
+	python=$!
+	eventually test -e "$work/started"
+	umount -i $mnt
+	wait $python
+}
+
 # What is traced cannot look for leaks.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0
 for ((nth = 1, struck = 1; struck && nth < 20; nth++)); do
 	begin || break
-	rm -f "$work/started"
-	python3 "$here/strike_leave.py" "$pid" $nth "$work/started" &
-	python=$!
-	eventually test -e "$work/started"
-	umount -i $mnt
-	wait $python || struck=
+	strike_leave $nth KILL || struck=
 	eventually left || break
 done
 check "it is killed before each write of its leave: $((nth - 2)), and has left" \
 	test -z "$struck" -a $nth -gt 4
+for ((nth = 1, died = 0; nth < 5; nth++)); do
+	begin
+	strike_leave $nth TERM || died=1
+	eventually left || died=1
+	! grep -q 'has died' "$log" || died=1
+done
+same "signals in between change nothing" $died 0
 check "fsck" fsck.famfs "$dev"
 
 # Killed after mount(2), until its parent has what it needs.
