@@ -163,7 +163,7 @@ for ((nth = 1, died = 0; nth < 5; nth++)); do
 	begin
 	strike_leave $nth TERM || died=1
 	eventually left || died=1
-	! grep 'has died' "$log" || died=1
+	! grep -q 'has died' "$log" || died=1
 done
 same "signals in between change nothing" $died 0
 check "fsck" fsck.famfs "$dev"
