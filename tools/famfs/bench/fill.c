@@ -17,6 +17,8 @@
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 
+#include "align.h"
+
 #define MiB	(1UL << 20)
 #define PMD	(2 * MiB)
 
@@ -24,18 +26,6 @@ static int fail(const char *what, const char *name)
 {
 	fprintf(stderr, "fill: %s %s: %s\n", what, name, strerror(errno));
 	return 1;
-}
-
-/* Alignment for allocations is a hint: xfs takes it here, ext4 at mkfs. */
-static void hint(int fd)
-{
-	struct fsxattr attr;
-
-	if (ioctl(fd, FS_IOC_FSGETXATTR, &attr))
-		return;
-	attr.fsx_xflags |= FS_XFLAG_EXTSIZE;
-	attr.fsx_extsize = PMD;
-	ioctl(fd, FS_IOC_FSSETXATTR, &attr);
 }
 
 static int write_all(int fd, unsigned long size)
@@ -90,7 +80,7 @@ int main(int argc, char **argv)
 	fd = open(argv[1], O_RDWR | O_CREAT | O_TRUNC, 0644);
 	if (fd < 0)
 		return fail("cannot make", argv[1]);
-	hint(fd);
+	align_hint(fd, PMD);
 	if (posix_fallocate(fd, 0, size) || write_all(fd, size) || fsync(fd))
 		return fail("cannot fill", argv[1]);
 	if (check_place(fd))

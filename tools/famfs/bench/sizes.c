@@ -26,6 +26,8 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include "align.h"
+
 #define PAGE	4096UL
 #define PMD	(2UL << 20)
 #define TASKS	4
@@ -70,18 +72,6 @@ static unsigned long huge_bytes(const char *map, size_t len)
 	while (n-- > 0)
 		sum += regions[n].end - regions[n].start;
 	return sum;
-}
-
-/* Alignment is a hint: xfs takes it here, ext4 at mkfs. */
-static void hint(int fd)
-{
-	struct fsxattr attr;
-
-	if (ioctl(fd, FS_IOC_FSGETXATTR, &attr))
-		return;
-	attr.fsx_xflags |= FS_XFLAG_EXTSIZE;
-	attr.fsx_extsize = PMD;
-	ioctl(fd, FS_IOC_FSSETXATTR, &attr);
 }
 
 /* Where huge pages fit, in room for the longest file. */
@@ -156,7 +146,7 @@ static void one_file(int task)
 	snprintf(name, sizeof(name), "%s/%d", dir, task);
 	fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	if (fd >= 0)
-		hint(fd);
+		align_hint(fd, PMD);
 	if (fd < 0 || fallocate(fd, 0, 0, len)) {
 		if (errno != ENOSPC)
 			wrong(name, len);
