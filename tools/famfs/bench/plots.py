@@ -100,21 +100,35 @@ def short(number):
     return f"{number:,}"
 
 
+def draw_points(axes, way, points, above):
+    """One curve, with its figures on that side of it."""
+    line, = axes.plot(*zip(*points), marker="o", markersize=4, label=way)
+    for point in points:
+        axes.annotate(f"{point[1]:,.0f}", point, fontsize=7, ha="center",
+                      va="bottom" if above else "top",
+                      color=line.get_color(), textcoords="offset points",
+                      xytext=(0, 4 if above else -5))
+    axes.grid(alpha=0.25)
+
+
+def set_numbers(axes, curves, counted):
+    """The x axis, which has the numbers that were measured."""
+    numbers = sorted({n for points in curves.values() for n, _ in points})
+    axes.set_xscale("log")
+    axes.set_xticks(numbers, [short(n) for n in numbers], fontsize=8)
+    axes.set_xticks([], minor=True)
+    axes.set_xlabel(f"{counted} (logarithmic)")
+
+
 def draw_curves(path, texts, values, logarithmic=False):
     """Curves of {name-number: value}, by number; texts of title and axes."""
     title, counted, unit = texts
     curves = scale.curves(values)
     figure, axes = pyplot.subplots(figsize=(9, 4.6), layout="constrained")
-    for way, points in curves.items():
-        axes.plot(*zip(*points), marker="o", markersize=4, label=way)
-        for point in points:
-            axes.annotate(f"{point[1]:,.0f}", point, fontsize=7, ha="center",
-                          textcoords="offset points", xytext=(0, 5))
-    axes.set_xscale("log")
-    numbers = sorted({n for points in curves.values() for n, _ in points})
-    axes.set_xticks(numbers, [short(n) for n in numbers], fontsize=8)
-    axes.set_xticks([], minor=True)
-    axes.set_xlabel(f"{counted} (logarithmic)")
+    for i, (way, points) in enumerate(curves.items()):
+        # Figures of curves that meet stand above and below.
+        draw_points(axes, way, points, i % 2 == 0)
+    set_numbers(axes, curves, counted)
     most = max(values.values())
     if logarithmic:
         axes.set_yscale("log")
@@ -124,41 +138,50 @@ def draw_curves(path, texts, values, logarithmic=False):
         axes.set_ylim(bottom=0, top=1.1 * most)
     axes.set_ylabel(unit)
     axes.set_title(f"{title}; less is better", fontsize=10)
-    axes.grid(alpha=0.25)
     axes.legend(fontsize=8, bbox_to_anchor=(1.01, 1), loc="upper left")
     save(figure, path)
 
 
-# File: title, what is counted, y axis, whether that is logarithmic.
-CURVES = {
-    "extents.svg": (
-        "A file of many extents, which differ in length", "extents",
-        "instructions per operation", False),
-    "open.svg": (
-        "tools/famfs: the file that was opened last of many", "open",
-        "instructions per operation", True),
-    "devices.svg": (
-        "A file that is one stripe over many devices", "devices",
-        "instructions per operation", True),
+def draw_panels(path, texts, values):
+    """The same, a panel for each curve, where they would lie on each other."""
+    title, counted, unit = texts
+    curves = scale.curves(values)
+    figure, panels = pyplot.subplots(len(curves), figsize=(9, 1.3 * len(curves)),
+                                     sharex=True, layout="constrained",
+                                     squeeze=False)
+    for axes, (way, points) in zip(panels[:, 0], curves.items()):
+        draw_points(axes, way, points, True)
+        axes.set_ylim(bottom=0, top=1.5 * max(value for _, value in points))
+        axes.set_ylabel(way, fontsize=8, rotation=0, ha="right", va="center")
+        axes.tick_params(axis="y", labelsize=7)
+    set_numbers(panels[-1, 0], curves, counted)
+    figure.suptitle(f"{title}: {unit}; less is better", fontsize=10)
+    save(figure, path)
+
+
+# What is counted: the title. Each operation has a panel.
+PANELS = {
+    "open": "tools/famfs: the file that was opened last of many",
+    "devices": "A file that is one stripe over many devices",
 }
 
 
 def draw_scale(results, outdir):
     """What should be flat, and what a map takes to come and to go."""
-    for name, (title, what, unit, logarithmic) in CURVES.items():
-        values = results.get(what, {})
-        if what == "extents":
-            values = scale.accesses(results, what)
-        if values:
-            draw_curves(os.path.join(outdir, name),
-                        (title, scale.COUNTED[what], unit), values,
-                        logarithmic)
-    values = scale.installs(results)
-    if values:
+    unit = "instructions per operation"
+    for what, title in PANELS.items():
+        if scale.curves(results.get(what, {})):
+            draw_panels(os.path.join(outdir, f"{what}.svg"),
+                        (title, scale.COUNTED[what], unit), results[what])
+    if scale.curves(results.get("extents", {})):
+        counted = scale.COUNTED["extents"]
+        draw_curves(os.path.join(outdir, "extents.svg"),
+                    ("A file of many extents, which differ in length",
+                     counted, unit), scale.accesses(results["extents"]))
         draw_curves(os.path.join(outdir, "extents-install.svg"),
-                    ("Installing and evicting the map of a file",
-                     scale.COUNTED["extents"], "instructions an extent"),
-                    values, True)
+                    ("Installing and evicting the map of a file", counted,
+                     "instructions an extent"),
+                    scale.installs(results["extents"]), True)
 
 
 def draw(results, extents, outdir):

@@ -43,16 +43,16 @@ def curves(values):
     return {name: sorted(points) for name, points in found.items()}
 
 
-def installs(results):
+def installs(values):
     """Returns {operation-number: instructions an extent} of large maps."""
     return {op: value / int(op.rsplit("-", 1)[1])
-            for op, value in results.get("extents", {}).items()
+            for op, value in values.items()
             if op.startswith(("install-", "evict-"))}
 
 
-def accesses(results, what):
-    """Returns what is left of the results when those of installing are gone."""
-    return {op: value for op, value in results.get(what, {}).items()
+def accesses(values):
+    """Returns what is left when installing and evicting are gone."""
+    return {op: value for op, value in values.items()
             if not op.startswith(("install-", "evict-"))}
 
 
