@@ -11,15 +11,12 @@
  *   uniform		f0 of 4 GiB, 2^20 extents of 4 KiB
  *   mixed		f0 of 4 GiB and 64 MiB, 2^20 extents of 4 KiB and between
  *			the halves of them, at 2 GiB, 32 of 2 MiB
- *   uneven:N		f0 of N extents that differ in length, of 8 KiB at least on
- *			the average, and 64 MiB at least; N is a power of two
  *
  * No two extents that follow one another in a file do so on the device.
  * Prints "ready" when it has mounted; the end of standard input ends it.
  */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "serve.h"
@@ -112,23 +109,6 @@ static int add_mixed(void)
 	return add("f0", &m);
 }
 
-static int add_uneven(unsigned long n)
-{
-	__u64 len = FILE_SIZE / n < 2 * PAGE ? 2 * PAGE : FILE_SIZE / n;
-	struct tfs_msg m;
-	unsigned long i;
-
-	tfs_msg_init(&m, n * len, FUSE_FMAP_EXT_SIMPLE);
-	/* A longer one, then a shorter one, the shorter first on the device. */
-	for (i = 0; i + 1 < n; i += 2) {
-		tfs_msg_extent(&m, 0, i * len + len - PAGE, len + PAGE);
-		tfs_msg_extent(&m, 0, i * len, len - PAGE);
-	}
-	if (n == 1)
-		tfs_msg_extent(&m, 0, 0, len);
-	return add("f0", &m);
-}
-
 static const struct {
 	const char *name;
 	int (*add)(void);
@@ -150,8 +130,6 @@ static int add_kind(const char *name)
 {
 	size_t i;
 
-	if (!strncmp(name, "uneven:", 7))
-		return add_uneven(strtoul(name + 7, NULL, 0) ?: 1);
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (!strcmp(kinds[i].name, name))
 			return kinds[i].add();

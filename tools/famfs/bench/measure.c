@@ -21,6 +21,8 @@
  *        measure raw DEVICE		read fault of 2 MiB, and what whole2m
  *					does
  *        measure open FILE		open and close, all known
+ *        measure turn FILE		open and close by themselves, and fsync
+ *					and syncfs with nothing to do
  *        measure cold FILE...		the first open of each
  *
  * Parts of files that faults are measured on must not have been used before.
@@ -90,6 +92,8 @@ int main(int argc, char **argv)
 			measure_apart(&w);
 		else if (!strcmp(op, "whole2m"))
 			measure_whole(&w, 1UL << 30);
+		else if (!strcmp(op, "turn"))
+			measure_turn(&w);
 		else if (!strcmp(op, "fault2m"))
 			measure_huge_faults(&w);
 		else

@@ -33,6 +33,7 @@ void measure_huge_faults(struct window *w);
 void measure_again(const char *path);
 void measure_raw(const char *path);
 
+void measure_turn(struct window *w);
 void measure_warm_open(const char *path);
 void measure_cold_open(char **paths, int n);
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Opens, the server's instructions included.
+ * Opens, closes and syncs, the server's instructions included.
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,6 +32,52 @@ void measure_warm_open(const char *path)
 	for (i = 0; i < TIMES; i++)
 		sum += open_close(path);
 	result("open", (double)sum / TIMES);
+}
+
+static int compare(const void *a, const void *b)
+{
+	const unsigned long *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* Others' work that comes between some of them is not in the median. */
+static void result_median(const char *op, unsigned long counts[TIMES])
+{
+	qsort(counts, TIMES, sizeof(*counts), compare);
+	result(op, counts[TIMES / 2]);
+}
+
+/* What one more handle of a file takes, and syncs with nothing to do. */
+void measure_turn(struct window *w)
+{
+	unsigned long opens[TIMES], closes[TIMES], fsyncs[TIMES], syncs[TIMES];
+	unsigned long at;
+	int i, fd;
+
+	open_close(w->path);
+	for (i = 0; i < TIMES; i++) {
+		at = count();
+		fd = open(w->path, O_RDONLY | O_CLOEXEC);
+		opens[i] = count() - at;
+		if (fd < 0)
+			die("cannot open", w->path);
+		at = count();
+		close(fd);
+		closes[i] = count() - at;
+		at = count();
+		if (fsync(w->fd))
+			die("cannot sync", w->path);
+		fsyncs[i] = count() - at;
+		at = count();
+		if (syncfs(w->fd))
+			die("cannot sync the file system of", w->path);
+		syncs[i] = count() - at;
+	}
+	result_median("open", opens);
+	result_median("close", closes);
+	result_median("fsync", fsyncs);
+	result_median("syncfs", syncs);
 }
 
 /* Names and attributes are known before: only what an open brings is counted. */

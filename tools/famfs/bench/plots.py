@@ -9,6 +9,8 @@ matplotlib.use("svg")
 # pylint: disable=wrong-import-position
 from matplotlib import pyplot  # noqa: E402
 
+import scale  # noqa: E402
+
 # The same results give the same bytes, and text stays text.
 matplotlib.rcParams["svg.hashsalt"] = "famfs"
 matplotlib.rcParams["svg.fonttype"] = "none"
@@ -90,26 +92,96 @@ def draw_bars(path, title, results, ops):
     save(figure, path)
 
 
-def draw_curves(path, title, unit, values):
-    """Curves of {name-number: value}, by number."""
-    curves = {}
-    for op, value in values.items():
-        way, number = op.rsplit("-", 1)
-        curves.setdefault(way, []).append((int(number), value))
-    figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
-    for way, points in curves.items():
-        points.sort()
-        axes.plot(*zip(*points), marker="o", label=way)
-        for point in points:
-            axes.annotate(f"{point[1]:,.0f}", point, fontsize=6,
-                          textcoords="offset points", xytext=(0, 5))
+def short(number):
+    """Returns it in Ki or Mi, if it is a power of two, or with commas."""
+    for unit, name in (1 << 20, " Mi"), (1 << 10, " Ki"):
+        if number >= unit and number & (number - 1) == 0:
+            return f"{number // unit}{name}"
+    return f"{number:,}"
+
+
+def draw_points(axes, way, points, above):
+    """One curve, with its figures on that side of it."""
+    line, = axes.plot(*zip(*points), marker="o", markersize=4, label=way)
+    for point in points:
+        axes.annotate(f"{point[1]:,.0f}", point, fontsize=7, ha="center",
+                      va="bottom" if above else "top",
+                      color=line.get_color(), textcoords="offset points",
+                      xytext=(0, 4 if above else -5))
+    axes.grid(alpha=0.25)
+
+
+def set_numbers(axes, curves, counted):
+    """The x axis, which has the numbers that were measured."""
+    numbers = sorted({n for points in curves.values() for n, _ in points})
     axes.set_xscale("log")
-    axes.set_xlabel("extents of the map")
+    axes.set_xticks(numbers, [short(n) for n in numbers], fontsize=8)
+    axes.set_xticks([], minor=True)
+    axes.set_xlabel(f"{counted} (logarithmic)")
+
+
+def draw_curves(path, texts, values, logarithmic=False):
+    """Curves of {name-number: value}, by number; texts of title and axes."""
+    title, counted, unit = texts
+    curves = scale.curves(values)
+    figure, axes = pyplot.subplots(figsize=(9, 4.6), layout="constrained")
+    for i, (way, points) in enumerate(curves.items()):
+        # Figures of curves that meet stand above and below.
+        draw_points(axes, way, points, i % 2 == 0)
+    set_numbers(axes, curves, counted)
+    most = max(values.values())
+    if logarithmic:
+        axes.set_yscale("log")
+        unit += " (logarithmic)"
+        axes.set_ylim(top=2 * most)
+    else:
+        axes.set_ylim(bottom=0, top=1.1 * most)
     axes.set_ylabel(unit)
-    axes.set_title(title)
-    axes.legend(fontsize=7, bbox_to_anchor=(1.01, 1), loc="upper left")
-    axes.set_ylim(bottom=0, top=1.1 * max(values.values()))
+    axes.set_title(f"{title}; less is better", fontsize=10)
+    axes.legend(fontsize=8, bbox_to_anchor=(1.01, 1), loc="upper left")
     save(figure, path)
+
+
+def draw_panels(path, texts, values):
+    """The same, a panel for each curve, where they would lie on each other."""
+    title, counted, unit = texts
+    curves = scale.curves(values)
+    figure, panels = pyplot.subplots(len(curves), figsize=(9, 1.3 * len(curves)),
+                                     sharex=True, layout="constrained",
+                                     squeeze=False)
+    for axes, (way, points) in zip(panels[:, 0], curves.items()):
+        draw_points(axes, way, points, True)
+        axes.set_ylim(bottom=0, top=1.5 * max(value for _, value in points))
+        axes.set_ylabel(way, fontsize=8, rotation=0, ha="right", va="center")
+        axes.tick_params(axis="y", labelsize=7)
+    set_numbers(panels[-1, 0], curves, counted)
+    figure.suptitle(f"{title}: {unit}; less is better", fontsize=10)
+    save(figure, path)
+
+
+# What is counted: the title. Each operation has a panel.
+PANELS = {
+    "open": "tools/famfs: the file that was opened last of many",
+    "devices": "A file that is one stripe over many devices",
+}
+
+
+def draw_scale(results, outdir):
+    """What should be flat, and what a map takes to come and to go."""
+    unit = "instructions per operation"
+    for what, title in PANELS.items():
+        if scale.curves(results.get(what, {})):
+            draw_panels(os.path.join(outdir, f"{what}.svg"),
+                        (title, scale.COUNTED[what], unit), results[what])
+    if scale.curves(results.get("extents", {})):
+        counted = scale.COUNTED["extents"]
+        draw_curves(os.path.join(outdir, "extents.svg"),
+                    ("A file of many extents, which differ in length",
+                     counted, unit), scale.accesses(results["extents"]))
+        draw_curves(os.path.join(outdir, "extents-install.svg"),
+                    ("Installing and evicting the map of a file", counted,
+                     "instructions an extent"),
+                    scale.installs(results["extents"]), True)
 
 
 def draw(results, extents, outdir):
@@ -119,9 +191,7 @@ def draw(results, extents, outdir):
             draw_bars(os.path.join(outdir, name), title, results, ops)
     if extents:
         draw_curves(os.path.join(outdir, "installs.svg"),
-                    "Installing a map, by the way it comes",
-                    "instructions an extent", extents)
-    if results.get("extents"):
-        draw_curves(os.path.join(outdir, "extents.svg"),
-                    "Read and write 4 KiB of a file of many extents",
-                    "instructions per operation", results["extents"])
+                    ("Installing a map, by the way it comes",
+                     scale.COUNTED["extents"], "instructions an extent"),
+                    extents, True)
+    draw_scale(results, outdir)

@@ -4,15 +4,18 @@
 
 Usage: report.py RESULTS OUTDIR
 
-RESULTS has "result WHAT OPERATION INSTRUCTIONS" lines.  Writes results.json,
-table.md and plots into OUTDIR, prints tables, and fails if a bound is exceeded.
+RESULTS has "result WHAT OPERATION INSTRUCTIONS" lines, and fio's.  Writes
+results.json, table.md, fio.md and plots into OUTDIR, prints tables, and fails if
+a bound is exceeded.
 """
 
 import json
 import os
 import sys
 
+import fio
 import plots
+import scale
 
 # Operation: instructions of famfs with one extent, as a ratio to ext4.
 BOUNDS = {
@@ -116,7 +119,7 @@ def judge_ratios(results):
 
 def judge(results):
     """Returns a list of what each bound allows and what was measured."""
-    judged = judge_ratios(results)
+    judged = judge_ratios(results) + scale.judge(results)
     for what, extents in EXTENTS.items():
         kib = results.get(what, {}).get("map-kib")
         if kib:
@@ -139,7 +142,7 @@ def print_counts(results):
         print(f"{op:16}" + "".join(
             f"{v:12,.0f}" if v else f"{'-':>12}" for v in row))
     for what, values in results.items():
-        if what not in [*KINDS, "install", "extents"]:
+        if what not in [*KINDS, "install", *scale.COUNTED]:
             for op, value in values.items():
                 print(f"{op:16}{value:12,.0f}  ({what})")
 
@@ -155,12 +158,6 @@ def table(results):
             lines.append(f"| {op} | " + " | ".join(
                 f"{v:,.0f}" if v else "" for v in row) + " |")
     return "\n".join(lines) + "\n"
-
-
-def print_scale(results):
-    """One row a number of extents."""
-    for op, value in results.get("extents", {}).items():
-        print(f"{op:28}{value:15,.0f}")
 
 
 def print_installs(results):
@@ -186,28 +183,41 @@ def print_bounds(judged):
               f"{'PASS' if j['ok'] else 'over'}")
 
 
-def main():
-    """Reads, judges and writes."""
-    results = read_results(sys.argv[1])
-    outdir = sys.argv[2]
-    if not results:
-        sys.exit("report.py: no results")
-    judged = judge(results)
+def write_files(results, judged, ratios, outdir):
+    """For programs and for readers."""
     with open(os.path.join(outdir, "results.json"), "w",
               encoding="ascii") as file:
-        json.dump({"instructions": results, "bounds": judged}, file, indent=1)
+        json.dump({"instructions": results, "bounds": judged,
+                   "fio": {job: round(r[0], 3) for job, r in ratios.items()}},
+                  file, indent=1)
         file.write("\n")
     with open(os.path.join(outdir, "table.md"), "w",
               encoding="ascii") as file:
         file.write(table(results))
+    with open(os.path.join(outdir, "fio.md"), "w", encoding="ascii") as file:
+        file.write(fio.table(ratios))
     plots.draw(results, per_extent(results), outdir)
-    if any(w != "install" for w in results):
+
+
+def main():
+    """Reads, judges and writes."""
+    results = read_results(sys.argv[1])
+    ratios = fio.ratios(fio.read_rounds(sys.argv[1]))
+    if not results and not ratios:
+        sys.exit("report.py: no results")
+    judged = judge(results)
+    write_files(results, judged, ratios, sys.argv[2])
+    if any(w in KINDS for w in results):
         print_counts(results)
     print_installs(results)
-    print_scale(results)
+    scale.show(results)
+    if ratios:
+        print("\nfio, bytes of famfs a second to those of ext4\n\n" +
+              fio.table(ratios))
     print_bounds(judged)
     over = [j for j in judged if not j["ok"]]
-    failed = [w for w, ops in results.items() if "failed" in ops]
+    failed = [w for w, ops in results.items()
+              if any(op.startswith("failed") for op in ops)]
     print(f"\n{len(judged) - len(over)} bounds kept, {len(over)} exceeded")
     if failed:
         print("not all could be measured: " + " ".join(failed))

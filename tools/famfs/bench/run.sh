@@ -3,11 +3,11 @@
 #
 # The measurements, as they run in the guest of backend bench.
 #
-# Usage: run.sh PROGRAMS ROOT OBJECTS [WHAT]...
+# Usage: run.sh PROGRAMS ROOT OBJECTS WHAT...
 #
 # PROGRAMS has measure, fill, names, age, layouts and installs; ROOT the commands,
-# as `make install` leaves them; OBJECTS libfuse. WHAT is some of the list below;
-# all of it by default. Prints "result WHAT OPERATION INSTRUCTIONS" lines.
+# as `make install` leaves them; OBJECTS libfuse. Prints
+# "result WHAT OPERATION INSTRUCTIONS" lines. WHAT is
 #
 #   ext4 xfs tmpfs       file systems of the kernel
 #   fuse passthrough     libfuse's examples, on tmpfs: passthrough_ll, whose files
@@ -17,7 +17,6 @@
 #   famfs aged           tools/famfs, on a new file system and on one that 20,000
 #                        files have come to and gone from
 #   devdax               the device itself
-#   extents              reads and writes by the number of extents, 1 to 262,144
 #   install              maps that come by reply and push
 
 set -euo pipefail
@@ -29,26 +28,8 @@ under=/tmp/bench.under
 dev=${FAMFS_DAXDEVS%% *}
 small=(10000 32768)
 
-[ $# -gt 0 ] || set -- devdax ext4 xfs tmpfs fuse passthrough one stripe one-big \
-	uniform mixed extents famfs aged install
 mkdir -p $mnt $under
-
-# results WHAT PROGRAM ARGS...
-results()
-{
-	local what=$1 op value
-
-	shift
-	while read -r op value; do
-		echo "result $what $op $value"
-	done < <("$programs/$1" "${@:2}" || echo "failed 0")
-}
-
-# measure WHAT OPERATION ARGS...
-measure()
-{
-	results "$1" measure "${@:2}"
-}
+. "$(dirname "$0")/lib.sh"
 
 # measure_io WHAT: file f0, of 64 MiB.
 measure_io()
@@ -187,21 +168,6 @@ on_fuse()
 	umount $under
 }
 
-# begin_famfs: a new file system, with the commands installed here.
-begin_famfs()
-{
-	cp -a "$root/root/." /
-	mkfs.famfs -q -f --dead "$dev"
-	mount -t famfs "$dev" $mnt
-}
-
-end_famfs()
-{
-	rm -rf "${mnt:?}"/*
-	umount $mnt
-	fsck.famfs -q "$dev"
-}
-
 on_tools()
 {
 	begin_famfs
@@ -239,12 +205,7 @@ on_aged()
 # on_famfs LAYOUT
 on_famfs()
 {
-	local server line
-
-	coproc SERVER { exec "$programs/layouts" $mnt "$dev" "$1"; }
-	server=$SERVER_PID
-	read -r line <&"${SERVER[0]}"
-	[ "$line" = ready ]
+	serve layouts $mnt "$dev" "$1"
 	case $1 in
 	one | stripe)
 		# The first open also brings the device.
@@ -260,14 +221,8 @@ on_famfs()
 	uniform)
 		measure_parts "$1"
 		;;
-	uneven:*)
-		# The first open also brings the device.
-		measure extents cold $mnt/f0 > /dev/null
-		measure extents io4k $mnt/f0 | sed "s/-4k/-4k-${1#*:}/"
-		;;
 	esac
-	eval "exec ${SERVER[1]}>&-"
-	wait "$server"
+	end_serve
 }
 
 for what in "$@"; do
@@ -290,11 +245,6 @@ for what in "$@"; do
 		on_fuse passthrough \
 			"$objects/libfuse-base/example/passthrough_hp" \
 			--foreground $under $mnt
-		;;
-	extents)
-		for ((n = 1; n <= 524288; n *= 8)); do
-			on_famfs uneven:$n
-		done
 		;;
 	famfs)
 		on_tools
