@@ -55,8 +55,7 @@ FIXTURE_VARIANT_ADD(fsdax, xfs)
 {
 	.name = "xfs",
 	/* Failures of memory are looked up in its reverse map. */
-	.mkfs = "mkfs.xfs -q -f -m rmapbt=1,reflink=1 -l size=64m,su=4k "
-		"-d su=2m,sw=1,agcount=2",
+	.mkfs = "mkfs.xfs -q -f -m rmapbt=1 -l size=64m,su=4k -d su=2m,sw=1,agcount=2",
 	.options = "dax=always",
 };
 
@@ -117,7 +116,7 @@ static const char *mount_new(char *dir, const char *mkfs, const char *dev,
 	snprintf(command, sizeof(command), "%s %s >/dev/null", mkfs, dev);
 	if (system(command))
 		return "mkfs failed";
-	strcpy(dir, "/tmp/famfs_fsdax_XXXXXX");
+	snprintf(dir, 32, "/tmp/famfs_fsdax_XXXXXX");
 	if (!mkdtemp(dir) || mount(dev, dir, type, 0, options))
 		return "cannot be mounted";
 	return NULL;
