@@ -10,6 +10,7 @@
  * write that a file system is not told of, since a fault before it has mapped
  * the page; a page that is shared with another file; one that has failed.
  */
+#include <limits.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <sched.h>
@@ -32,7 +33,6 @@ FIXTURE(fsdax)
 {
 	char dir[64];
 	const char *pmem;
-	unsigned long taint;
 	bool mounted, poisoned;
 	int fd;				/* of "f", SIZE long */
 	char *map;			/* of it, by huge pages */
@@ -55,8 +55,7 @@ FIXTURE_VARIANT_ADD(fsdax, xfs)
 {
 	.name = "xfs",
 	/* Failures of memory are looked up in its reverse map. */
-	.mkfs = "mkfs.xfs -q -f -m rmapbt=1,reflink=1 -l size=64m,su=4k "
-		"-d su=2m,sw=1,agcount=2",
+	.mkfs = "mkfs.xfs -q -f -m rmapbt=1 -l size=64m,su=4k -d su=2m,sw=1,agcount=2",
 	.options = "dax=always",
 };
 
@@ -71,12 +70,12 @@ static int open_file(const char *dir, const char *name)
 /* Each word of the file tells where it is. */
 static int fill_file(int fd, size_t len)
 {
-	__u64 *buf = malloc(MiB), pos, i;
+	char *buf = malloc(MiB);
 	int err = 0;
+	size_t pos;
 
 	for (pos = 0; buf && !err && pos < len; pos += MiB) {
-		for (i = 0; i < MiB / 8; i++)
-			buf[i] = pos + i * 8;
+		pattern_fill(0, pos, buf, MiB);
 		if (pwrite(fd, buf, MiB, pos) != (ssize_t)MiB)
 			err = -EIO;
 	}
@@ -84,15 +83,16 @@ static int fill_file(int fd, size_t len)
 	return err ? err : fsync(fd);
 }
 
-/* How many bytes of a mapping are what the file has there. */
+/* How many bytes of a mapping are what was written there. */
 static size_t matching(const char *map, __u64 pos, size_t len)
 {
-	const __u64 *word = (const __u64 *)map;
-	size_t i;
+	struct tfs_msg m;
+	size_t n;
 
-	for (i = 0; i < len && word[i / 8] == pos + i; i += 8)
-		;
-	return i;
+	tfs_msg_simple(&m, pos + len, 0, 0, pos + len);
+	n = tfs_mismatch(&m, pos, map, len);
+	tfs_msg_exit(&m);
+	return n;
 }
 
 static char *map_small(int fd)
@@ -104,29 +104,52 @@ static char *map_small(int fd)
 	return map;
 }
 
-FIXTURE_SETUP(fsdax)
+/* Has a new file system on a device, in a mount namespace of the test's own. */
+static const char *mount_new(char *dir, const char *mkfs, const char *dev,
+			     const char *type, const char *options)
 {
 	char command[256];
+
+	if (unshare(CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return "need a mount namespace";
+	snprintf(command, sizeof(command), "%s %s >/dev/null", mkfs, dev);
+	if (system(command))
+		return "mkfs failed";
+	snprintf(dir, 32, "/tmp/famfs_fsdax_XXXXXX");
+	if (!mkdtemp(dir) || mount(dev, dir, type, 0, options))
+		return "cannot be mounted";
+	return NULL;
+}
+
+/* A file whose memory huge pages can map, if there is such memory. */
+static int make_file(const char *dir, const char *name, size_t len)
+{
+	int fd = open_file(dir, name);
+
+	if (fd < 0)
+		return fd;
+	tfs_hint_huge(fd);
+	if (!fallocate(fd, 0, 0, len) && !fill_file(fd, len))
+		return fd;
+	close(fd);
+	return -EIO;
+}
+
+FIXTURE_SETUP(fsdax)
+{
+	const char *why;
 
 	self->pmem = getenv("FAMFS_PMEM");
 	if (!self->pmem)
 		SKIP(return, "need FAMFS_PMEM");
-	ASSERT_EQ(0, unshare(CLONE_NEWNS));
-	ASSERT_EQ(0, mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
-	strcpy(self->dir, "/tmp/famfs_fsdax_XXXXXX");
-	ASSERT_NE(NULL, mkdtemp(self->dir));
-	snprintf(command, sizeof(command), "%s %s >/dev/null", variant->mkfs,
-		 self->pmem);
-	if (system(command))
-		SKIP(return, "cannot make %s", variant->name);
-	if (mount(self->pmem, self->dir, variant->name, 0, variant->options))
-		SKIP(return, "cannot mount %s", variant->name);
+	why = mount_new(self->dir, variant->mkfs, self->pmem, variant->name,
+			variant->options);
+	if (why)
+		SKIP(return, "%s: %s", variant->name, why);
 	self->mounted = true;
-	self->fd = open_file(self->dir, "f");
+	self->fd = make_file(self->dir, "f", SIZE);
 	ASSERT_LE(0, self->fd);
-	tfs_hint_huge(self->fd);
-	ASSERT_EQ(0, fallocate(self->fd, 0, 0, SIZE));
-	ASSERT_EQ(0, fill_file(self->fd, SIZE));
 	self->map = tfs_map_aligned(self->fd, SIZE, PROT_READ | PROT_WRITE,
 				    64 * MiB);
 	ASSERT_NE(MAP_FAILED, self->map);
@@ -137,12 +160,21 @@ FIXTURE_SETUP(fsdax)
 /* Gives the device fresh struct pages, which ends the failure. */
 static int rebind(const char *pmem)
 {
-	char name[64], unbind[] = "/sys/bus/nd/drivers/nd_pmem/unbind";
+	const char *block = strrchr(pmem, '/') + 1;
+	char link[128], driver[PATH_MAX], dev[PATH_MAX], path[PATH_MAX + 8];
 	int i;
 
-	snprintf(name, sizeof(name), "namespace%c.0", pmem[strlen(pmem) - 1]);
-	if (tfs_write_text(unbind, name) ||
-	    tfs_write_text("/sys/bus/nd/drivers/nd_pmem/bind", name))
+	snprintf(link, sizeof(link), "/sys/block/%s/device", block);
+	if (!realpath(link, dev))
+		return -errno;
+	strcat(link, "/driver");
+	if (!realpath(link, driver))
+		return -errno;
+	snprintf(path, sizeof(path), "%s/unbind", driver);
+	if (tfs_write_text(path, strrchr(dev, '/') + 1))
+		return -EIO;
+	snprintf(path, sizeof(path), "%s/bind", driver);
+	if (tfs_write_text(path, strrchr(dev, '/') + 1))
 		return -EIO;
 	for (i = 0; access(pmem, W_OK) && i < 100; i++)
 		usleep(10000);
