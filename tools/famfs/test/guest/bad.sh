@@ -259,7 +259,7 @@ check "umount and fsck" sh -c "umount $mnt && fsck.famfs -q $small"
 # Bits that have changed, on the device itself. The library's tests do more of
 # them with sanitizers; without, each command takes a fifth of the time.
 cat > "$work/flip.py" <<'P'
-import os, random, re, subprocess, sys
+import os, random, re, subprocess, sys, time
 device, mnt, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 fd = os.open(device, os.O_RDWR)
 # The superblock and three areas of the log, one of which holds.
@@ -298,6 +298,9 @@ for i in range(count):
         assert status == 0 or "Next: " in err, (at, bit, err)
         if not status:
             assert os.path.exists(mnt + "/d0") and run("umount", mnt)[0] == 0
+        # On a busy machine its server may be writing yet.
+        while run("pgrep", "-x", "mount.famfs")[0] == 0:
+            time.sleep(0.01)
         os.pwrite(fd, image, 0)
         assert run("famfs", "dump", device)[1] == before
     else:
