@@ -123,8 +123,10 @@ static int pinned_when_flushed(const struct tfs_trace *trace)
 	return flushes == PMDS && unpins == PMDS ? pinned : -1;
 }
 
-#define EXPECT_WRITTEN_BACK(n)						\
-	EXPECT_EQ(n, tfs_trace_lines(self->trace.instance, BACK, ""))
+static int written_back(FIXTURE_DATA(pin_race) * self)
+{
+	return tfs_trace_lines(self->trace.instance, BACK, "");
+}
 
 /* Whoever has stored while a page was being flushed has it flushed again. */
 TEST_F(pin_race, I6_pin_ends_while_its_page_is_flushed)
@@ -146,7 +148,8 @@ TEST_F(pin_race, I6_pin_ends_while_its_page_is_flushed)
 		EXPECT_EQ(0, fsync(self->fd));
 		if (pinned >= 0 && pinned < PMDS) {
 			rounds++;
-			EXPECT_WRITTEN_BACK(pinned);
+			/* A pin may end just before what counts it is seen. */
+			EXPECT_LE(pinned, written_back(self));
 		}
 		close_file(self);
 	}
@@ -164,7 +167,7 @@ TEST_F(pin_race, I6_pin_stores_after_the_last_close)
 	EXPECT_EQ(1, tfs_maps(&self->env));
 	ASSERT_EQ(0, tfs_ring_unpin(self->ring));
 	EXPECT_EQ(0, tfs_evict(&self->env, 0));
-	EXPECT_WRITTEN_BACK(1);
+	EXPECT_EQ(1, written_back(self));
 }
 
 TEST_HARNESS_MAIN
