@@ -24,6 +24,13 @@
 /* The beat: once a second. */
 #define QUEUE_BEAT_MS		1000u
 
+/*
+ * A task has its answer before the kernel knows the inode that came with it: a
+ * file without a name, of which a server before has told just before it died.
+ * Nothing says when the task has got that far.
+ */
+#define QUEUE_TAKEN_MS		500u
+
 static int by_ino(const struct waiter *one, const struct waiter *two)
 {
 	return one->ino < two->ino ? -1 : one->ino > two->ino;
@@ -271,16 +278,19 @@ static void *queue_thread(void *context)
 	pthread_mutex_lock(&queue->lock);
 	while (!queue->ended) {
 		struct waiter *first = RB_MIN(waiter_dues, &queue->dues);
-		uint64_t now = queue_now();
+		uint64_t now = queue_now(), wait = QUEUE_BEAT_MS;
+		bool held = WRONG(QUEUE_IS_HELD, now < queue->from);
 		struct timespec deadline;
 
-		if (first && first->due <= now &&
-		    !WRONG(QUEUE_IS_HELD, queue->held)) {
+		if (first && first->due <= now && !held) {
 			queue_run(queue, first);
 			continue;
 		}
-		deadline = queue_deadline(first && first->due > now ?
-					  first->due - now : QUEUE_BEAT_MS);
+		if (first && first->due > now)
+			wait = first->due - now;
+		if (held && queue->from - now < wait)
+			wait = queue->from - now;
+		deadline = queue_deadline(wait);
 		pthread_cond_timedwait(&queue->wake, &queue->lock, &deadline);
 	}
 	pthread_mutex_unlock(&queue->lock);
@@ -342,7 +352,7 @@ int queue_start(struct server *server, bool held)
 		return -ENOMEM;
 	server->queue = queue;
 	queue->server = server;
-	queue->held = held;
+	queue->from = held ? UINT64_MAX : 0;
 	RB_INIT(&queue->inos);
 	RB_INIT(&queue->dues);
 	pthread_mutex_init(&queue->lock, NULL);
@@ -364,7 +374,8 @@ void queue_begin(struct server *server)
 	struct queue *queue = server->queue;
 
 	pthread_mutex_lock(&queue->lock);
-	queue->held = false;
+	if (queue->from)
+		queue->from = queue_now() + QUEUE_TAKEN_MS;
 	pthread_cond_broadcast(&queue->wake);
 	pthread_mutex_unlock(&queue->lock);
 }

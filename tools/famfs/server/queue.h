@@ -28,7 +28,7 @@ RB_HEAD(waiter_dues, waiter);
  * struct queue - all of them
  * @wake: something was added, or there was progress
  * @progress: how often something was let go of
- * @held: nothing is tried yet
+ * @from: nothing is tried before, in milliseconds of queue_now()
  */
 struct queue {
 	struct server *server;
@@ -36,10 +36,10 @@ struct queue {
 	pthread_cond_t wake, end;
 	struct waiter_inos inos;
 	struct waiter_dues dues;
-	uint64_t length, progress;
+	uint64_t length, progress, from;
 	pthread_t thread, beat;
 	int started;
-	bool ended, held;
+	bool ended;
 };
 
 #endif
