@@ -366,12 +366,19 @@ static void famfs_drop_sample(struct inode *inode, struct famfs_map *map)
 	filemap_invalidate_unlock_shared(inode->i_mapping);
 }
 
-static int famfs_drop_beyond(struct inode *inode, struct famfs_map *map)
+static int famfs_drop_part(struct inode *inode, struct famfs_map *map,
+			   u64 start, u64 end)
 {
 	struct famfs_drop drop = { .inode = inode, .map = map };
 
-	return famfs_map_walk_file(map, map->kept, PAGE_ALIGN(map->file_size),
-				   FAMFS_DROP_MAX, famfs_drop_range, &drop);
+	return famfs_map_walk_file(map, start, end, FAMFS_DROP_MAX,
+				   famfs_drop_range, &drop);
+}
+
+static int famfs_drop_beyond(struct inode *inode, struct famfs_map *map)
+{
+	return famfs_drop_part(inode, map, map->kept,
+			       PAGE_ALIGN(map->file_size));
 }
 
 /**
@@ -429,7 +436,6 @@ static int famfs_drop_rest(struct inode *inode, struct famfs_map *map)
  */
 int famfs_drop_end(struct inode *inode, struct famfs_map *map)
 {
-	struct famfs_drop drop = { .inode = inode, .map = map };
 	int err;
 
 	lockdep_assert_held_write(&inode->i_mapping->invalidate_lock);
@@ -440,6 +446,5 @@ int famfs_drop_end(struct inode *inode, struct famfs_map *map)
 		return err;
 	unmap_mapping_pages(inode->i_mapping, PHYS_PFN(map->kept) - 1, 1,
 			    false);
-	return famfs_map_walk_file(map, map->kept - PAGE_SIZE, map->kept,
-				   PAGE_SIZE, famfs_drop_range, &drop);
+	return famfs_drop_part(inode, map, map->kept - PAGE_SIZE, map->kept);
 }
