@@ -13,11 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <linux/fs.h>
+
+#include "tfs_env.h"
 
 #define ALIGN	(2UL << 20)
 
@@ -25,33 +26,6 @@ static int fail(const char *what, const char *name)
 {
 	fprintf(stderr, "peek: %s %s: %s\n", what, name, strerror(errno));
 	return 1;
-}
-
-/* KiB of the mapping that PMDs map; smaps does not count pages of devices. */
-static unsigned long huge_kib(const char *addr, unsigned long len)
-{
-	struct page_region regions[64];
-	struct pm_scan_arg arg = {
-		.size		= sizeof(arg),
-		.start		= (unsigned long)addr,
-		.end		= (unsigned long)addr + len,
-		.vec		= (unsigned long)regions,
-		.vec_len	= sizeof(regions) / sizeof(regions[0]),
-		.category_mask	= PAGE_IS_HUGE,
-		.return_mask	= PAGE_IS_HUGE,
-	};
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-	unsigned long sum = 0;
-	long n;
-
-	while (fd >= 0 && (n = ioctl(fd, PAGEMAP_SCAN, &arg)) > 0) {
-		while (n--)
-			sum += regions[n].end - regions[n].start;
-		arg.start = arg.walk_end;
-	}
-	if (fd >= 0)
-		close(fd);
-	return sum / 1024;
 }
 
 int main(int argc, char **argv)
@@ -87,6 +61,7 @@ int main(int argc, char **argv)
 			return fail("cannot write what I see in", argv[1]);
 		done += n;
 	}
-	fprintf(stderr, "%lu\n", huge_kib(map, len));
+	/* smaps does not count pages of devices. */
+	fprintf(stderr, "%llu\n", tfs_mapped(map, len, PAGE_IS_HUGE) / 1024);
 	return 0;
 }

@@ -9,7 +9,6 @@
  * when its memory goes to another file.
  */
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <linux/userfaultfd.h>
 
@@ -99,28 +98,6 @@ static __u64 mapped(const void *start, size_t len)
 	return tfs_mapped(start, len, 0);
 }
 
-static void load(const char *p)
-{
-	(void)__atomic_load_n(p, __ATOMIC_SEQ_CST);
-}
-
-static long faults(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return usage.ru_minflt + usage.ru_majflt;
-}
-
-/* The first call may have faults of its own, for its code. */
-static long store_faults(char *p)
-{
-	long n = faults();
-
-	tfs_dirty(p);
-	return faults() - n;
-}
-
 static long rss_kib(void)
 {
 	long all, rss = -1, shared = -1;
@@ -137,14 +114,14 @@ TEST_F(around, I5_reads_in_order_map_more_than_they_touch)
 {
 	long before;
 
-	load(self->small);
+	tfs_load(self->small);
 	EXPECT_EQ(PAGE, mapped(self->small, SMALL));
 	before = rss_kib();
-	load(self->small + PAGE);
+	tfs_load(self->small + PAGE);
 	EXPECT_EQ(AROUND, mapped(self->small, SMALL));
 	EXPECT_EQ((AROUND - PAGE) / 1024, rss_kib() - before);
 	/* By itself: nobody is on the way to what follows. */
-	load(self->small + 40 * PAGE);
+	tfs_load(self->small + 40 * PAGE);
 	EXPECT_EQ(AROUND + PAGE, mapped(self->small, SMALL));
 	EXPECT_EQ(SMALL, tfs_mismatch(&self->m, 0, self->small, SMALL));
 	EXPECT_EQ(SMALL, mapped(self->small, SMALL));
@@ -158,13 +135,13 @@ TEST_F(around, I5_reads_in_order_fault_once_a_window)
 	long before;
 	size_t i;
 
-	load(self->small);
+	tfs_load(self->small);
 	/* The first call may have faults of its own. */
-	faults();
-	before = faults();
+	tfs_faults();
+	before = tfs_faults();
 	for (i = PAGE; i < SMALL; i += PAGE)
-		load(self->small + i);
-	EXPECT_EQ(SMALL / AROUND, faults() - before);
+		tfs_load(self->small + i);
+	EXPECT_EQ(SMALL / AROUND, tfs_faults() - before);
 }
 
 TEST_F(around, I5_reads_at_random_map_what_they_touch)
@@ -173,7 +150,7 @@ TEST_F(around, I5_reads_at_random_map_what_they_touch)
 
 	ASSERT_EQ(0, madvise(self->small, SMALL, MADV_RANDOM));
 	for (i = 0; i < 8 * PAGE; i += PAGE, n++)
-		load(self->small + i);
+		tfs_load(self->small + i);
 	EXPECT_EQ(n * PAGE, mapped(self->small, SMALL));
 }
 
@@ -187,8 +164,8 @@ TEST_F(around, I5_pages_around_end_with_the_mapping)
 		  mmap(map + 5 * PAGE, 16 * PAGE, PROT_READ,
 		       MAP_SHARED | MAP_FIXED, self->fd, 32 * PAGE));
 	ASSERT_EQ(0, madvise(map, SMALL, MADV_NOHUGEPAGE));
-	load(map);
-	load(map + PAGE);
+	tfs_load(map);
+	tfs_load(map + PAGE);
 	EXPECT_EQ(5 * PAGE, mapped(map, SMALL));
 	EXPECT_EQ(5 * PAGE, tfs_mismatch(&self->m, 0, map, 5 * PAGE));
 	munmap(map, SMALL);
@@ -203,8 +180,8 @@ static void expect_around(struct __test_metadata *const _metadata,
 	char *map = map_small(fd, PROT_READ);
 
 	ASSERT_NE(MAP_FAILED, map);
-	load(map);
-	load(map + PAGE);
+	tfs_load(map);
+	tfs_load(map + PAGE);
 	EXPECT_EQ(len, mapped(map, SMALL));
 	EXPECT_EQ(size, tfs_mismatch(m, 0, map, size));
 	munmap(map, SMALL);
@@ -227,15 +204,15 @@ TEST_F(around, I5_pages_around_are_not_written)
 {
 	struct stat before, after;
 
-	store_faults(self->small + 3 * PAGE);
+	tfs_store_faults(self->small + 3 * PAGE);
 	ASSERT_EQ(0, fsync(self->fd));
-	load(self->small);
-	load(self->small + PAGE);
+	tfs_load(self->small);
+	tfs_load(self->small + PAGE);
 	ASSERT_LE(3 * PAGE, mapped(self->small, SMALL));
 	/* The first write to each is noticed. */
 	EXPECT_EQ(0, fstat(self->fd, &before));
 	usleep(30000);
-	EXPECT_EQ(1, store_faults(self->small + 2 * PAGE));
+	EXPECT_EQ(1, tfs_store_faults(self->small + 2 * PAGE));
 	EXPECT_EQ(0, fstat(self->fd, &after));
 	EXPECT_TRUE(before.st_mtim.tv_sec != after.st_mtim.tv_sec ||
 		    before.st_mtim.tv_nsec != after.st_mtim.tv_nsec);
@@ -261,8 +238,8 @@ TEST_F(around, I5_userfaultfd_sees_each_page)
 	api.features = UFFD_FEATURE_WP_UNPOPULATED | UFFD_FEATURE_WP_ASYNC;
 	if (ioctl(uffd, UFFDIO_API, &api) || ioctl(uffd, UFFDIO_REGISTER, &reg))
 		SKIP(return, "userfaultfd protects no pages");
-	load(self->small);
-	load(self->small + PAGE);
+	tfs_load(self->small);
+	tfs_load(self->small + PAGE);
 	EXPECT_EQ(2 * PAGE, mapped(self->small, SMALL));
 	close(uffd);
 }
@@ -272,10 +249,10 @@ TEST_F(around, M6_pages_around_go_with_the_map)
 {
 	struct tfs_msg m;
 
-	load(self->small);
-	load(self->small + PAGE);
-	load(self->map + PMD);
-	load(self->map + 2 * PMD);
+	tfs_load(self->small);
+	tfs_load(self->small + PAGE);
+	tfs_load(self->map + PMD);
+	tfs_load(self->map + 2 * PMD);
 	ASSERT_EQ(AROUND, mapped(self->small, SMALL));
 	ASSERT_LT(2 * PMD, mapped(self->map, SIZE));
 	/* The same memory, a huge page later; the first of it is at the end. */
@@ -296,28 +273,28 @@ TEST_F(around, I5_huge_reads_in_order_map_more_than_they_touch)
 {
 	long before;
 
-	load(self->map);
+	tfs_load(self->map);
 	EXPECT_EQ(PMD, mapped(self->map, SIZE));
-	load(self->map + 10 * PMD);
+	tfs_load(self->map + 10 * PMD);
 	EXPECT_EQ(2 * PMD, mapped(self->map, SIZE));
 	before = rss_kib();
-	load(self->map + PMD);
+	tfs_load(self->map + PMD);
 	/* Up to the one that is there already. */
 	EXPECT_EQ(11 * PMD, mapped(self->map, SIZE));
 	EXPECT_EQ(9 * PMD / 1024, rss_kib() - before);
 	EXPECT_EQ(SIZE, tfs_mismatch(&self->m, 0, self->map, SIZE));
 	EXPECT_EQ(0, madvise(self->map, SIZE, MADV_DONTNEED));
-	load(self->map);
+	tfs_load(self->map);
 	EXPECT_EQ(PMD, mapped(self->map, SIZE));
-	load(self->map + PMD);
+	tfs_load(self->map + PMD);
 	EXPECT_EQ(PMD + AHEAD, mapped(self->map, SIZE));
 }
 
 TEST_F(around, I5_huge_pages_ahead_end_with_the_mapping)
 {
 	EXPECT_EQ(0, munmap(self->map + 3 * PMD + PMD / 2, 4 * PMD));
-	load(self->map);
-	load(self->map + PMD);
+	tfs_load(self->map);
+	tfs_load(self->map + PMD);
 	EXPECT_EQ(3 * PMD, mapped(self->map, SIZE));
 	/* What is left of a huge page is mapped by small ones. */
 	EXPECT_EQ(3 * PMD + PMD / 2,
@@ -326,8 +303,8 @@ TEST_F(around, I5_huge_pages_ahead_end_with_the_mapping)
 
 TEST_F(around, I5_huge_pages_ahead_end_with_the_file)
 {
-	load(self->map + 20 * PMD);
-	load(self->map + 21 * PMD);
+	tfs_load(self->map + 20 * PMD);
+	tfs_load(self->map + 21 * PMD);
 	EXPECT_EQ(4 * PMD, mapped(self->map, SIZE));
 	EXPECT_EQ(SIZE - 20 * PMD, tfs_mismatch(&self->m, 20 * PMD,
 						self->map + 20 * PMD,
@@ -340,8 +317,8 @@ TEST_F(around, I5_huge_pages_ahead_end_where_a_file_may_grow)
 	char *map = map_huge(fd, 8 * PMD, PROT_READ);
 
 	ASSERT_NE(MAP_FAILED, map);
-	load(map);
-	load(map + PMD);
+	tfs_load(map);
+	tfs_load(map + PMD);
 	EXPECT_EQ(3 * PMD, mapped(map, 8 * PMD));
 	munmap(map, 8 * PMD);
 	close(fd);
@@ -349,10 +326,10 @@ TEST_F(around, I5_huge_pages_ahead_end_where_a_file_may_grow)
 
 TEST_F(around, I5_huge_pages_ahead_are_not_written)
 {
-	load(self->map);
-	load(self->map + PMD);
-	store_faults(self->map + 3 * PMD);
-	EXPECT_EQ(1, store_faults(self->map + 2 * PMD));
+	tfs_load(self->map);
+	tfs_load(self->map + PMD);
+	tfs_store_faults(self->map + 3 * PMD);
+	EXPECT_EQ(1, tfs_store_faults(self->map + 2 * PMD));
 	EXPECT_EQ(0, madvise(self->map, SIZE, MADV_DONTNEED));
 	tfs_dirty(self->map);
 	tfs_dirty(self->map + PMD);
@@ -362,8 +339,8 @@ TEST_F(around, I5_huge_pages_ahead_are_not_written)
 /* Small pages of memory that the file has as a huge one. */
 TEST_F(around, I5_small_pages_of_a_huge_one)
 {
-	load(self->map);
-	load(self->small + PAGE);
+	tfs_load(self->map);
+	tfs_load(self->small + PAGE);
 	EXPECT_EQ(AROUND - PAGE, mapped(self->small, SMALL));
 	EXPECT_EQ(SMALL, tfs_mismatch(&self->m, 0, self->small, SMALL));
 	munmap(self->small, SMALL);
@@ -383,10 +360,10 @@ TEST_F(around, I5_small_pages_in_the_middle_of_a_huge_one)
 {
 	size_t pos;
 
-	load(self->map + PMD);
+	tfs_load(self->map + PMD);
 	for (pos = PMD; pos < 2 * PMD; pos += 4 * AROUND) {
 		ASSERT_EQ(self->small, move_small(self, pos + PAGE));
-		load(self->small);
+		tfs_load(self->small);
 		EXPECT_EQ(AROUND, mapped(self->small, SMALL));
 		EXPECT_EQ(AROUND, tfs_mismatch(&self->m, pos + PAGE,
 					       self->small, AROUND));
@@ -399,14 +376,14 @@ TEST_F(around, I5_last_small_page_of_a_huge_one)
 {
 	struct tfs_trace trace = {};
 
-	load(self->map);
+	tfs_load(self->map);
 	ASSERT_EQ(self->small, move_small(self, PMD - PAGE));
 	if (tfs_trace_on(&trace, "fs_dax/dax_pte_fault", NULL) ||
 	    tfs_trace_probe(&trace, "p:tfs_pages dax_direct_access nr=%dx:s64"))
 		SKIP(tfs_trace_end(&trace); return,
 		     "need CONFIG_KPROBE_EVENTS on x86");
 	EXPECT_EQ(0, tfs_trace_on(&trace, "kprobes/tfs_pages", NULL));
-	load(self->small);
+	tfs_load(self->small);
 	EXPECT_LT(0, tfs_trace_lines(trace.instance, "tfs_pages: ", "nr="));
 	EXPECT_EQ(0, tfs_trace_lines(trace.instance, "tfs_pages: ", "nr=0"));
 	EXPECT_EQ(PAGE, mapped(self->small, SMALL));

@@ -16,7 +16,6 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 
 #include "tfs_jobs.h"
 #include "tfs_test.h"
@@ -194,45 +193,23 @@ FIXTURE_TEARDOWN(fsdax)
 		EXPECT_EQ(0, rebind(self->pmem));
 }
 
-static void load(const char *p)
-{
-	(void)__atomic_load_n(p, __ATOMIC_SEQ_CST);
-}
-
-static long faults(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return usage.ru_minflt + usage.ru_majflt;
-}
-
-/* The first call may have faults of its own, for its code. */
-static long store_faults(char *p)
-{
-	long n = faults();
-
-	tfs_dirty(p);
-	return faults() - n;
-}
-
 TEST_F(fsdax, I5_reads_in_order_map_more_than_they_touch)
 {
-	load(self->small);
+	tfs_load(self->small);
 	EXPECT_EQ(PAGE, tfs_mapped(self->small, SMALL, 0));
-	load(self->small + PAGE);
+	tfs_load(self->small + PAGE);
 	EXPECT_EQ(AROUND, tfs_mapped(self->small, SMALL, 0));
-	load(self->small + 40 * PAGE);
+	tfs_load(self->small + 40 * PAGE);
 	EXPECT_EQ(AROUND + PAGE, tfs_mapped(self->small, SMALL, 0));
 	EXPECT_EQ(SMALL, matching(self->small, 0, SMALL));
 }
 
 TEST_F(fsdax, I5_huge_reads_in_order_map_more_than_they_touch)
 {
-	load(self->map);
+	tfs_load(self->map);
 	if (tfs_mapped(self->map, SIZE, PAGE_IS_HUGE) != PMD)
 		SKIP(return, "no huge pages in the file");
-	load(self->map + PMD);
+	tfs_load(self->map + PMD);
 	EXPECT_EQ(PMD + AHEAD, tfs_mapped(self->map, SIZE, PAGE_IS_HUGE));
 	EXPECT_EQ(SIZE, matching(self->map, 0, SIZE));
 }
@@ -242,19 +219,19 @@ TEST_F(fsdax, I5_pages_around_are_not_written)
 {
 	struct stat before, after;
 
-	load(self->small);
-	load(self->small + PAGE);
+	tfs_load(self->small);
+	tfs_load(self->small + PAGE);
 	ASSERT_EQ(AROUND, tfs_mapped(self->small, SMALL, 0));
-	store_faults(self->small + 3 * PAGE);
+	tfs_store_faults(self->small + 3 * PAGE);
 	ASSERT_EQ(0, fstat(self->fd, &before));
 	usleep(30000);
-	EXPECT_EQ(1, store_faults(self->small + 2 * PAGE));
+	EXPECT_EQ(1, tfs_store_faults(self->small + 2 * PAGE));
 	ASSERT_EQ(0, fstat(self->fd, &after));
 	EXPECT_TRUE(before.st_mtim.tv_sec != after.st_mtim.tv_sec ||
 		    before.st_mtim.tv_nsec != after.st_mtim.tv_nsec);
 	EXPECT_EQ(0, fsync(self->fd));
 	/* After that as before. */
-	EXPECT_EQ(1, store_faults(self->small + 2 * PAGE));
+	EXPECT_EQ(1, tfs_store_faults(self->small + 2 * PAGE));
 }
 
 TEST_F(fsdax, I5_pages_around_end_where_nothing_was_written)
@@ -264,15 +241,15 @@ TEST_F(fsdax, I5_pages_around_end_where_nothing_was_written)
 			       6 * PAGE, 4 * PAGE));
 	/* Two pages are allocated, and behind them is a hole. */
 	ASSERT_EQ(0, fallocate(self->fd, 0, 6 * PAGE, 2 * PAGE));
-	load(self->small);
-	load(self->small + PAGE);
+	tfs_load(self->small);
+	tfs_load(self->small + PAGE);
 	EXPECT_EQ(6 * PAGE, tfs_mapped(self->small, SMALL, 0));
-	load(self->small + 6 * PAGE);
+	tfs_load(self->small + 6 * PAGE);
 	EXPECT_EQ(7 * PAGE, tfs_mapped(self->small, SMALL, 0));
 	EXPECT_EQ(0, self->small[7 * PAGE + 1]);
 	EXPECT_EQ(0, self->small[9 * PAGE + 1]);
 	/* A page of zeros precedes nothing. */
-	load(self->small + 10 * PAGE);
+	tfs_load(self->small + 10 * PAGE);
 	EXPECT_EQ(10 * PAGE, tfs_mapped(self->small, SMALL, 0));
 	tfs_dirty(self->small + 7 * PAGE);
 	EXPECT_EQ(0, self->small[7 * PAGE + 1]);
@@ -283,10 +260,10 @@ TEST_F(fsdax, I5_pages_around_end_where_nothing_was_written)
 
 TEST_F(fsdax, I5_pages_around_go_with_the_end_of_the_file)
 {
-	load(self->small);
-	load(self->small + PAGE);
-	load(self->map + PMD);
-	load(self->map + 2 * PMD);
+	tfs_load(self->small);
+	tfs_load(self->small + PAGE);
+	tfs_load(self->map + PMD);
+	tfs_load(self->map + 2 * PMD);
 	ASSERT_EQ(0, ftruncate(self->fd, 3 * PAGE));
 	EXPECT_GE(3 * PAGE, tfs_mapped(self->small, SMALL, 0));
 	EXPECT_EQ(SIGBUS, load_byte(self->small + 3 * PAGE));
@@ -351,7 +328,7 @@ static int wait_for_failure(int fd, int ready)
 	if (prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0) ||
 	    sigprocmask(SIG_BLOCK, &bus, NULL))
 		return 1;
-	load(map + BAD);
+	tfs_load(map + BAD);
 	if (write(ready, "r", 1) != 1)
 		return 2;
 	if (sigtimedwait(&bus, &info, &soon) != SIGBUS)
@@ -369,7 +346,7 @@ TEST_F(fsdax, X1_memory_fails_under_a_mapping)
 
 	if (why)
 		SKIP(return, "%s", why);
-	load(self->small + BAD);
+	tfs_load(self->small + BAD);
 	frame = tfs_frame_of(self->small + BAD);
 	EXPECT_EQ(0, madvise(self->small, SMALL, MADV_DONTNEED));
 	ASSERT_EQ(0, pipe(ready));
@@ -382,8 +359,8 @@ TEST_F(fsdax, X1_memory_fails_under_a_mapping)
 	EXPECT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
 	/* Nor is it mapped for those who come near it. */
-	load(self->small);
-	load(self->small + PAGE);
+	tfs_load(self->small);
+	tfs_load(self->small + PAGE);
 	EXPECT_EQ(BAD, tfs_mapped(self->small, SMALL, 0));
 	EXPECT_EQ(BAD, matching(self->small, 0, BAD));
 	EXPECT_EQ(SMALL - BAD - PAGE,

@@ -80,6 +80,9 @@ int tfs_trace_lines(const char *instance, const char *event, const char *with);
 char *tfs_map_aligned(int fd, size_t len, int prot, size_t align);
 __u64 tfs_mapped(const void *start, size_t len, __u64 kinds);
 void tfs_hint_huge(int fd);
+void tfs_load(const char *p);
+long tfs_faults(void);
+long tfs_store_faults(char *p);
 
 /* tfs_fail.c */
 const char *tfs_fail_init(void);

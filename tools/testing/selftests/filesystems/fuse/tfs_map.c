@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "tfs_env.h"
 
@@ -45,12 +46,15 @@ __u64 tfs_mapped(const void *start, size_t len, __u64 kinds)
 		.return_mask = PAGE_IS_PRESENT | kinds,
 	};
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	int n = ioctl(fd, PAGEMAP_SCAN, &arg);
 	__u64 sum = 0;
+	int n;
 
+	while ((n = ioctl(fd, PAGEMAP_SCAN, &arg)) > 0) {
+		while (n-- > 0)
+			sum += regions[n].end - regions[n].start;
+		arg.start = arg.walk_end;
+	}
 	close(fd);
-	while (n-- > 0)
-		sum += regions[n].end - regions[n].start;
 	return sum;
 }
 
@@ -67,4 +71,27 @@ void tfs_hint_huge(int fd)
 	attr.fsx_xflags |= FS_XFLAG_EXTSIZE;
 	attr.fsx_extsize = PMD;
 	ioctl(fd, FS_IOC_FSSETXATTR, &attr);
+}
+
+void tfs_load(const char *p)
+{
+	(void)__atomic_load_n(p, __ATOMIC_SEQ_CST);
+}
+
+/* Of this process, so far. */
+long tfs_faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt + usage.ru_majflt;
+}
+
+/* Faults of a store.  The first call may have some for its own code. */
+long tfs_store_faults(char *p)
+{
+	long n = tfs_faults();
+
+	__atomic_fetch_or(p, 0, __ATOMIC_SEQ_CST);
+	return tfs_faults() - n;
 }
