@@ -110,14 +110,6 @@ static void load_end(struct media *media)
 	media_close(media);
 }
 
-static uint64_t load_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void load_name(char name[32], uint64_t number)
 {
 	snprintf(name, 32, "object%" PRIu64, number);
@@ -282,10 +274,10 @@ static int owner_remove(unsigned int nth)
 /* Return: objects that were replaced within @ms milliseconds. */
 static uint64_t owner_load(uint64_t ms, uint64_t *number)
 {
-	uint64_t end = load_now() + ms, done = 0;
+	uint64_t end = kernel_now() + ms, done = 0;
 	unsigned int seed = 1;
 
-	while (load_now() < end && !shared->failed) {
+	while (kernel_now() < end && !shared->failed) {
 		unsigned int nth = (unsigned int)rand_r(&seed) % load->count;
 
 		CHECK(!owner_remove(nth));
