@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -27,25 +28,36 @@ bool table_number(int folder, const char *path, char number[TABLE_NUMBER])
 	return true;
 }
 
+/* Only a space ends a word, and only a newline a row: users choose the rest. */
+static bool table_row(char *line, const char *superblock, bool whole,
+		      char where[PATH_MAX])
+{
+	char *words[5];
+
+	for (unsigned int i = 0; i < 5; i++) {
+		words[i] = strsep(&line, " ");
+		if (!words[i])
+			return false;
+	}
+	if (strcmp(words[2], superblock) || (whole && strcmp(words[3], "/")))
+		return false;
+	text_plain_table(words[4]);
+	snprintf(where, PATH_MAX, "%s", words[4]);
+	return true;
+}
+
 static bool table_search(FILE *table, const char *superblock, bool whole,
 			 char where[PATH_MAX])
 {
-	char line[3 * PATH_MAX], root[PATH_MAX], at[PATH_MAX];
-	char number[TABLE_NUMBER];
+	char *line = NULL;
+	size_t room = 0;
 	bool found = false;
 
-	while (table && !found && fgets(line, sizeof(line), table)) {
-		if (sscanf(line, "%*s %*s %31s %4095s %4095s", number, root,
-			   at) != 3)
-			continue;
-		text_plain_table(at);
-		found = !strcmp(number, superblock) &&
-			(!whole || !strcmp(root, "/"));
-	}
+	while (table && !found && getline(&line, &room, table) > 0)
+		found = table_row(line, superblock, whole, where);
+	free(line);
 	if (table)
 		fclose(table);
-	if (found)
-		strcpy(where, at);
 	return found;
 }
 

@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-plan 38
+plan 40
 
 fresh || exit 1
 cp /bin/true $mnt/true
@@ -173,6 +173,26 @@ check "and the server goes on" sh -c "touch $mnt/y && rm $mnt/y"
 pkill -TERM -x mount.famfs
 check "alone it is unmounted" eventually sh -c "! findmnt $mnt"
 check "and ends" eventually sh -c '! pgrep -x mount.famfs'
+
+# A user chooses where he mounts: a long path with other white space in it was
+# taken for a row of its own, here of the mount that is to come.
+mkdir -p "$work/first"
+mount -t tmpfs taken "$work/first"
+mount.famfs "$dev" $mnt
+number=$(stat -c %Hd:%Ld $mnt)
+umount $mnt
+umount "$work/first"
+forged=$work/long$(for ((i = 0; i < 13; i++)); do printf '/%250s' ''; done)
+forged+=$(printf '/\vx\v%s\v/\v%s/second' "$number" "$work")
+mkdir -p "$forged"
+mount -t tmpfs forged "$forged"
+mount.famfs "$dev" $mnt
+same "it has the number of the row that is forged" "$(stat -c %Hd:%Ld $mnt)" "${number:-none}"
+check "a second mount goes by the true one" mount.famfs "$dev" "$work/second"
+umount "$work/second"
+umount $mnt
+umount "$forged"
+eventually sh -c '! pgrep -x mount.famfs'
 
 # Whoever mounts has closed what messages go to.
 check "mount without descriptors" sh -c "mount.famfs $dev $mnt <&- >&- 2>&-"
