@@ -57,7 +57,6 @@
 /* Bytes zeroed between checks for signals. */
 #define FAMFS_ZERO_MAX	SZ_16M
 
-struct dax_device;
 struct fuse_copy_state;
 struct writeback_control;
 
@@ -185,6 +184,7 @@ struct famfs_fmap_snap {
  * @size: its length in bytes
  * @snap: from before the request
  * @wants_fmap: the request has FUSE_OPEN_FMAP
+ * @has_fmap: the inode had become an fmap inode before the open
  */
 struct famfs_open_req {
 	struct inode *inode;
@@ -193,6 +193,7 @@ struct famfs_open_req {
 	size_t size;
 	struct famfs_fmap_snap snap;
 	bool wants_fmap;
+	bool has_fmap;
 };
 
 /**

@@ -169,20 +169,20 @@ int famfs_flush(struct file *file, fl_owner_t id)
 {
 	struct inode *inode = file_inode(file);
 	struct fuse_file *ff = file->private_data;
-	bool noflush = ff->open_flags & FOPEN_NOFLUSH &&
-		       !get_fuse_conn(inode)->writeback_cache;
-	bool writer = file->f_mode & FMODE_WRITE;
+	struct fuse_conn *fc = get_fuse_conn(inode);
+	bool flush = !(ff->open_flags & FOPEN_NOFLUSH) || fc->writeback_cache;
 	int err = 0, flush_err = 0;
 
 	if (fuse_is_bad(inode))
 		return -EIO;
-	if (writer && !noflush)
-		err = write_inode_now(inode, 1);
-	if (writer && !err)
-		err = famfs_size_flush(inode, i_size_read(inode));
-	if (!err)
-		err = filemap_check_wb_err(inode->i_mapping, file->f_wb_err);
-	if (!noflush && !(err && fatal_signal_pending(current)))
+	if (file->f_mode & FMODE_WRITE) {
+		err = flush ? write_inode_now(inode, 1) : 0;
+		if (!err)
+			err = famfs_size_flush(inode, i_size_read(inode));
+	}
+	err = err ?: filemap_check_wb_err(inode->i_mapping, file->f_wb_err);
+	if (flush && (!fc->no_flush || fc->writeback_cache) &&
+	    !(err && fatal_signal_pending(current)))
 		flush_err = fuse_send_flush(file, id);
 	return err ?: flush_err;
 }

@@ -207,10 +207,9 @@ int famfs_open_fetch(struct inode *inode, struct file *file)
 	int err;
 
 	err = famfs_fetch_locked(inode);
-	if (err || !fuse_is_famfs(inode))
+	if (err || !(file->f_flags & O_TRUNC) || !fuse_is_famfs(inode) ||
+	    !i_size_read(inode))
 		return err;
-	if (!(file->f_flags & O_TRUNC) || !i_size_read(inode))
-		return 0;
 	err = famfs_can_resize(inode);
 	return err > 0 ? 0 : err ?: -EPERM;
 }
@@ -238,6 +237,8 @@ struct famfs_joined {
  */
 void famfs_open_cleanup(struct famfs_open_req *req)
 {
+	if (!req->inode && !req->wants_fmap)
+		return;
 	if (req->inode)
 		clear_and_wake_up_bit(FUSE_I_FMAP_LOCK,
 				      &get_fuse_inode(req->inode)->state);
@@ -264,7 +265,12 @@ int famfs_open_prepare(struct famfs_open_req *req, struct inode *inode,
 {
 	int err;
 
-	*req = (struct famfs_open_req) {};
+	req->inode = NULL;
+	req->wants_fmap = false;
+	req->has_fmap = fuse_is_famfs(inode);
+	if (likely(famfs_inode_map(inode)) && !(file->f_flags & O_TRUNC))
+		return 0;
+	*req = (struct famfs_open_req) { .has_fmap = req->has_fmap };
 	if ((file->f_flags & O_TRUNC) || get_fuse_conn(inode)->no_open ||
 	    famfs_size_dirty(inode) || !famfs_needs_fetch(inode))
 		return famfs_open_fetch(inode, file);

@@ -426,5 +426,5 @@ int famfs_file_io_open(struct inode *inode, struct file *file)
 	ff->open_flags |= FOPEN_KEEP_CACHE;
 	file->f_op = &famfs_file_operations;
 	file->f_mode |= FMODE_NOWAIT;
-	return famfs_refresh_nosec(inode, file);
+	return file->f_mode & FMODE_WRITE ? famfs_refresh_nosec(inode, file) : 0;
 }

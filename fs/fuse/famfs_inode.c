@@ -241,7 +241,7 @@ static int famfs_query_privs(struct inode *inode, struct file *file)
 /**
  * famfs_refresh_nosec() - find out whether a file has privileges to remove
  * @inode: an fmap inode
- * @file: a file being opened
+ * @file: a file being opened for writing
  *
  * A write removes privileges, and asks the server if they are unknown.  Do this
  * at open so that writes need not: famfs_preserve_nosec() preserves the result
@@ -261,8 +261,6 @@ int famfs_refresh_nosec(struct inode *inode, struct file *file)
 	unsigned int seq = READ_ONCE(fi->famfs_privs_seq);
 	int privs;
 
-	if (!(file->f_mode & FMODE_WRITE))
-		return 0;
 	privs = famfs_query_privs(inode, file);
 	if (privs > 0)
 		famfs_set_nosec(inode, false);
@@ -420,9 +418,11 @@ bool famfs_cached_open(struct fuse_file *ff, struct inode *inode)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
+	if (fuse_is_famfs(inode))
+		return false;
 	if (!famfs_may_have_fmap(inode))
 		return true;
-	if (fuse_is_famfs(inode) || !famfs_pagecache_lock(inode))
+	if (!famfs_pagecache_lock(inode))
 		return false;
 	scoped_guard(spinlock, &fi->lock)
 		fi->famfs_nr_cached++;

@@ -59,6 +59,7 @@ static inline int famfs_backing_close(struct fuse_conn *fc, int id)
 static inline int famfs_open_prepare(struct famfs_open_req *req,
 				     struct inode *inode, struct file *file)
 {
+	req->has_fmap = false;
 	return 0;
 }
 

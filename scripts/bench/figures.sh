@@ -32,7 +32,7 @@ make -s -C "$TOP/tools/famfs/bench" OUT="$out" "$out/names"
 tree_git "$LINUX" archive --format=tar base Documentation > "$out/documentation.tar"
 tar -cf "$out/include.tar" -C /usr include
 
-"$TOP/scripts/guest/boot.sh" -n -b bench -t 3000 -o "$out/guest" -- \
+"$TOP/scripts/guest/boot.sh" -n -b bench -t 9000 -o "$out/guest" -- \
 	bash "$TOP/tools/famfs/bench/figures.sh" "$out" "$BUILD/demo" \
 	"$ROUNDS" "$COUNT" "$@" > "$out/figures.txt"
 python3 "$TOP/tools/famfs/bench/figures.py" "$out/figures.txt"

@@ -265,6 +265,9 @@ append+=" kunit.autorun=0"
 # Emulation: one level of page tables less to walk.
 # An emulated timer is late on a busy machine, and the kernel takes it for dead.
 [ "$accel" = kvm ] || append+=" no5lvl no_timer_check"
+# A traced event that records the names of tasks has the scheduler's code patched,
+# and an emulated processor has been seen to run into a breakpoint that was gone.
+[ "$accel" = kvm ] || append+=" trace_options=norecord-cmd"
 append+=$kernel_args
 
 # Boot and backend are not the command's time.
