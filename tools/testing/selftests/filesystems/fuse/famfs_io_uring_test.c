@@ -224,6 +224,27 @@ TEST_F(io_uring, N2_cached_files_are_written_by_workers)
 	close(p.fd);
 }
 
+TEST_F(io_uring, N2_files_that_were_polled_are_forgotten)
+{
+	struct tfs_server *srv = &self->env.srv;
+	struct fuse_notify_poll_wakeup_out wakeup = {};
+	struct pollfd p = { .events = POLLPRI };
+	struct fuse_poll_out nothing = {};
+	int i;
+
+	rule_raw(srv, FUSE_POLL, TFS_ANY, &nothing, sizeof(nothing), -1);
+	for (i = 0; i < 64; i++) {
+		p.fd = ASSERT_OPEN("cached", O_RDWR);
+		EXPECT_EQ(0, poll(&p, 1, 1));
+		close(p.fd);
+	}
+	EXPECT_LE(64, tfs_count(srv, FUSE_POLL));
+	/* Handles are numbered, from 1. */
+	for (wakeup.kh = 1; wakeup.kh < 256; wakeup.kh++)
+		EXPECT_EQ(0, tfs_notify(srv, FUSE_NOTIFY_POLL, &wakeup,
+					sizeof(wakeup), NULL, 0));
+}
+
 /* Returns 0 if reads into pages that are not present wait for nobody. */
 static long read_fresh(struct tfs_job *job)
 {
