@@ -192,7 +192,7 @@ void session_resend(struct server *server);
 /* Serves all that is sent again, alone. 0 or -ENOMEM. */
 int work_again(struct server *server);
 /* Returns when it has been unmounted. */
-int work_run(struct server *server);
+void work_run(struct server *server);
 
 /* guard.c: the device's node, which nobody else has then. */
 
