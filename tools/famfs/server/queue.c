@@ -47,14 +47,6 @@ static int by_due(const struct waiter *one, const struct waiter *two)
 TREE_GENERATE(waiter_inos, waiter, by_ino, by_ino)
 TREE_GENERATE(waiter_dues, waiter, by_due, by_due)
 
-static uint64_t queue_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void queue_set_due(struct queue *queue, struct waiter *waiter,
 			  uint64_t due)
 {
@@ -66,7 +58,7 @@ static void queue_set_due(struct queue *queue, struct waiter *waiter,
 void queue_add(struct server *server, uint64_t ino, bool soon)
 {
 	struct queue *queue = server->queue;
-	uint64_t due = queue_now() + (soon ? 0 : QUEUE_DELAY_LEAST);
+	uint64_t due = server_clock() + (soon ? 0 : QUEUE_DELAY_LEAST);
 	struct waiter key = { .ino = ino }, *waiter;
 
 	pthread_mutex_lock(&queue->lock);
@@ -260,7 +252,7 @@ static void queue_run(struct queue *queue, struct waiter *waiter)
 		pthread_cond_broadcast(&queue->wake);
 	}
 	if (retry || waiter->again) {
-		queue_set_due(queue, waiter, queue_now() + waiter->delay);
+		queue_set_due(queue, waiter, server_clock() + waiter->delay);
 		if (waiter->delay < QUEUE_DELAY_MOST)
 			waiter->delay *= 2;
 		return;
@@ -278,7 +270,7 @@ static void *queue_thread(void *context)
 	pthread_mutex_lock(&queue->lock);
 	while (!queue->ended) {
 		struct waiter *first = RB_MIN(waiter_dues, &queue->dues);
-		uint64_t now = queue_now(), wait = QUEUE_BEAT_MS;
+		uint64_t now = server_clock(), wait = QUEUE_BEAT_MS;
 		bool held = WRONG(QUEUE_IS_HELD, now < queue->from);
 		struct timespec deadline;
 
@@ -375,7 +367,7 @@ void queue_begin(struct server *server)
 
 	pthread_mutex_lock(&queue->lock);
 	if (queue->from)
-		queue->from = queue_now() + QUEUE_TAKEN_MS;
+		queue->from = server_clock() + QUEUE_TAKEN_MS;
 	pthread_cond_broadcast(&queue->wake);
 	pthread_mutex_unlock(&queue->lock);
 }

@@ -28,7 +28,7 @@ RB_HEAD(waiter_dues, waiter);
  * struct queue - all of them
  * @wake: something was added, or there was progress
  * @progress: how often something was let go of
- * @from: nothing is tried before, in milliseconds of queue_now()
+ * @from: nothing is tried before, in milliseconds of server_clock()
  */
 struct queue {
 	struct server *server;

@@ -268,10 +268,10 @@ static void hold_queue(void)
 	queue_add(&server, requests_unnamed, true);
 	usleep(200000);
 	CHECK(!volume_getattr(server.volume, requests_unnamed, &attr));
-	begun = kernel_now();
+	begun = server_clock();
 	queue_begin(&server);
 	UNTIL(volume_getattr(server.volume, requests_unnamed, &attr) == -ENOENT);
-	CHECK(kernel_now() - begun > 400);
+	CHECK(server_clock() - begun > 400);
 	queue_stop(&server);
 	volume_close(server.volume);
 	server.volume = NULL;

@@ -205,7 +205,7 @@ static void limit(void)
 static void use(void)
 {
 	if (run.heard != 1 || run.asked ||
-	    kernel_now() < run.heard_at + USED_MS)
+	    server_clock() < run.heard_at + USED_MS)
 		return;
 	run.asked = true;
 	CHECK(life->mounted);
@@ -229,12 +229,12 @@ static void often(struct trace *trace)
 		close(run.ready);
 		run.ready = -1;
 		run.heard = 1;
-		run.heard_at = kernel_now();
+		run.heard_at = server_clock();
 	}
 	n = run.heard ? -1 : read(run.ready, &byte, 1);
 	if (n >= 0) {
 		run.heard = n ? 1 : -1;
-		run.heard_at = kernel_now();
+		run.heard_at = server_clock();
 		/* Nothing is left where it has failed. */
 		CHECK(life->mounted == (n == 1));
 	}
