@@ -14,6 +14,7 @@
 
 #include "done.h"
 #include "layout.h"
+#include "told.h"
 
 /* Rises with each change of struct kept: another version cannot go on. */
 #define KEPT_VERSION	4u
@@ -43,6 +44,7 @@
  * @binds: the socket that commands connect to is being made, or was
  * @socket_dev, @socket_ino: which it is; 0: not known yet
  * @done: requests that are being done
+ * @told: files without a name that the kernel has been told of
  */
 struct kept {
 	uint32_t version, bytes;
@@ -64,6 +66,7 @@ struct kept {
 	char label[LABEL_SIZE + 1], owner[HOST_NAME_MOST + 1];
 	char device[PATH_MAX], source[PATH_MAX], mountpoint[PATH_MAX];
 	struct done done;
+	struct told told;
 };
 
 /**

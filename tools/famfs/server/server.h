@@ -216,7 +216,7 @@ void unmount_dead(const struct kept *kept);
 
 /* queue.c: letting go. */
 
-/* @held: nothing is tried until some time after queue_begin(). 0 or -errno. */
+/* @held: nothing is tried until queue_begin(), for a server that goes on. 0 or -errno. */
 int queue_start(struct server *server, bool held);
 void queue_begin(struct server *server);
 /* Ends the threads; what waits stays for the next mount. */
