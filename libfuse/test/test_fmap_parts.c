@@ -4,7 +4,8 @@
  *
  * Maps that are larger than a message, without a kernel: the parts make up the
  * map, those of two maps of a file do not mix, those of two files do not wait
- * for each other, and what cannot be sent whole is given up.
+ * for each other, and what cannot be sent whole is given up. And a message that
+ * has no parts: requests are to be sent again.
  *
  * This program can be distributed under the terms of the GNU GPLv2.
  * See the file GPL2.txt.
@@ -302,8 +303,28 @@ static void test_two_files(void)
 	wire_end(session);
 }
 
+static void test_notify_resend(void)
+{
+	const struct fuse_lowlevel_ops none = { .get_fmap = NULL };
+	struct fuse_session *se = wire_session(&none, NULL);
+
+	CHECK_EQ(fuse_lowlevel_notify_resend(NULL), -EINVAL);
+	wire_init(se, 39, 0);
+	CHECK_EQ(fuse_lowlevel_notify_resend(se), -ENOSYS);
+	wire_end(se);
+
+	se = wire_session(&none, NULL);
+	wire_init(se, FUSE_KERNEL_MINOR_VERSION, 0);
+	CHECK_EQ(fuse_lowlevel_notify_resend(se), 0);
+	CHECK_EQ(wire_sent.out.unique, 0);
+	CHECK_EQ(wire_sent.out.error, FUSE_NOTIFY_RESEND);
+	CHECK_EQ(wire_sent.out.len, sizeof(wire_sent.out));
+	wire_end(se);
+}
+
 int main(void)
 {
+	test_notify_resend();
 	test_push();
 	test_push_fails();
 	test_reply();

@@ -128,6 +128,7 @@ famfs_serving)
 	"$TOOLS/serving/test_serving"
 	"$TOOLS/serving/test_serving" mutants
 	"$TOOLS/serving/test_dying"
+	"$TOOLS/serving/test_killed"
 	"$TOOLS/serving/test_second"
 	"$TOOLS/serving/test_grow"
 	"$TOOLS/serving/test_control"

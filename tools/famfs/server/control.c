@@ -47,9 +47,13 @@ void control_remove(const struct kept *kept)
 	struct sockaddr_un address;
 	struct stat st;
 
+	if (!kept->binds)
+		return;
 	control_address(&address, kept->uuid);
-	if (!stat(address.sun_path, &st) && st.st_dev == kept->socket_dev &&
-	    st.st_ino == kept->socket_ino)
+	/* A server that was killed as it made it had this mount's turn. */
+	if (!kept->socket_ino ||
+	    (!stat(address.sun_path, &st) && st.st_dev == kept->socket_dev &&
+	     st.st_ino == kept->socket_ino))
 		unlink(address.sun_path);
 }
 
@@ -198,6 +202,7 @@ static int control_listen(struct server *server)
 		return -errno;
 	/* One that is there is of a mount whose parent has died. */
 	unlink(address.sun_path);
+	kept->binds = true;
 	if (bind(server->control, (struct sockaddr *)&address,
 		 sizeof(address)) ||
 	    stat(address.sun_path, &st) ||

@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "server.h"
@@ -100,14 +99,6 @@ static struct {
 	.list = TAILQ_HEAD_INITIALIZER(growing.list),
 };
 
-static uint64_t grow_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void grower_reply(struct grower *grower, int err)
 {
 	server_reply_err(grower->req, err);
@@ -126,7 +117,7 @@ static void growers_try(struct server *server, struct grower_list *list)
 	TAILQ_FOREACH_SAFE(grower, list, next, next) {
 		int err = grow_map(server, grower->ino, grower->reach);
 
-		if (err == -ENOSPC && !nothing && grow_now() < grower->until)
+		if (err == -ENOSPC && !nothing && server_clock() < grower->until)
 			continue;
 		TAILQ_REMOVE(list, grower, next);
 		grower_reply(grower, err);
@@ -202,7 +193,7 @@ static bool grow_wait(fuse_req_t req, uint64_t ino, uint64_t reach)
 	grower->req = req;
 	grower->ino = ino;
 	grower->reach = reach;
-	grower->until = grow_now() + GROW_WAIT_MS;
+	grower->until = server_clock() + GROW_WAIT_MS;
 	pthread_mutex_lock(&growing.lock);
 	TAILQ_INSERT_TAIL(&growing.list, grower, next);
 	pthread_cond_signal(&growing.wake);

@@ -41,17 +41,9 @@ static struct {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 };
 
-static uint64_t hosts_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 void hosts_say_owner(struct server *server)
 {
-	time_t now = (time_t)(hosts_now() / 1000);
+	time_t now = (time_t)(server_clock() / 1000);
 	struct volume_stat stat;
 	bool say;
 
@@ -111,12 +103,12 @@ static void hosts_fail_join(struct server *server, int err,
 static int hosts_join(struct server *server,
 		      const struct volume_options *options)
 {
-	uint64_t end = hosts_now() + HOSTS_JOIN_MS;
+	uint64_t end = server_clock() + HOSTS_JOIN_MS;
 	struct fault fault = { 0 };
 	int err;
 
-	while ((err = volume_join(server->volume, options, hosts_now(),
-				  &fault)) == -EAGAIN && hosts_now() < end)
+	while ((err = volume_join(server->volume, options, server_clock(),
+				  &fault)) == -EAGAIN && server_clock() < end)
 		usleep(HOSTS_POLL_MS * 1000);
 	if (err)
 		hosts_fail_join(server, err, &fault);

@@ -83,6 +83,20 @@ void kept_take(char *const numbers[4], struct kept_files *files)
 	}
 }
 
+/* A parent that has died, or that has no room for them, has closed it. */
+static int kept_wait(int channel)
+{
+	ssize_t n;
+	char byte;
+
+	do
+		n = recv(channel, &byte, 1, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	return n ? 0 : -EPIPE;
+}
+
 int kept_send(int channel, const struct kept_files *files)
 {
 	const int list[KEPT_FILES] = { files->fuse, files->media,
@@ -103,12 +117,31 @@ int kept_send(int channel, const struct kept_files *files)
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN(sizeof(list));
 	memcpy(CMSG_DATA(header), list, sizeof(list));
-	return sendmsg(channel, &message, 0) == 1 ? 0 : -errno;
+	if (sendmsg(channel, &message, MSG_NOSIGNAL) != 1)
+		return -errno;
+	return kept_wait(channel);
 }
 
-bool kept_receive(int channel, struct kept_files *files)
+/* Where not all had room, those that came are of no use. */
+static int kept_check(struct msghdr *message, int list[KEPT_FILES])
 {
-	int list[KEPT_FILES];
+	struct cmsghdr *header = CMSG_FIRSTHDR(message);
+	size_t count = 0;
+
+	if (header && header->cmsg_type == SCM_RIGHTS)
+		count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(*list);
+	if (count)
+		memcpy(list, CMSG_DATA(header), count * sizeof(*list));
+	if (count == KEPT_FILES)
+		return 1;
+	while (count)
+		close(list[--count]);
+	return -EMFILE;
+}
+
+int kept_receive(int channel, struct kept_files *files)
+{
+	int list[KEPT_FILES], res;
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(list))];
@@ -118,19 +151,22 @@ bool kept_receive(int channel, struct kept_files *files)
 	struct msghdr message = {
 		.msg_iov = &part, .msg_iovlen = 1,
 		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
+		.msg_controllen = CMSG_LEN(sizeof(list)),
 	};
-	struct cmsghdr *header;
 
 	if (recvmsg(channel, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != 1)
-		return false;
-	header = CMSG_FIRSTHDR(&message);
-	if (!header || header->cmsg_type != SCM_RIGHTS ||
-	    header->cmsg_len != CMSG_LEN(sizeof(list)))
-		return false;
-	memcpy(list, CMSG_DATA(header), sizeof(list));
+		return 0;
+	res = kept_check(&message, list);
+	if (res < 0)
+		return res;
 	files->fuse = list[0];
 	files->media = list[1];
 	files->control = list[2];
-	return true;
+	return 1;
+}
+
+void kept_confirm(int channel)
+{
+	/* A server that has died since asks no more. */
+	send(channel, "", 1, MSG_NOSIGNAL);
 }

@@ -14,9 +14,10 @@
 
 #include "done.h"
 #include "layout.h"
+#include "told.h"
 
 /* Rises with each change of struct kept: another version cannot go on. */
-#define KEPT_VERSION	3u
+#define KEPT_VERSION	4u
 
 /* An INIT request has about a hundred bytes. */
 #define KEPT_INIT_MOST	512u
@@ -30,6 +31,8 @@
  *	 did not come to serve
  * @init: the INIT request, for the library of the next one
  * @ends: somebody has asked for an unmount, and no server has tried it yet
+ * @left: no server has anything to do any more: this host has left, as far as it
+ *	  could, and the next mount may have begun
  * @want: what the reply to it has wanted
  * @max_write: likewise
  * @backing_id: what maps call the device
@@ -38,15 +41,17 @@
  * @under_id: of what that lies on, or 0: nothing was mounted yet
  * @nonce: of this host's slot
  * @major, @minor: number of the superblock, as tables of mounts show it
- * @socket_dev, @socket_ino: the socket that commands connect to
+ * @binds: the socket that commands connect to is being made, or was
+ * @socket_dev, @socket_ino: which it is; 0: not known yet
  * @done: requests that are being done
+ * @told: files without a name that the kernel has been told of
  */
 struct kept {
 	uint32_t version, bytes;
 	_Atomic pid_t serving;
 	pid_t parent;
 	_Atomic uint32_t deaths;
-	_Atomic bool own, ends;
+	_Atomic bool own, ends, left, binds;
 	uint32_t init_bytes;
 	uint8_t init[KEPT_INIT_MOST];
 	uint64_t want;
@@ -55,12 +60,13 @@ struct kept {
 	uint64_t mount_id, under_id, nonce;
 	uint32_t major, minor;
 	dev_t socket_dev;
-	ino_t socket_ino;
+	_Atomic ino_t socket_ino;
 	uint8_t uuid[16];
 	bool member, drop, debug, foreground;
 	char label[LABEL_SIZE + 1], owner[HOST_NAME_MOST + 1];
 	char device[PATH_MAX], source[PATH_MAX], mountpoint[PATH_MAX];
 	struct done done;
+	struct told told;
 };
 
 /**
@@ -89,10 +95,18 @@ bool kept_keep_init(struct kept *kept, const void *init, size_t bytes);
  */
 void kept_take(char *const numbers[4], struct kept_files *files);
 
-/* The server tells its parent, by @channel, what to keep. 0 or -errno. */
+/*
+ * The server tells its parent, by @channel, what to keep. 0: the parent has it;
+ * -errno: it never will.
+ */
 int kept_send(int channel, const struct kept_files *files);
 
-/* What a server has told. False: nothing; it has ended, or tells nothing yet. */
-bool kept_receive(int channel, struct kept_files *files);
+/*
+ * What a server has told. 1; 0: nothing, as it has ended, or tells nothing yet;
+ * -EMFILE: this process may not have so many descriptors, and has none of them.
+ */
+int kept_receive(int channel, struct kept_files *files);
+/* The server, which waits for it, hears that all is here. */
+void kept_confirm(int channel);
 
 #endif

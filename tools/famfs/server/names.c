@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "kept.h"
 #include "server.h"
 
 static void names_reply(fuse_req_t req, const struct volume_attr *attr, int err)
@@ -94,6 +95,22 @@ static void names_symlink(fuse_req_t req, const char *target,
 	names_reply(req, &attr, names_create(req, parent, name, &node, &attr));
 }
 
+/*
+ * Lookups are not counted: whether the kernel has an inode is asked of the
+ * kernel. That it has forgotten one is the time to ask.
+ */
+static void names_forgotten(struct server *server, fuse_ino_t ino)
+{
+	struct volume_attr attr;
+
+	if (server->kept)
+		told_drop(&server->kept->told, ino);
+	if (volume_getattr(server->volume, ino, &attr))
+		return;
+	if (!attr.links || volume_is_ahead(server->volume, &attr))
+		queue_add(server, ino, true);
+}
+
 /* A file that exists by now is opened, as another host's would be. */
 static void names_create_file(fuse_req_t req, fuse_ino_t parent,
 			      const char *name, mode_t mode,
@@ -108,8 +125,10 @@ static void names_create_file(fuse_req_t req, fuse_ino_t parent,
 		server_reply_err(req, err);
 		return;
 	}
+	if (!name && server->kept)
+		told_add(&server->kept->told, attr.ino);
 	if (maps_reply_create(req, &attr, fi))
-		queue_add(server, attr.ino, true);
+		names_forgotten(server, attr.ino);
 }
 
 /*
@@ -209,20 +228,6 @@ static void names_readlink(fuse_req_t req, fuse_ino_t ino)
 	else
 		fuse_reply_readlink(req, target);
 	free(target);
-}
-
-/*
- * Lookups are not counted: whether the kernel has an inode is asked of the
- * kernel. That it has forgotten one is the time to ask.
- */
-static void names_forgotten(struct server *server, fuse_ino_t ino)
-{
-	struct volume_attr attr;
-
-	if (volume_getattr(server->volume, ino, &attr))
-		return;
-	if (!attr.links || volume_is_ahead(server->volume, &attr))
-		queue_add(server, ino, true);
 }
 
 static void names_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)

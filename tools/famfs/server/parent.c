@@ -198,29 +198,72 @@ static int parent_fail(struct parent *parent, int status)
 	return -1;
 }
 
+/* It had left, and was killed before it could say so. */
+static int parent_end(struct parent *parent, int status)
+{
+	fuse_log(FUSE_LOG_WARNING, "famfs: %s: its server has died after it had left: %s %d\n",
+		 parent->kept->device,
+		 WIFSIGNALED(status) ? "signal" : "exit status",
+		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	control_remove(parent->kept);
+	return WIFSIGNALED(status) ? 0 : -1;
+}
+
 /* From here on a server's end is not that of the mount, and requests wait. */
 static void parent_receive(struct parent *parent, const struct serve *wanted)
 {
-	if (parent->keeps || !kept_receive(parent->channel, &parent->files))
+	int res = parent->keeps || parent->channel < 0 ? 0 :
+		  kept_receive(parent->channel, &parent->files);
+
+	/* Its server hears that, says so, and unmounts. */
+	if (res < 0) {
+		close(parent->channel);
+		parent->channel = -1;
+	}
+	if (res <= 0)
 		return;
 	parent->keeps = true;
+	kept_confirm(parent->channel);
 	if (wanted->turn >= 0)
 		close(wanted->turn);
-	if (wanted->ready < 0)
+	serve_tell_mounted(wanted);
+}
+
+/*
+ * A server that is killed leaves signals behind that it has not taken: they are
+ * seen until it is waited for.
+ */
+static void parent_note_signals(struct parent *parent)
+{
+	const unsigned long long asks = 1ull << (SIGTERM - 1) |
+					1ull << (SIGINT - 1);
+	unsigned long long pending = 0;
+	char path[32], line[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", parent->child);
+	file = fopen(path, "re");
+	if (!file)
 		return;
-	serve_detach();
-	if (write(wanted->ready, "", 1) != 1)
-		fuse_log(FUSE_LOG_ERR, "famfs: whoever mounted it is gone\n");
-	close(wanted->ready);
+	while (fgets(line, sizeof(line), file))
+		sscanf(line, "ShdPnd: %llx", &pending);
+	fclose(file);
+	if (pending & asks)
+		parent->kept->ends = true;
 }
 
 /* Return: 1: go on; 0 or -1: it is over. */
 static int parent_reap(struct parent *parent, const struct serve *wanted)
 {
+	siginfo_t info = { .si_pid = 0 };
 	int status;
 
 	if (parent->child <= 0 ||
-	    waitpid(parent->child, &status, WNOHANG) != parent->child)
+	    waitid(P_PID, (id_t)parent->child, &info,
+		   WEXITED | WNOHANG | WNOWAIT) || !info.si_pid)
+		return 1;
+	parent_note_signals(parent);
+	if (waitpid(parent->child, &status, 0) != parent->child)
 		return 1;
 	parent->child = 0;
 	/* It may have told something before it died. */
@@ -229,6 +272,8 @@ static int parent_reap(struct parent *parent, const struct serve *wanted)
 		return 0;
 	if (!parent->keeps)
 		return parent_fail(parent, status);
+	if (parent->kept->left)
+		return parent_end(parent, status);
 	parent_go_on(parent, status);
 	return 1;
 }

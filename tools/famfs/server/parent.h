@@ -25,6 +25,12 @@ int parent_run(const struct serve *wanted, struct kept *kept, int memory);
 int serve_first(const struct serve *wanted, struct kept *kept);
 int serve_again(struct kept *kept, const struct kept_files *files);
 
+/*
+ * It is mounted, and whoever mounts hears it: from parent and server, as either
+ * may be killed before it has said so.
+ */
+void serve_tell_mounted(const struct serve *wanted);
+
 /* Without a terminal from here on: messages go to the system's log. */
 void serve_detach(void);
 

@@ -8,7 +8,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "cmd.h"
 #include "hosts.h"
@@ -39,14 +38,6 @@ static struct {
 } presences = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 };
-
-static uint64_t presence_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static const char *presence_state(const struct volume_host *host,
 				  const struct presence *seen, uint64_t now)
@@ -86,7 +77,7 @@ static int presence_see(void *context, const struct volume_host *host)
 
 void presence_update(struct server *server)
 {
-	uint64_t now = presence_now();
+	uint64_t now = server_clock();
 
 	pthread_mutex_lock(&presences.lock);
 	volume_each_host(server->volume, presence_see, &now);
@@ -161,7 +152,7 @@ static void presence_tell_files(struct server *server,
 void presence_tell(struct server *server, FILE *to)
 {
 	static struct presence_blocked blocked;
-	struct presence_telling telling = { to, &blocked, presence_now() };
+	struct presence_telling telling = { to, &blocked, server_clock() };
 
 	memset(&blocked, 0, sizeof(blocked));
 	volume_each_blocked(server->volume, presence_block, &blocked);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "kept.h"
 #include "layout.h"
 #include "mutant.h"
 #include "queue.h"
@@ -25,11 +26,14 @@
 #define QUEUE_BEAT_MS		1000u
 
 /*
- * A task has its answer before the kernel knows the inode that came with it: a
- * file without a name, of which a server before has told just before it died.
- * Nothing says when the task has got that far.
+ * A file without a name, of which a server before has told, and which the kernel
+ * does not know: a task has the answer and has not got as far as knowing the inode,
+ * or the kernel has forgotten it and told that server, which has died since. Only
+ * in the first case a FORGET comes, and no request, lock or notification waits for
+ * such a task: a bound has to do. A task that has its answer needs a page of memory
+ * at most, and no server; it cannot be stopped or frozen before it has returned.
  */
-#define QUEUE_TAKEN_MS		500u
+#define QUEUE_DOUBT_MS		30000u
 
 static int by_ino(const struct waiter *one, const struct waiter *two)
 {
@@ -47,14 +51,6 @@ static int by_due(const struct waiter *one, const struct waiter *two)
 TREE_GENERATE(waiter_inos, waiter, by_ino, by_ino)
 TREE_GENERATE(waiter_dues, waiter, by_due, by_due)
 
-static uint64_t queue_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void queue_set_due(struct queue *queue, struct waiter *waiter,
 			  uint64_t due)
 {
@@ -66,7 +62,7 @@ static void queue_set_due(struct queue *queue, struct waiter *waiter,
 void queue_add(struct server *server, uint64_t ino, bool soon)
 {
 	struct queue *queue = server->queue;
-	uint64_t due = queue_now() + (soon ? 0 : QUEUE_DELAY_LEAST);
+	uint64_t due = server_clock() + (soon ? 0 : QUEUE_DELAY_LEAST);
 	struct waiter key = { .ino = ino }, *waiter;
 
 	pthread_mutex_lock(&queue->lock);
@@ -201,6 +197,16 @@ static bool queue_is_worth_it(int err)
 	       err == -ENOSPC;
 }
 
+/*
+ * What the kernel knew once, or has forgotten since, or had by a name, it does not
+ * get again: that it does not know it now is a proof.
+ */
+static bool queue_is_in_doubt(struct server *server, uint64_t ino)
+{
+	return server->kept && server_clock() < server->queue->doubt &&
+	       told_has(&server->kept->told, ino);
+}
+
 /* Return: 0: done; -errno: not yet, or never, see queue_is_worth_it(). */
 static int queue_try(struct server *server, uint64_t ino)
 {
@@ -213,6 +219,11 @@ static int queue_try(struct server *server, uint64_t ino)
 	known = queue_is_known(server, ino);
 	if (known < 0)
 		return known;
+	if (!attr.links && !known &&
+	    WRONG(QUEUE_IS_IN_DOUBT, queue_is_in_doubt(server, ino)))
+		return -EAGAIN;
+	if (!attr.links && server->kept)
+		told_drop(&server->kept->told, ino);
 	if (!WRONG(QUEUE_IS_FORGOTTEN, known))
 		return queue_release(server, &attr);
 	if (!attr.links) {
@@ -260,7 +271,7 @@ static void queue_run(struct queue *queue, struct waiter *waiter)
 		pthread_cond_broadcast(&queue->wake);
 	}
 	if (retry || waiter->again) {
-		queue_set_due(queue, waiter, queue_now() + waiter->delay);
+		queue_set_due(queue, waiter, server_clock() + waiter->delay);
 		if (waiter->delay < QUEUE_DELAY_MOST)
 			waiter->delay *= 2;
 		return;
@@ -278,8 +289,8 @@ static void *queue_thread(void *context)
 	pthread_mutex_lock(&queue->lock);
 	while (!queue->ended) {
 		struct waiter *first = RB_MIN(waiter_dues, &queue->dues);
-		uint64_t now = queue_now(), wait = QUEUE_BEAT_MS;
-		bool held = WRONG(QUEUE_IS_HELD, now < queue->from);
+		uint64_t now = server_clock(), wait = QUEUE_BEAT_MS;
+		bool held = WRONG(QUEUE_IS_HELD, queue->held);
 		struct timespec deadline;
 
 		if (first && first->due <= now && !held) {
@@ -288,8 +299,6 @@ static void *queue_thread(void *context)
 		}
 		if (first && first->due > now)
 			wait = first->due - now;
-		if (held && queue->from - now < wait)
-			wait = queue->from - now;
 		deadline = queue_deadline(wait);
 		pthread_cond_timedwait(&queue->wake, &queue->lock, &deadline);
 	}
@@ -352,7 +361,7 @@ int queue_start(struct server *server, bool held)
 		return -ENOMEM;
 	server->queue = queue;
 	queue->server = server;
-	queue->from = held ? UINT64_MAX : 0;
+	queue->held = held;
 	RB_INIT(&queue->inos);
 	RB_INIT(&queue->dues);
 	pthread_mutex_init(&queue->lock, NULL);
@@ -374,8 +383,9 @@ void queue_begin(struct server *server)
 	struct queue *queue = server->queue;
 
 	pthread_mutex_lock(&queue->lock);
-	if (queue->from)
-		queue->from = queue_now() + QUEUE_TAKEN_MS;
+	if (queue->held)
+		queue->doubt = server_clock() + QUEUE_DOUBT_MS;
+	queue->held = false;
 	pthread_cond_broadcast(&queue->wake);
 	pthread_mutex_unlock(&queue->lock);
 }

@@ -28,7 +28,9 @@ RB_HEAD(waiter_dues, waiter);
  * struct queue - all of them
  * @wake: something was added, or there was progress
  * @progress: how often something was let go of
- * @from: nothing is tried before, in milliseconds of queue_now()
+ * @held: nothing is tried yet
+ * @doubt: what the kernel was told of by a server before, and does not know, may be
+ *	   on its way until then, in milliseconds of server_clock()
  */
 struct queue {
 	struct server *server;
@@ -36,10 +38,10 @@ struct queue {
 	pthread_cond_t wake, end;
 	struct waiter_inos inos;
 	struct waiter_dues dues;
-	uint64_t length, progress, from;
+	uint64_t length, progress, doubt;
 	pthread_t thread, beat;
 	int started;
-	bool ended;
+	bool held, ended;
 };
 
 #endif

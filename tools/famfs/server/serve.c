@@ -93,17 +93,33 @@ static void serve_block_signals(void)
 }
 
 /*
- * The parent tells whoever mounts: another server can go on now. Nothing fails
- * between this and the first request.
+ * Another server can go on from here: nothing fails between this and the first
+ * request.
  */
-static int serve_tell_parent(const struct serve *wanted,
+static int serve_tell_parent(struct server *server, const struct serve *wanted,
 			     const struct kept_files *files)
 {
-	if (wanted->ready >= 0) {
-		serve_detach();
-		close(wanted->ready);
-	}
-	return kept_send(wanted->channel, files);
+	int err = kept_send(wanted->channel, files);
+
+	if (err)
+		cmd_fail(server->mountpoint, "ulimit -n   shows how many files it may have",
+			 "the parent of its servers has died, or may not have more files: %s",
+			 strerror(-err));
+	else
+		serve_tell_mounted(wanted);
+	return err;
+}
+
+void serve_tell_mounted(const struct serve *wanted)
+{
+	if (wanted->ready < 0)
+		return;
+	serve_detach();
+	/* Whoever has heard it, or has gone, hears it no more. */
+	if (write(wanted->ready, "", 1) < 0 && errno != EPIPE)
+		fuse_log(FUSE_LOG_ERR, "famfs: %s: whoever mounts it does not hear that it is: %s\n",
+			 wanted->mountpoint, strerror(errno));
+	close(wanted->ready);
 }
 
 void serve_detach(void)
@@ -151,16 +167,18 @@ static int serve_loop(struct server *server, const struct serve *wanted,
 	files->control = server->control;
 	if (!err)
 		err = unmount_start(server, &signals);
-	if (!err && !server->resumed)
-		err = serve_tell_parent(wanted, files);
 	if (err) {
 		cmd_fail_errno(server->device, err);
 		return err;
 	}
+	if (!server->resumed)
+		err = serve_tell_parent(server, wanted, files);
+	if (err)
+		return err;
 	server->kept->serving = getpid();
-	err = work_run(server);
+	work_run(server);
 	unmount_end(signals);
-	return err;
+	return 0;
 }
 
 /*
@@ -184,7 +202,16 @@ static void serve_leave(struct server *server)
 			 server->device, strerror(-err));
 }
 
-/* The next mount can begin before this server is seen to have ended. */
+/*
+ * The next mount can begin before this server is seen to have ended: if it is
+ * killed no other one is started, which would find that mount.
+ */
+static void serve_free(struct server *server, struct media *media)
+{
+	server->kept->left = true;
+	media_close(media);
+}
+
 static void serve_release(struct server *server, struct media *media)
 {
 	int guard = guard_wait(server->device);
@@ -197,7 +224,7 @@ static void serve_release(struct server *server, struct media *media)
 			 server->device, strerror(-guard));
 	queue_end(server);
 	volume_halt(server->volume);
-	media_close(media);
+	serve_free(server, media);
 	if (guard >= 0)
 		close(guard);
 }
@@ -207,7 +234,7 @@ static void serve_end(struct server *server, struct media *media)
 	if (server->volume)
 		serve_release(server, media);
 	else
-		media_close(media);
+		serve_free(server, media);
 	control_stop(server);
 	queue_stop(server);
 	if (server->session)
@@ -292,7 +319,7 @@ int serve_first(const struct serve *wanted, struct kept *kept)
 /* The one before had left, and could not say so. */
 static int serve_left(struct server *server, struct media *media)
 {
-	media_close(media);
+	serve_free(server, media);
 	control_stop(server);
 	volume_close(server->volume);
 	return 0;

@@ -15,7 +15,7 @@
  * @uuid: of what is on the device, or "" where that cannot be read
  * @member: where another host owns the file system, be a member
  * @turn: a descriptor that is closed when it is mounted, or -1
- * @ready: a descriptor that gets a byte when it is mounted, or -1
+ * @ready: a descriptor that gets a byte, or two, when it is mounted, or -1
  * @channel: serve()'s own
  */
 struct serve {

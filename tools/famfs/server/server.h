@@ -75,6 +75,8 @@ struct server {
 
 /* The time is the one that the kernel gives to files. */
 struct op server_op(void);
+/* Milliseconds that only grow. */
+uint64_t server_clock(void);
 
 /* request.c: the request that this thread serves. */
 
@@ -192,7 +194,7 @@ void session_resend(struct server *server);
 /* Serves all that is sent again, alone. 0 or -ENOMEM. */
 int work_again(struct server *server);
 /* Returns when it has been unmounted. */
-int work_run(struct server *server);
+void work_run(struct server *server);
 
 /* guard.c: the device's node, which nobody else has then. */
 
@@ -214,7 +216,7 @@ void unmount_dead(const struct kept *kept);
 
 /* queue.c: letting go. */
 
-/* @held: nothing is tried until some time after queue_begin(). 0 or -errno. */
+/* @held: nothing is tried until queue_begin(), for a server that goes on. 0 or -errno. */
 int queue_start(struct server *server, bool held);
 void queue_begin(struct server *server);
 /* Ends the threads; what waits stays for the next mount. */

@@ -5,10 +5,8 @@
  */
 
 #include <errno.h>
-#include <fuse_kernel.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cmd.h"
 #include "kept.h"
@@ -141,13 +139,6 @@ int session_resume(struct server *server, int fuse)
 /* What a server before has read and not answered comes once more. */
 void session_resend(struct server *server)
 {
-	struct fuse_out_header message = {
-		.len = sizeof(message),
-		.error = FUSE_NOTIFY_RESEND,
-	};
-
 	/* It fails where nobody waits any more: the next read says so. */
-	if (write(fuse_session_fd(server->session), &message,
-		  sizeof(message)) < 0)
-		return;
+	fuse_lowlevel_notify_resend(server->session);
 }

@@ -7,8 +7,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mount.h>
+#include <sys/poll.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "kept.h"
 #include "server.h"
@@ -16,8 +20,8 @@
 /* STATX_MNT_ID_UNIQUE, which older headers do not have. */
 #define UNMOUNT_ID_UNIQUE	0x4000u
 
-/* SIGUSR1 has the thread look at it. */
-static volatile bool unmount_ended;
+/* Signals, which can be seen before they are taken, and the thread's end. */
+static int unmount_asked = -1, unmount_over = -1;
 
 /* Without a request: nobody may answer one now. */
 static bool unmount_look(const struct kept *kept, struct statx *st)
@@ -93,16 +97,21 @@ static void unmount_first(const struct kept *kept)
 
 static void *unmount_thread(void *context)
 {
+	struct pollfd polls[2] = {
+		{ .fd = unmount_over, .events = POLLIN },
+		{ .fd = unmount_asked, .events = POLLIN },
+	};
 	struct kept *kept = context;
-	sigset_t set;
-	int which;
+	struct signalfd_siginfo info;
 
-	unmount_signals(&set);
-	while (!sigwait(&set, &which) && !unmount_ended) {
-		/* Whoever uses files keeps them: only an unmount ends it. */
-		if (which != SIGTERM && which != SIGINT)
+	while (poll(polls, 2, -1) < 0 || !polls[0].revents) {
+		if (!polls[1].revents)
 			continue;
-		unmount_first(kept);
+		/* Noted before it is taken, as its parent sees what is not. */
+		kept->ends = true;
+		/* Whoever uses files keeps them: only an unmount ends it. */
+		if (read(unmount_asked, &info, sizeof(info)) == sizeof(info))
+			unmount_first(kept);
 		kept->ends = false;
 	}
 	return NULL;
@@ -119,12 +128,20 @@ void unmount_signals(sigset_t *set)
 
 int unmount_start(struct server *server, pthread_t *thread)
 {
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	unmount_asked = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	unmount_over = eventfd(0, EFD_CLOEXEC);
+	if (unmount_asked < 0 || unmount_over < 0)
+		return -errno;
 	return -pthread_create(thread, NULL, unmount_thread, server->kept);
 }
 
 void unmount_end(pthread_t thread)
 {
-	unmount_ended = true;
-	pthread_kill(thread, SIGUSR1);
+	eventfd_write(unmount_over, 1);
 	pthread_join(thread, NULL);
 }

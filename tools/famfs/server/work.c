@@ -137,7 +137,7 @@ static void *work_thread(void *context)
 	return NULL;
 }
 
-int work_run(struct server *server)
+void work_run(struct server *server)
 {
 	pthread_t threads[WORK_THREADS];
 	unsigned int count = 0;
@@ -147,5 +147,10 @@ int work_run(struct server *server)
 		count++;
 	for (unsigned int i = 0; i < count; i++)
 		pthread_join(threads[i], NULL);
-	return count ? 0 : -EAGAIN;
+	if (count)
+		return;
+	fuse_log(FUSE_LOG_ERR, "famfs: %s: there are no threads for its server\n",
+		 server->device);
+	/* It is mounted still: another server may have some. */
+	_exit(1);
 }

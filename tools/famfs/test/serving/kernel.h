@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "server.h"
@@ -41,15 +40,6 @@ extern unsigned int self;
 struct kernel_map *kernel_find(unsigned int host, uint64_t ino);
 /* This host's kernel gets the present map. */
 void kernel_fill(struct kernel_map *map, uint64_t ino);
-
-/* Milliseconds that only grow. */
-static inline uint64_t kernel_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* Waits for half a minute at most: a machine may be busy. */
 #define UNTIL(cond)							\

@@ -39,6 +39,11 @@ void requests_begin(void)
 	grow_operations(&ops);
 }
 
+void requests_forget(uint64_t ino)
+{
+	ops.forget(NULL, ino, 1);
+}
+
 static void do_mkdir(void) { ops.mkdir(NULL, 1, "new", 0755); }
 static void do_mknod(void) { ops.mknod(NULL, 1, "new", S_IFIFO | 0600, 0); }
 static void do_symlink(void) { ops.symlink(NULL, "target", 1, "new"); }

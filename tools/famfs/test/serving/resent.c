@@ -213,6 +213,9 @@ static void compare(const struct request_made *wanted, int first, int second,
 		    run->reply.size == alive->reply.size;
 
 	CHECK(same);
+	/* Of what was told, and has no name, the next server knows. */
+	CHECK(strcmp(wanted->name, "tmpfile") ||
+	      told_has(&run->kept.told, run->reply.ino));
 	if (same || !first)
 		return;
 	printf("%s, dead at steps %d and %d, %u: %u replies, error %d, inode %llu, size %llu; not %llu, %llu\n%snot\n%s",
@@ -252,26 +255,48 @@ static void go_on(struct volume_options *options)
 	CHECK(!volume_resume(server.volume, options, false));
 }
 
+static bool unnamed_is_there(void)
+{
+	struct volume_attr attr;
+
+	return !volume_getattr(server.volume, requests_unnamed, &attr);
+}
+
+/* What is told to the server that goes on, and does the kernel know it? */
+enum { HOLD_NAMED, HOLD_FORGOTTEN, HOLD_KNOWN, HOLD_NOTHING };
+
 /*
  * That the kernel does not know an inode proves nothing while a request may make
- * it known, nor just after: a task that has its answer may not have got that far.
- * A file without a name was once let go of under a program that had just made it.
+ * it known, nor after that, where it was told of it: a task that has its answer may
+ * not have got that far. A file without a name was once let go of under a program
+ * that had just made it.
  */
-static void hold_queue(void)
+static void hold_queue(unsigned int how)
 {
+	struct kernel_map *map = &shared->maps[0][0];
 	struct volume_options options;
-	struct volume_attr attr;
 	uint64_t begun;
 
 	go_on(&options);
+	if (how != HOLD_NAMED)
+		told_add(&run->kept.told, requests_unnamed);
 	CHECK(!queue_start(&server, true));
 	queue_add(&server, requests_unnamed, true);
 	usleep(200000);
-	CHECK(!volume_getattr(server.volume, requests_unnamed, &attr));
-	begun = kernel_now();
+	CHECK(unnamed_is_there());
+	map->ino = how == HOLD_KNOWN ? requests_unnamed : 0;
+	begun = server_clock();
 	queue_begin(&server);
-	UNTIL(volume_getattr(server.volume, requests_unnamed, &attr) == -ENOENT);
-	CHECK(kernel_now() - begun > 400);
+	if (how != HOLD_NAMED) {
+		usleep(2000000);
+		CHECK(unnamed_is_there());
+	}
+	map->ino = 0;
+	if (how == HOLD_FORGOTTEN)
+		requests_forget(requests_unnamed);
+	UNTIL(!unnamed_is_there());
+	CHECK((how == HOLD_NOTHING) == (server_clock() - begun > 29000));
+	CHECK(!told_has(&run->kept.told, requests_unnamed));
 	queue_stop(&server);
 	volume_close(server.volume);
 	server.volume = NULL;
@@ -350,7 +375,11 @@ int resent_run(void)
 	reply_step = step_reply;
 	requests_begin();
 	prepare();
-	hold_queue();
+	for (unsigned int how = 0; how < HOLD_NOTHING; how++)
+		hold_queue(how);
+	/* Half a minute. */
+	if (getenv("FULL"))
+		hold_queue(HOLD_NOTHING);
 	refuse_others();
 	ignore_owner();
 	for (unsigned int i = 0; i < REQUESTS && !shared->failed; i++) {

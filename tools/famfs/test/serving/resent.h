@@ -26,6 +26,9 @@ extern uint64_t requests_file, requests_unnamed;
 void requests_prepare(struct volume *volume);
 void requests_begin(void);
 
+/* The kernel forgets an inode. */
+void requests_forget(uint64_t ino);
+
 /* Servers that die in each step of each request. Return: 0, or 1. */
 int resent_run(void);
 

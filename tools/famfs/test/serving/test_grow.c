@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "kernel.h"
+#include "replies.h"
 
 #define SIZE		(160ull << 20)
 #define SMALL		16384u
@@ -21,29 +22,7 @@
 #define KERNEL_US	20u
 
 static struct shared here;
-static _Atomic int answer = -1;
-
-/* In place of libfuse. */
-void *fuse_req_userdata(fuse_req_t req)
-{
-	(void)req;
-	return &server;
-}
-
-int fuse_reply_err(fuse_req_t req, int err)
-{
-	(void)req;
-	answer = err;
-	return 0;
-}
-
-int fuse_reply_attr(fuse_req_t req, const struct stat *attr, double timeout)
-{
-	(void)req;
-	(void)attr;
-	(void)timeout;
-	return 0;
-}
+static struct reply answer;
 
 void fuse_log(enum fuse_log_level level, const char *format, ...)
 {
@@ -138,8 +117,8 @@ static void run(void)
 	grow_operations(&ops);
 	ops.fallocate(NULL, attr.ino, FALLOC_FL_KEEP_SIZE, 0,
 		      (off_t)(stat.total / 10 * 9), NULL);
-	UNTIL(answer >= 0);
-	CHECK(answer == 0);
+	UNTIL(answer.count);
+	CHECK(!answer.err);
 }
 
 int main(void)
@@ -149,6 +128,7 @@ int main(void)
 				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	shared = &here;
+	reply = &answer;
 	media->ops = &slow_ops;
 	media->size = SIZE;
 	begin(media);

@@ -27,6 +27,7 @@
 #include "kernel.h"
 #include "layout.h"
 #include "mutant.h"
+#include "replies.h"
 
 #define SIZE		(256ull << 20)
 #define OBJECT		65536u
@@ -49,29 +50,13 @@ static uint8_t *memory;
 /* The owner's kernel asks for memory, and has the answer. */
 static struct fuse_lowlevel_ops ops;
 static sem_t answered;
-static int answer;
+static struct reply load_reply;
 
-/* In place of libfuse. */
-void *fuse_req_userdata(fuse_req_t req)
+/* Called before the reply, and after it. */
+static void load_step(void)
 {
-	(void)req;
-	return &server;
-}
-
-int fuse_reply_err(fuse_req_t req, int err)
-{
-	(void)req;
-	answer = -err;
-	sem_post(&answered);
-	return 0;
-}
-
-int fuse_reply_attr(fuse_req_t req, const struct stat *attr, double timeout)
-{
-	(void)req;
-	(void)attr;
-	(void)timeout;
-	return 0;
+	if (load_reply.count)
+		sem_post(&answered);
 }
 
 static void load_options(struct volume_options *options)
@@ -228,7 +213,8 @@ static int owner_map(uint64_t ino)
 {
 	ops.fallocate(NULL, ino, FALLOC_FL_KEEP_SIZE, 0, OBJECT, NULL);
 	sem_wait(&answered);
-	return answer;
+	load_reply.count = 0;
+	return -load_reply.err;
 }
 
 static int owner_create(unsigned int nth, uint64_t number)
@@ -274,10 +260,10 @@ static int owner_remove(unsigned int nth)
 /* Return: objects that were replaced within @ms milliseconds. */
 static uint64_t owner_load(uint64_t ms, uint64_t *number)
 {
-	uint64_t end = kernel_now() + ms, done = 0;
+	uint64_t end = server_clock() + ms, done = 0;
 	unsigned int seed = 1;
 
-	while (kernel_now() < end && !shared->failed) {
+	while (server_clock() < end && !shared->failed) {
 		unsigned int nth = (unsigned int)rand_r(&seed) % load->count;
 
 		CHECK(!owner_remove(nth));
@@ -372,6 +358,8 @@ int main(int argc, char **argv)
 	load = load_share(-1, sizeof(*load));
 	grow_operations(&ops);
 	sem_init(&answered, 0, 0);
+	reply = &load_reply;
+	reply_step = load_step;
 	for (unsigned int i = 0; i < SERVER_LOCKS; i++)
 		pthread_mutex_init(&server.locks[i], NULL);
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -116,8 +116,12 @@ void session_resend(struct server *of)
 	(void)of;
 }
 
-void serve_detach(void)
+void serve_tell_mounted(const struct serve *wanted)
 {
+	if (wanted->ready < 0)
+		return;
+	CHECK(write(wanted->ready, "", 1) == 1);
+	close(wanted->ready);
 }
 
 int serve_first(const struct serve *wanted, struct kept *of)
