@@ -19,6 +19,7 @@
 #include "cmd.h"
 #include "kept.h"
 #include "parent.h"
+#include "second.h"
 #include "serve.h"
 #include "server.h"
 
@@ -41,16 +42,27 @@ static void control_address(struct sockaddr_un *address, const uint8_t id[16])
 		 CONTROL_FOLDER "/%s", uuid);
 }
 
-/* The next mount may have begun, and have bound its own. */
+/*
+ * The next mount may have begun, and have bound its own: in its turn, which nobody
+ * has while it is looked whose this is. Whoever has it puts another one in its place,
+ * or leaves one that refuses.
+ */
 void control_remove(const struct kept *kept)
 {
 	struct sockaddr_un address;
+	char uuid[37];
 	struct stat st;
+	int turn;
 
+	uuid_unparse_lower(kept->uuid, uuid);
+	turn = turn_try(uuid);
+	if (turn < 0)
+		return;
 	control_address(&address, kept->uuid);
 	if (!stat(address.sun_path, &st) && st.st_dev == kept->socket_dev &&
 	    st.st_ino == kept->socket_ino)
 		unlink(address.sun_path);
+	close(turn);
 }
 
 /* What is the same whoever serves. */
@@ -64,6 +76,8 @@ static void control_tell_mount(const struct kept *kept, FILE *to)
 	fprintf(to, "mountpoint %s\nsource %s\nsuperblock %u:%u\n",
 		cmd_text(kept->mountpoint), cmd_text(kept->source),
 		kept->major, kept->minor);
+	/* Which mount it is: that number is never given again. */
+	fprintf(to, "mount %" PRIu64 "\n", kept->mount_id);
 	fprintf(to, "role %s\nparent %d\ndeaths %u\nprogram %s\n",
 		kept->member ? "member" : "owner", kept->parent,
 		kept->deaths, kept->own ? "mounted" : "installed");
@@ -106,7 +120,7 @@ static void control_restart(struct server *server, FILE *to)
 	} else if (getppid() != server->kept->parent) {
 		fprintf(to, "result its parent has died\n");
 	} else if (server->kept->serving != getpid()) {
-		fprintf(to, "result it has not begun to serve\n");
+		fprintf(to, "result " PARENT_EARLY "\n");
 	} else {
 		fprintf(to, "result done\n");
 		fflush(to);
