@@ -132,6 +132,8 @@ famfs_serving)
 	"$TOOLS/serving/test_second"
 	"$TOOLS/serving/test_grow"
 	"$TOOLS/serving/test_control"
+	"$TOOLS/serving/test_umount"
+	"$TOOLS/serving/test_bind"
 	"$TOOLS/serving/test_parent" ;;
 famfs_load)
 	"$TOOLS/serving/test_load" "$TOOLS/load" $((${FULL:+5}0 + 10)) ;;

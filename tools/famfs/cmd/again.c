@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/mount.h>
 
+#include "ask.h"
+#include "child.h"
 #include "cmd.h"
 #include "second.h"
 
@@ -58,18 +60,62 @@ static unsigned long again_flags(const char *list)
 	return flags;
 }
 
+struct again_call {
+	const char *mountpoint;
+	unsigned long flags;
+	int err;
+};
+
+static void again_call(void *context)
+{
+	struct again_call *call = context;
+
+	call->err = mount("none", call->mountpoint, NULL, call->flags, NULL) ?
+		    -errno : 0;
+}
+
+/* It may have times and sizes to tell. 0, -ETIMEDOUT: not yet, other -errno. */
+static int again_mount(const struct serve *wanted)
+{
+	struct again_call *call = child_memory(sizeof(*call));
+	struct child child;
+	int err;
+
+	if (!call)
+		return -ENOMEM;
+	*call = (struct again_call) { wanted->mountpoint,
+				      again_flags(wanted->flags), -EIO };
+	err = child_start(&child, again_call, call);
+	if (!err && !child_ended(&child, CHILD_MS)) {
+		ask_tell(wanted->mountpoint);
+		if (!child_ended(&child, ASK_LIMIT_MS)) {
+			/* What it has to tell must not be lost. */
+			child_leave(&child);
+			err = -ETIMEDOUT;
+		}
+	}
+	if (!err)
+		err = call->err;
+	child_forget(call, sizeof(*call));
+	return err;
+}
+
 int mount_again(const struct serve *wanted)
 {
-	if (!mount("none", wanted->mountpoint, NULL, again_flags(wanted->flags),
-		   NULL))
+	int err = again_mount(wanted);
+
+	if (!err)
 		return 0;
-	if (errno == EINVAL)
+	if (err == -EINVAL)
 		cmd_fail(wanted->mountpoint, "mount it without the option remount",
 			 "nothing is mounted there");
-	else if (errno == EBUSY)
+	else if (err == -EBUSY)
 		cmd_fail(wanted->mountpoint, "fuser -vm DIR   shows who uses it",
 			 "files are open for writing");
+	else if (err == -ETIMEDOUT)
+		cmd_fail(wanted->mountpoint, "famfs restart DIR, if famfs status DIR shows that it has stopped",
+			 "its server has not answered for a minute; it goes on when one does");
 	else
-		cmd_fail_errno(wanted->mountpoint, -errno);
+		cmd_fail_errno(wanted->mountpoint, err);
 	return SECOND_FAILED;
 }

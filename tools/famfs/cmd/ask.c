@@ -5,7 +5,6 @@
 
 #include "ask.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,15 +16,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "cmd.h"
 #include "serve.h"
-#include "table.h"
 
 /* So long a server has to answer, in seconds; compacting takes its time. */
 #define ASK_LIMIT_S	5
 
-/* How often it is looked whether the next one serves. */
-#define ASK_NEXT_LOOKS	600
+/* Between two looks whether the next one serves. */
 #define ASK_NEXT_US	100000
 
 static int ask_connect(const char *uuid, const char *word)
@@ -84,21 +82,52 @@ int ask_uuid(const char *uuid, const char *word, struct answer *answer)
 	return err;
 }
 
-int ask_next(const char *uuid, const char *before, struct answer *answer)
+int ask_again(const char *uuid, const char *word, const char *object,
+	      struct answer *answer)
 {
-	for (unsigned int i = 0; i < ASK_NEXT_LOOKS; i++) {
-		int err = ask_uuid(uuid, "status", answer);
+	uint64_t begin = clock_ms();
+	bool told = false;
+	int err;
 
+	while ((err = ask_uuid(uuid, word, answer)) == -ETIMEDOUT &&
+	       clock_ms() - begin < ASK_LIMIT_MS) {
+		if (!told)
+			ask_tell(object);
+		told = true;
+	}
+	return err;
+}
+
+void ask_tell(const char *object)
+{
+	cmd_tell("%s: waiting: a server does not answer: it reads a long log, or hangs",
+		 cmd_text(object));
+}
+
+int ask_next(const char *uuid, const char *before, const char *object,
+	     struct answer *answer)
+{
+	uint64_t begin = clock_ms();
+	bool told = false;
+	int err;
+
+	do {
+		err = ask_uuid(uuid, "status", answer);
 		/* One that reads a long log has not begun to answer. */
-		if (err == -ETIMEDOUT)
+		if (err == -ETIMEDOUT) {
+			if (!told)
+				ask_tell(object);
+			told = true;
 			continue;
+		}
 		if (err || !strcmp(ask_value(answer, "state"), "stopped"))
-			break;
+			return -ESRCH;
 		if (strcmp(ask_value(answer, "pid"), before))
 			return 0;
+		err = -ESRCH;
 		usleep(ASK_NEXT_US);
-	}
-	return -ESRCH;
+	} while (clock_ms() - begin < ASK_LIMIT_MS);
+	return err;
 }
 
 const char *ask_value(const struct answer *answer, const char *word)
@@ -123,54 +152,4 @@ const char *ask_value(const struct answer *answer, const char *word)
 		line += length + (line[length] == '\n');
 	}
 	return value;
-}
-
-static bool ask_is(const struct answer *answer, const char *wanted)
-{
-	static const char *const words[] = { "mountpoint", "device", "source",
-					     "uuid", "label" };
-	char path[PATH_MAX], number[TABLE_NUMBER];
-
-	if (!wanted)
-		return true;
-	/* A file of it, or any mount point. */
-	if (strchr(wanted, '/') && table_number(AT_FDCWD, wanted, number) &&
-	    !strcmp(ask_value(answer, "superblock"), number))
-		return true;
-	if (!realpath(wanted, path))
-		snprintf(path, sizeof(path), "%s", wanted);
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
-		const char *value = ask_value(answer, words[i]);
-
-		if (*value && (!strcmp(value, wanted) || !strcmp(value, path)))
-			return true;
-	}
-	return false;
-}
-
-int ask_status(const char *wanted,
-	       void (*each)(void *context, const struct answer *answer),
-	       void *context)
-{
-	DIR *folder = opendir(CONTROL_FOLDER);
-	struct dirent *entry;
-	struct answer answer;
-	int count = 0, err;
-
-	while (folder && (entry = readdir(folder))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		err = ask_uuid(entry->d_name, "status", &answer);
-		if (err == -ETIMEDOUT)
-			cmd_fail(cmd_text(entry->d_name),
-				 "findmnt -t fuse.famfs   shows what is mounted",
-				 "the server of this file system does not answer");
-		if (err || !ask_is(&answer, wanted))
-			continue;
-		count++;
-		each(context, &answer);
-	}
-	if (folder)
-		closedir(folder);
-	return count;
 }

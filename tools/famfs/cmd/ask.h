@@ -22,24 +22,62 @@ struct answer {
  */
 int ask_uuid(const char *uuid, const char *word, struct answer *answer);
 
+/* So long it is waited for an answer that is needed, in milliseconds. */
+#define ASK_LIMIT_MS	60000u
+
+/**
+ * ask_again - likewise, for a minute
+ * @object: for messages: what it is that waits
+ *
+ * One that goes on for another, and reads a long log, takes its time to answer.
+ */
+int ask_again(const char *uuid, const char *word, const char *object,
+	      struct answer *answer);
+
+/* Says that @object waits for a server that does not answer. */
+void ask_tell(const char *object);
+
 /**
  * ask_status - asks all servers, or one
- * @wanted: a mount point, device, source, uuid or label; NULL for all
+ * @name: a mount point, device, source, uuid or label; NULL for all
  * @each: called for each that fits
+ *
+ * Those that do not answer are said.
  *
  * Return: how many there were.
  */
-int ask_status(const char *wanted,
+int ask_status(const char *name,
 	       void (*each)(void *context, const struct answer *answer),
 	       void *context);
 
 /**
+ * ask_find - looks for the server that fits
+ * @ms: so long it is tried where it may be one that does not answer
+ * @answer: of one that does not end, if there are several
+ *
+ * Return: 0; -ENOENT: there is none; -ETIMEDOUT: it may be one that does not
+ * answer.
+ */
+int ask_find(bool (*fits)(const struct answer *answer, const void *of),
+	     const void *of, const char *object, unsigned int ms,
+	     struct answer *answer);
+
+/* By what ask_status() takes, for a minute. -ETIMEDOUT has been said. */
+int ask_find_name(const char *name, struct answer *answer);
+
+/* For ask_find(): has it that superblock, whose number is @number? */
+bool ask_is_superblock(const struct answer *answer, const void *number);
+
+/**
  * ask_next - waits for another process to serve, for a minute
  * @before: which one served before, as status says
+ * @object: for messages
  *
- * Return: 0 with its status in @answer; -ESRCH: no server goes on.
+ * Return: 0 with its status in @answer; -ESRCH: no server goes on; -ETIMEDOUT:
+ * the next one does not answer.
  */
-int ask_next(const char *uuid, const char *before, struct answer *answer);
+int ask_next(const char *uuid, const char *before, const char *object,
+	     struct answer *answer);
 
 /* The value of a word; "" where it was not said. In one of a few buffers. */
 const char *ask_value(const struct answer *answer, const char *word);

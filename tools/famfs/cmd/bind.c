@@ -12,11 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cmd.h"
 #include "device.h"
+#include "place.h"
 #include "second.h"
 
 #define DAX_DRIVERS	"/sys/bus/dax/drivers"
@@ -103,52 +105,135 @@ static int bind_refused(const char *path, const char *name, const char *driver,
 	return 1;
 }
 
-/* Whoever has it mounted would lose it under their hands. */
-static bool bind_is_mounted(const char *path, const char *node)
+/*
+ * By its number: the node that is named like the device can be missing, or be that
+ * of another one.
+ */
+static bool bind_is_node(const char *node, dev_t number)
 {
-	int fd = open(node, O_RDWR | O_EXCL | O_CLOEXEC);
-	int err = errno;
+	struct statx st;
+
+	return !statx(AT_FDCWD, node, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+		      STATX_TYPE, &st) && S_ISCHR(st.stx_mode) &&
+	       makedev(st.stx_rdev_major, st.stx_rdev_minor) == number;
+}
+
+/* False: without a node nobody can tell who has it; that has been said. */
+static bool bind_find_node(const char *path, const char *name, dev_t number,
+			   char node[PATH_MAX])
+{
+	char next[200];
+
+	snprintf(node, PATH_MAX, "/dev/%s", name);
+	if (bind_is_node(node, number))
+		return true;
+	snprintf(node, PATH_MAX, "%s", path);
+	if (bind_is_node(node, number))
+		return true;
+	snprintf(next, sizeof(next), "mknod -m 600 DIR/%s c %u %u, then name that",
+		 name, major(number), minor(number));
+	cmd_fail(path, next, "/dev/%s is no node of it: whether it is in use cannot be told",
+		 name);
+	return false;
+}
+
+/*
+ * Whoever has it mounted would lose it under their hands.
+ *
+ * Return: a descriptor, or -1 where it has no driver; nobody can mount it while
+ * that is open. -2: it is not free, or that cannot be told, which has been said.
+ */
+static int bind_hold(const char *path, const char *node)
+{
+	int fd = open(node, O_RDWR | O_EXCL | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd >= 0)
-		close(fd);
-	if (fd >= 0 || err != EBUSY)
-		return false;
-	cmd_fail(path, "findmnt -t fuse.famfs   shows it; famfs umount DIR ends it",
-		 "it is mounted, or a program has it");
-	return true;
+		return fd;
+	if (errno == ENXIO || errno == ENODEV)
+		return -1;
+	if (errno == EBUSY)
+		cmd_fail(path, "findmnt -t fuse.famfs   shows it; famfs umount DIR ends it",
+			 "it is mounted, or a program has it");
+	else
+		cmd_fail(path, errno == EACCES || errno == EPERM ?
+			 "run it as root" :
+			 "findmnt -t fuse.famfs   shows what is mounted; then try it again",
+			 "whether it is mounted cannot be told: %s",
+			 strerror(errno));
+	return -2;
 }
 
 /* A mapping of it would be gone, and its program killed by the next access. */
-static bool bind_is_used(const char *path, const char *node)
+static bool bind_is_used(const char *path, dev_t number)
 {
-	char name[64];
-	struct stat st;
-	unsigned int pid;
+	struct device_user user;
+	int res = device_find_user(number, &user);
+	char next[200];
 
-	pid = stat(node, &st) ? 0 : device_user(st.st_rdev, name, sizeof(name));
-	if (!pid)
+	if (!res)
 		return false;
-	cmd_fail(path, "end that, or take it away from it: --force of famfs bind and unbind",
-		 "process %u, %s, has it open or mapped", pid, cmd_text(name));
+	snprintf(next, sizeof(next), "kill -9 %u   ends it; or take the device away from whoever has it: --force of famfs bind and unbind",
+		 user.pid);
+	if (res == -ETIMEDOUT)
+		cmd_fail(path, next, "whether process %u, %s, has it mapped cannot be told: its memory is locked",
+			 user.pid, cmd_text(user.name));
+	else if (res < 0)
+		cmd_fail(path, "mount -t proc proc /proc; or --force of famfs bind and unbind",
+			 "who has it open cannot be told: %s", strerror(-res));
+	else
+		cmd_fail(path, "end that, or take it away from it: --force of famfs bind and unbind",
+			 "process %u, %s, has it open or mapped", user.pid,
+			 cmd_text(user.name));
 	return true;
 }
 
+/*
+ * Free of mounts and, unless @force, of programs. @held is kept until the driver
+ * has gone: what was free stays free of mounts.
+ */
 static bool bind_is_free(const char *path, const char *name, const char *driver,
-			 bool force)
+			 bool force, int *held)
 {
-	char node[80];
+	char node[PATH_MAX];
+	dev_t number;
 
-	snprintf(node, sizeof(node), "/dev/%s", name);
-	if (!strcmp(driver, "fsdev_dax") && bind_is_mounted(path, node))
+	*held = -1;
+	if (!device_number(name, &number)) {
+		cmd_fail(path, "daxctl list   shows which devices there are",
+			 "it has gone");
 		return false;
-	return force || !bind_is_used(path, node);
+	}
+	if (!strcmp(driver, "fsdev_dax")) {
+		if (!bind_find_node(path, name, number, node))
+			return false;
+		*held = bind_hold(path, node);
+	}
+	return *held != -2 && (force || !bind_is_used(path, number));
+}
+
+/* As before, where it cannot be given to another driver. */
+static int bind_change(const char *path, const char *name, const char *old,
+		       const char *driver)
+{
+	int err;
+
+	if (old[0])
+		bind_take(name, old);
+	err = bind_give(name, driver);
+	if (!err) {
+		bind_wait_for_node(name);
+		return 0;
+	}
+	if (old[0])
+		bind_give(name, old);
+	return bind_refused(path, name, driver, err);
 }
 
 static int bind_turn(const char *path, const char *name, const char *driver,
 		     bool force)
 {
 	char old[64], next[200];
-	int err;
+	int held, status = 1;
 
 	device_driver(name, old, sizeof(old));
 	if (!strcmp(old, driver))
@@ -164,18 +249,11 @@ static int bind_turn(const char *path, const char *name, const char *driver,
 			 "the kernel has no such driver");
 		return 1;
 	}
-	if (!bind_is_free(path, name, old, force))
-		return 1;
-	if (old[0])
-		bind_take(name, old);
-	err = bind_give(name, driver);
-	if (!err) {
-		bind_wait_for_node(name);
-		return 0;
-	}
-	if (old[0])
-		bind_give(name, old);
-	return bind_refused(path, name, driver, err);
+	if (bind_is_free(path, name, old, force, &held))
+		status = bind_change(path, name, old, driver);
+	if (held >= 0)
+		close(held);
+	return status;
 }
 
 int device_bind(const char *path, const char *driver, bool force)
@@ -183,13 +261,15 @@ int device_bind(const char *path, const char *driver, bool force)
 	char name[64];
 	int turn, status;
 
+	if (!place_answers(path))
+		return 1;
 	if (!device_name(path, name, sizeof(name))) {
 		cmd_fail(path, "daxctl list   shows which devices there are",
 			 "it is no dax device");
 		return 1;
 	}
 	/* In between it has no driver, or another node. */
-	turn = turn_wait("bind");
+	turn = turn_wait("bind", path);
 	if (turn < 0)
 		return 1;
 	status = bind_turn(path, name, driver, force);

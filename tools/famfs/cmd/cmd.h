@@ -36,6 +36,9 @@ extern unsigned int cmd_verbose;
 /* A line on standard output, unless -q was given. */
 void cmd_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Likewise, seen at once: what is being waited for. */
+void cmd_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Room for @bytes of text that is made safe. */
 #define TEXT_SAFE(bytes)	(4 * (bytes) + 1)
 

@@ -4,6 +4,7 @@
  * when the log is full.
  */
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,23 +21,24 @@ static const char compact_help[] =
 	"  -q, --quiet    say nothing but errors\n"
 	"  -h, --help\n";
 
-static void compact_note(void *context, const struct answer *answer)
-{
-	*(struct answer *)context = *answer;
-}
-
 static int compact_mounted(const char *what, const struct answer *status)
 {
 	struct answer answer;
 	const char *result = "the server has ended";
 
+	if (!strcmp(ask_value(status, "state"), "stopped")) {
+		cmd_fail(what, "famfs restart DIRECTORY, or famfs umount DIRECTORY",
+			 "its server has died too often");
+		return 1;
+	}
 	if (!ask_uuid(status->uuid, "compact", &answer))
 		result = ask_value(&answer, "result");
 	if (!strcmp(result, "done")) {
 		cmd_say("%s: compacted", what);
 		return 0;
 	}
-	cmd_fail(what, "famfs status", "%s", result);
+	cmd_fail(what, "famfs status", "%s", *result ? result :
+		 "its server has died");
 	return 1;
 }
 
@@ -81,7 +83,8 @@ int cmd_compact(int argc, char **argv)
 			 "one device or directory must be named");
 		return 2;
 	}
-	if (ask_status(argv[optind], compact_note, &answer))
+	status = ask_find_name(argv[optind], &answer);
+	if (!status)
 		return compact_mounted(argv[optind], &answer);
-	return compact_device(argv[optind]);
+	return status == -ENOENT ? compact_device(argv[optind]) : 1;
 }

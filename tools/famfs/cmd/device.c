@@ -17,6 +17,7 @@
 
 #include "cmd.h"
 #include "device.h"
+#include "place.h"
 #include "super.h"
 
 #define DAX_BUS	"/sys/bus/dax/devices"
@@ -39,6 +40,23 @@ bool device_driver(const char *name, char *driver, size_t room)
 	slash = strrchr(target, '/');
 	snprintf(driver, room, "%s", slash ? slash + 1 : target);
 	return true;
+}
+
+bool device_number(const char *name, dev_t *number)
+{
+	unsigned int high = 0, low = 0;
+	char path[PATH_MAX];
+	FILE *file;
+	int n;
+
+	snprintf(path, sizeof(path), DAX_BUS "/%s/dev", name);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	n = fscanf(file, "%u:%u", &high, &low);
+	fclose(file);
+	*number = makedev(high, low);
+	return n == 2;
 }
 
 bool device_name(const char *path, char *name, size_t room)
@@ -70,6 +88,8 @@ bool device_check(const char *path)
 	char name[64], driver[64], next[200];
 	struct stat st;
 
+	if (!place_answers(path))
+		return false;
 	if (!device_name(path, name, sizeof(name))) {
 		/* A plain file, or nothing: opening it tells. */
 		if (stat(path, &st) || !S_ISCHR(st.st_mode))

@@ -15,6 +15,9 @@
 /* The name on the dax bus, daxX.Y, of a node or of what would be one. */
 bool device_name(const char *path, char *name, size_t room);
 
+/* Its number, as sysfs has it. False: there is no such device. */
+bool device_number(const char *name, dev_t *number);
+
 /* The driver that has it, "" for none. False: there is no such device. */
 bool device_driver(const char *name, char *driver, size_t room);
 
@@ -26,15 +29,22 @@ bool device_driver(const char *name, char *driver, size_t room);
  */
 int device_bind(const char *path, const char *driver, bool force);
 
+/* A process, and the name of its program. */
+struct device_user {
+	unsigned int pid;
+	char name[64];
+};
+
 /**
- * device_user - looks for a program that has a node open or mapped
- * @name: of the program
+ * device_find_user - looks for a program that has a node open or mapped
+ * @user: gets the one that has, or that cannot be looked at
  *
- * Only the processes that this one can see are asked.
+ * Only the processes that this one can see are asked, and not itself.
  *
- * Return: its number, or 0.
+ * Return: 1, 0: nobody has it; -ETIMEDOUT: the memory of one is locked for five
+ * seconds; other -errno.
  */
-unsigned int device_user(dev_t device, char *name, size_t room);
+int device_find_user(dev_t device, struct device_user *user);
 
 /* False: it is a dax device that fsdev_dax does not have; that has been said. */
 bool device_check(const char *path);

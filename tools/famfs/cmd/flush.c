@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "place.h"
 
 static const char flush_help[] =
 	"Usage: famfs flush [OPTION...] FILE...\n"
@@ -84,10 +85,13 @@ static int flush_mapped(int fd, size_t bytes)
 
 static int flush_file(const char *path)
 {
-	/* A FIFO is not waited for. */
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), err;
 	struct stat st;
+	int fd, err;
 
+	if (!place_answers(path))
+		return 1;
+	/* A FIFO is not waited for. */
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	err = fd < 0 || fstat(fd, &st) ? -errno : 0;
 	if (!err && !S_ISREG(st.st_mode))
 		err = -EINVAL;

@@ -3,6 +3,7 @@
  * famfs hosts: who shares a file system, and for whom space waits.
  */
 
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <json-c/json.h>
@@ -237,9 +238,18 @@ static void hosts_each(void *context, const struct answer *status)
 	struct hosts_show *show = context;
 	struct answer answer;
 	json_object *hosts;
+	bool stopped = !strcmp(ask_value(status, "state"), "stopped");
+	int err = stopped ? -ETIMEDOUT :
+		  ask_uuid(status->uuid, "hosts", &answer);
 
+	if (err == -ETIMEDOUT) {
+		cmd_fail(cmd_text(ask_value(status, "mountpoint")),
+			 "famfs status   shows how it is", "its server %s",
+			 stopped ? "has died too often" : "does not answer");
+		show->worst = HOSTS_BAD;
+	}
 	/* It ended meanwhile. */
-	if (ask_uuid(status->uuid, "hosts", &answer))
+	if (err)
 		return;
 	hosts = hosts_begin(show, ask_value(status, "mountpoint"),
 			    ask_value(status, "label"),

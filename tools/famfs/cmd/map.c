@@ -19,6 +19,7 @@
 
 #include "cmd.h"
 #include "layout.h"
+#include "place.h"
 
 #define MAP_BATCH	256u
 
@@ -176,10 +177,13 @@ static void map_print_json(const struct file_map *map)
 static int map_file(const char *path, bool json)
 {
 	struct file_map map = { .path = path };
-	/* A FIFO is not waited for. */
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), err;
 	struct stat st;
+	int fd, err;
 
+	if (!place_answers(path))
+		return 1;
+	/* A FIFO is not waited for. */
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	err = fd < 0 || fstat(fd, &st) ? -errno : 0;
 	if (!err && !S_ISREG(st.st_mode))
 		err = -EINVAL;

@@ -19,6 +19,7 @@
 
 #include "cmd.h"
 #include "device.h"
+#include "place.h"
 #include "second.h"
 #include "serve.h"
 
@@ -42,6 +43,7 @@ static const char mount_help[] =
 struct mounting {
 	struct serve serve;
 	char device[PATH_MAX], flags[512];
+	struct place place;
 	bool bind, fake, sloppy, again;
 };
 
@@ -120,6 +122,27 @@ static bool mount_options(struct mounting *mounting, char *list)
 	return true;
 }
 
+/* What is there is asked: mounting over what does not answer would wait for it. */
+static bool mount_place(struct mounting *mounting, const char *directory)
+{
+	int err = place_find(directory, true, &mounting->place);
+
+	mounting->serve.mountpoint = mounting->place.path;
+	if (err == -ETIMEDOUT)
+		cmd_fail(directory, "famfs restart DIR, or famfs umount DIR, of what is mounted there",
+			 "the server of what is mounted there has stopped, or hangs");
+	else if (err == -ENOTCONN)
+		cmd_fail(directory, "umount it first",
+			 "what is mounted there has lost its server");
+	else if (err)
+		cmd_fail(directory, "mkdir it", "%s", strerror(-err));
+	else if (!S_ISDIR(mounting->place.mode))
+		cmd_fail(directory, "mkdir another one", "it is no directory");
+	else
+		return true;
+	return false;
+}
+
 /* Return: 0 to go on, else 1 + the exit status. */
 static int mount_parse(struct mounting *mounting, int argc, char **argv)
 {
@@ -155,11 +178,7 @@ static int mount_parse(struct mounting *mounting, int argc, char **argv)
 		return 1 + MOUNT_USAGE;
 	}
 	serve->source = argv[optind];
-	serve->mountpoint = realpath(argv[optind + 1], NULL);
-	if (serve->mountpoint)
-		return 0;
-	cmd_fail(argv[optind + 1], "mkdir it", "%s", strerror(errno));
-	return 1 + MOUNT_FAILED;
+	return mount_place(mounting, argv[optind + 1]) ? 0 : 1 + MOUNT_FAILED;
 }
 
 /* The effective capabilities, and whether root is root, as proc shows them. */
@@ -194,18 +213,6 @@ static bool mount_in_first_namespace(void)
 /* What the kernel would refuse later, or without saying why. */
 static bool mount_allowed(const struct serve *serve)
 {
-	struct stat st;
-
-	if (stat(serve->mountpoint, &st) && errno == ENOTCONN) {
-		cmd_fail(serve->mountpoint, "umount it first",
-			 "what is mounted there has lost its server");
-		return false;
-	}
-	if (stat(serve->mountpoint, &st) || !S_ISDIR(st.st_mode)) {
-		cmd_fail(serve->mountpoint, "mkdir another one",
-			 "it is no directory");
-		return false;
-	}
 	if (!mount_in_first_namespace()) {
 		cmd_fail(serve->device, "mount it outside of the container",
 			 "mounts of a user namespace get no maps of files");

@@ -30,6 +30,19 @@ void cmd_say(const char *format, ...)
 	putchar('\n');
 }
 
+void cmd_tell(const char *format, ...)
+{
+	va_list args;
+
+	if (cmd_quiet)
+		return;
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+	fflush(stdout);
+}
+
 void cmd_fail(const char *object, const char *next, const char *format, ...)
 {
 	va_list args;

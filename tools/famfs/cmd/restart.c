@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "ask.h"
+#include "clock.h"
 #include "cmd.h"
 #include "kept.h"
 #include "parent.h"
@@ -24,9 +25,36 @@ static const char restart_help[] =
 	"  -q, --quiet    say nothing but errors\n"
 	"  -h, --help\n";
 
-static void restart_note(void *context, const struct answer *answer)
+/* Between two looks whether it serves, in microseconds. */
+#define RESTART_LOOK_US	100000
+
+/* What is to be done where a server does not want to be restarted. */
+static const char *restart_next(const char *result)
 {
-	*(struct answer *)context = *answer;
+	if (!strcmp(result, "ending"))
+		return "wait for its end, and mount it again";
+	if (!strcmp(result, PARENT_EARLY))
+		return "famfs status   shows how it is; try it again when it serves";
+	return "umount it, and mount it again";
+}
+
+/*
+ * One that has only begun is asked until it serves. What does not answer is not
+ * asked again: it would do so later, as often as it was asked. Return: as
+ * ask_uuid().
+ */
+static int restart_ask(const char *uuid, struct answer *result)
+{
+	uint64_t begin = clock_ms();
+	int err;
+
+	do {
+		err = ask_uuid(uuid, "restart", result);
+		if (err || strcmp(ask_value(result, "result"), PARENT_EARLY))
+			break;
+		usleep(RESTART_LOOK_US);
+	} while (clock_ms() - begin < ASK_LIMIT_MS);
+	return err;
 }
 
 /* Is it the program that was asked for? Return: the exit status. */
@@ -45,35 +73,55 @@ static int restart_tell(const struct answer *answer, const char *name,
 	return 0;
 }
 
-static int restart_one(const char *wanted)
+static int restart_fail(const char *name, int err)
 {
-	struct answer answer = { .uuid = "" }, result;
-	char before[32], name[TEXT_SAFE(PATH_MAX)];
+	if (err == -ETIMEDOUT)
+		cmd_fail(name, "famfs status   shows when it does, if it reads a long log; journalctl -t famfs   tells more",
+			 "its next server has not answered for a minute");
+	else
+		cmd_fail(name, "famfs status   shows how it is; journalctl -t famfs   tells why",
+			 "no server goes on");
+	return 1;
+}
 
-	if (!ask_status(wanted, restart_note, &answer)) {
-		cmd_fail(wanted, "famfs status   shows what is mounted",
-			 "nothing of famfs is mounted there");
-		return 1;
-	}
-	snprintf(before, sizeof(before), "%s", ask_value(&answer, "pid"));
-	snprintf(name, sizeof(name), "%s",
-		 cmd_text(ask_value(&answer, "mountpoint")));
-	if (ask_uuid(answer.uuid, "restart", &result)) {
-		cmd_fail(name, "famfs status", "its server does not answer");
+static int restart_found(const struct answer *answer, const char *name)
+{
+	struct answer result;
+	char before[32];
+	int err;
+
+	snprintf(before, sizeof(before), "%s", ask_value(answer, "pid"));
+	err = restart_ask(answer->uuid, &result);
+	if (err) {
+		cmd_fail(name, "famfs status   shows how it is", "its server %s",
+			 err == -ETIMEDOUT ? "does not answer" : "has ended");
 		return 1;
 	}
 	if (strcmp(ask_value(&result, "result"), "done")) {
-		cmd_fail(name, "umount it, and mount it again",
+		cmd_fail(name, restart_next(ask_value(&result, "result")),
 			 "its server cannot be restarted: %s",
 			 ask_value(&result, "result"));
 		return 1;
 	}
-	if (ask_next(answer.uuid, before, &result)) {
-		cmd_fail(name, "famfs status   shows how it is; journalctl -t famfs   tells why",
-			 "no server goes on");
+	err = ask_next(answer->uuid, before, name, &result);
+	return err ? restart_fail(name, err) :
+	       restart_tell(&result, name, before);
+}
+
+static int restart_one(const char *wanted)
+{
+	struct answer answer;
+	char name[TEXT_SAFE(PATH_MAX)];
+	int err = ask_find_name(wanted, &answer);
+
+	if (err == -ENOENT)
+		cmd_fail(wanted, "famfs status   shows what is mounted",
+			 "nothing of famfs is mounted there");
+	if (err)
 		return 1;
-	}
-	return restart_tell(&result, name, before);
+	snprintf(name, sizeof(name), "%s",
+		 cmd_text(ask_value(&answer, "mountpoint")));
+	return restart_found(&answer, name);
 }
 
 int cmd_restart(int argc, char **argv)

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "ask.h"
@@ -160,12 +159,12 @@ static bool second_ask(struct second *second)
 
 	if (!wanted->uuid[0])
 		return true;
-	err = ask_uuid(wanted->uuid, "status", &answer);
+	err = ask_again(wanted->uuid, "status", wanted->device, &answer);
 	if (!err)
 		second_note(second, &answer);
 	if (err == -ETIMEDOUT)
-		cmd_fail(wanted->device, "findmnt -t fuse.famfs   shows what is mounted",
-			 "its server does not answer");
+		cmd_fail(wanted->device, "try it again, if it reads a long log; findmnt -t fuse.famfs   shows what is mounted",
+			 "its server has not answered for a minute");
 	else if (second->other[0])
 		cmd_fail(wanted->device, "famfs umount DIR, of the other one; mkfs.famfs -f makes this one anew",
 			 "it has the uuid of %s, which is mounted: one is a copy of the other",
@@ -183,7 +182,6 @@ int second_mount_point(const struct serve *wanted)
 {
 	struct second second = { .wanted = wanted };
 	struct mount_attr attr;
-	struct statvfs st;
 	char where[PATH_MAX];
 	int err;
 
@@ -206,7 +204,7 @@ int second_mount_point(const struct serve *wanted)
 		return SECOND_FAILED;
 	}
 	if (attr.attr_set & MOUNT_ATTR_RDONLY ||
-	    statvfs(wanted->mountpoint, &st) || !(st.f_flag & ST_RDONLY))
+	    !table_is_readonly(second.superblock))
 		return 0;
 	umount2(wanted->mountpoint, MNT_DETACH);
 	cmd_fail(wanted->mountpoint, "mount it with -o ro, or umount it there first",

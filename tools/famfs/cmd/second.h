@@ -12,10 +12,16 @@ enum { SECOND_FAILED = 32 };
 
 /**
  * turn_wait - waits until nobody else has the turn of that name
+ * @object: for messages: what it is wanted for
+ *
+ * Two minutes at most, and not without a word.
  *
  * Return: what ends it when it is closed, or -1: what was wrong has been said.
  */
-int turn_wait(const char *name);
+int turn_wait(const char *name, const char *object);
+
+/* Likewise, without waiting. -1: somebody has it, or it cannot be had. */
+int turn_try(const char *name);
 
 /**
  * turn_take - waits until no other mount of the same file system is under way

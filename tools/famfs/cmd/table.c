@@ -28,9 +28,16 @@ bool table_number(int folder, const char *path, char number[TABLE_NUMBER])
 	return true;
 }
 
+/**
+ * struct table_row - a mount
+ * @rest: what comes behind its place
+ */
+struct table_row {
+	char *number, *root, *place, *rest;
+};
+
 /* Only a space ends a word, and only a newline a row: users choose the rest. */
-static bool table_row(char *line, const char *superblock, bool whole,
-		      char where[PATH_MAX])
+static bool table_split(char *line, struct table_row *row)
 {
 	char *words[5];
 
@@ -39,50 +46,110 @@ static bool table_row(char *line, const char *superblock, bool whole,
 		if (!words[i])
 			return false;
 	}
-	if (strcmp(words[2], superblock) || (whole && strcmp(words[3], "/")))
-		return false;
-	text_plain_table(words[4]);
-	snprintf(where, PATH_MAX, "%s", words[4]);
+	*row = (struct table_row) { words[2], words[3], words[4], line };
 	return true;
 }
 
-static bool table_search(FILE *table, const char *superblock, bool whole,
-			 char where[PATH_MAX])
+/* Its own options, optional words, a -, its type, its source, and those of all. */
+static bool table_row_is_readonly(char *rest)
 {
+	char *word;
+
+	while ((word = strsep(&rest, " ")) && strcmp(word, "-"))
+		;
+	strsep(&rest, " ");
+	strsep(&rest, " ");
+	return rest && !strncmp(rest, "ro", 2) && strchr(",\n", rest[2]);
+}
+
+/* Of one row that @use has seen it wants no other one. */
+static void table_search(const char *path, const char *superblock,
+			 bool (*use)(struct table_row *row, void *context),
+			 void *context)
+{
+	FILE *table = fopen(path, "re");
+	struct table_row row;
 	char *line = NULL;
 	size_t room = 0;
-	bool found = false;
+	bool going = true;
 
-	while (table && !found && getline(&line, &room, table) > 0)
-		found = table_row(line, superblock, whole, where);
+	while (table && going && getline(&line, &room, table) > 0) {
+		if (table_split(line, &row) && !strcmp(row.number, superblock))
+			going = use(&row, context);
+	}
 	free(line);
 	if (table)
 		fclose(table);
-	return found;
+}
+
+struct table_place {
+	bool whole, found;
+	char *where;
+};
+
+static bool table_take(struct table_row *row, void *context)
+{
+	struct table_place *place = context;
+
+	if (place->whole && strcmp(row->root, "/"))
+		return true;
+	text_plain_table(row->place);
+	snprintf(place->where, PATH_MAX, "%s", row->place);
+	place->found = true;
+	return false;
 }
 
 bool table_find(const char *superblock, bool whole, char where[PATH_MAX])
 {
-	return table_search(fopen("/proc/self/mountinfo", "re"), superblock,
-			    whole, where);
+	struct table_place place = { .whole = whole, .where = where };
+
+	table_search("/proc/self/mountinfo", superblock, table_take, &place);
+	return place.found;
+}
+
+static bool table_add(struct table_row *row, void *context)
+{
+	(void)row;
+	++*(unsigned int *)context;
+	return true;
+}
+
+unsigned int table_count(const char *superblock)
+{
+	unsigned int count = 0;
+
+	table_search("/proc/self/mountinfo", superblock, table_add, &count);
+	return count;
+}
+
+static bool table_look(struct table_row *row, void *context)
+{
+	*(bool *)context = table_row_is_readonly(row->rest);
+	return false;
+}
+
+bool table_is_readonly(const char *superblock)
+{
+	bool readonly = false;
+
+	table_search("/proc/self/mountinfo", superblock, table_look, &readonly);
+	return readonly;
 }
 
 bool table_find_anywhere(const char *superblock)
 {
 	DIR *processes = opendir("/proc");
-	char path[64], where[PATH_MAX];
+	unsigned int pid, count = 0;
 	struct dirent *entry;
-	unsigned int pid;
-	bool found = false;
+	char path[64];
 
-	while (processes && !found && (entry = readdir(processes))) {
+	while (processes && !count && (entry = readdir(processes))) {
 		if (sscanf(entry->d_name, "%u", &pid) != 1)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%u/mountinfo", pid);
-		found = table_search(fopen(path, "re"), superblock, false,
-				     where);
+		table_search(path, superblock, table_add, &count);
 	}
 	if (processes)
 		closedir(processes);
-	return found;
+	return count;
 }

@@ -14,6 +14,12 @@
 /* Of what @path, from @folder, lies on. False: nothing is there. */
 bool table_number(int folder, const char *path, char number[TABLE_NUMBER]);
 
+/* How often is it mounted? */
+unsigned int table_count(const char *superblock);
+
+/* Is it for reading only everywhere, whatever a mount point has? */
+bool table_is_readonly(const char *superblock);
+
 /* Where is it mounted? @whole: from its root on. */
 bool table_find(const char *superblock, bool whole, char where[PATH_MAX]);
 

@@ -13,9 +13,20 @@
 #include <unistd.h>
 #include <uuid/uuid.h>
 
+#include "clock.h"
 #include "cmd.h"
 #include "second.h"
 #include "super.h"
+
+/* Between two looks, in microseconds. */
+#define TURN_LOOK_US	20000
+
+/* After that it is said what is waited for, and after that not any more. */
+#define TURN_TELL_MS	2000u
+#define TURN_LIMIT_MS	120000u
+
+/* Who has it, as its file says. */
+#define TURN_HOLDER	64
 
 static void turn_read_uuid(struct serve *wanted)
 {
@@ -29,18 +40,80 @@ static void turn_read_uuid(struct serve *wanted)
 	media_close(media);
 }
 
-int turn_wait(const char *name)
+static int turn_open(const char *name)
 {
 	char path[sizeof(CONTROL_FOLDER) + 64];
-	int fd;
 
 	snprintf(path, sizeof(path), CONTROL_FOLDER "/.%s", name);
+	/* A file of root's: nobody else can keep mounts waiting. */
+	return open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+}
+
+/* For those who wait. It need not be right any more when the process has ended. */
+static void turn_sign(int fd)
+{
+	char holder[TURN_HOLDER];
+	int bytes = snprintf(holder, sizeof(holder), "%d, %s", getpid(),
+			     program_invocation_short_name);
+
+	if (bytes >= TURN_HOLDER)
+		bytes = TURN_HOLDER - 1;
+	if (ftruncate(fd, 0) || pwrite(fd, holder, (size_t)bytes, 0) != bytes)
+		return;
+}
+
+/* Its number and the name of its program, as a command shows them. */
+static const char *turn_holder(int fd)
+{
+	char holder[TURN_HOLDER];
+	ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
+
+	holder[n < 0 ? 0 : n] = '\0';
+	return cmd_text(*holder ? holder : "?");
+}
+
+static void turn_fail(int fd, const char *object)
+{
+	const char *holder = turn_holder(fd);
+	char next[80];
+
+	snprintf(next, sizeof(next), "ps -fp %.*s   shows it; end it, and try again",
+		 (int)strcspn(holder, ","), holder);
+	cmd_fail(object, next, "process %s, whose turn it is, has not ended it for two minutes",
+		 holder);
+}
+
+/* 0, -ETIMEDOUT, or other -errno. */
+static int turn_lock(int fd, const char *object)
+{
+	uint64_t begin = clock_ms();
+	bool told = false;
+
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EINTR && errno != EWOULDBLOCK)
+			return -errno;
+		if (clock_ms() - begin > TURN_LIMIT_MS)
+			return -ETIMEDOUT;
+		if (!told && clock_ms() - begin > TURN_TELL_MS) {
+			cmd_tell("%s: waiting: it is the turn of process %s",
+				 cmd_text(object), turn_holder(fd));
+			told = true;
+		}
+		usleep(TURN_LOOK_US);
+	}
+	turn_sign(fd);
+	return 0;
+}
+
+int turn_wait(const char *name, const char *object)
+{
+	int fd, err;
+
 	if (mkdir(CONTROL_FOLDER, 0755) && errno != EEXIST) {
 		cmd_fail_errno(CONTROL_FOLDER, -errno);
 		return -1;
 	}
-	/* A file of root's: nobody else can keep mounts waiting. */
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	fd = turn_open(name);
 	if (fd < 0) {
 		cmd_fail(CONTROL_FOLDER, errno == EACCES ? "run it as root" :
 			 "remove it, if it is no directory",
@@ -48,14 +121,25 @@ int turn_wait(const char *name)
 			 strerror(errno));
 		return -1;
 	}
-	while (flock(fd, LOCK_EX)) {
-		if (errno == EINTR)
-			continue;
-		cmd_fail_errno(path, -errno);
-		close(fd);
-		return -1;
-	}
-	return fd;
+	err = turn_lock(fd, object);
+	if (!err)
+		return fd;
+	if (err == -ETIMEDOUT)
+		turn_fail(fd, object);
+	else
+		cmd_fail_errno(object, err);
+	close(fd);
+	return -1;
+}
+
+int turn_try(const char *name)
+{
+	int fd = turn_open(name);
+
+	if (fd < 0 || !flock(fd, LOCK_EX | LOCK_NB))
+		return fd;
+	close(fd);
+	return -1;
 }
 
 bool turn_take(struct serve *wanted)
@@ -64,6 +148,6 @@ bool turn_take(struct serve *wanted)
 	/* The server will say what is wrong with it. */
 	if (!wanted->uuid[0])
 		return true;
-	wanted->turn = turn_wait(wanted->uuid);
+	wanted->turn = turn_wait(wanted->uuid, wanted->device);
 	return wanted->turn >= 0;
 }

@@ -17,16 +17,9 @@
 
 #include "ask.h"
 #include "cmd.h"
+#include "place.h"
 #include "table.h"
-
-/* Between two looks whether the server has ended, in microseconds. */
-#define UMOUNT_LOOK_US	10000
-
-/* After so many the user is told what is being waited for. */
-#define UMOUNT_LOOKS	200
-
-/* So many for a server that serves, though no process has a mount of it. */
-#define UMOUNT_LOOKS_MOST	3000
+#include "umount.h"
 
 static const char umount_help[] =
 	"Usage: famfs umount [OPTION...] DIRECTORY\n"
@@ -39,101 +32,70 @@ static const char umount_help[] =
 	"  -q, --quiet    say nothing but errors\n"
 	"  -h, --help\n";
 
-/* @number: of the superblock that is unmounted. */
-struct umounting {
-	char number[TABLE_NUMBER];
-	struct answer answer;
-};
-
-/* By number: it need not be the mount point that the server knows. */
-static void umount_note(void *context, const struct answer *answer)
-{
-	struct umounting *umounting = context;
-
-	if (!strcmp(ask_value(answer, "superblock"), umounting->number))
-		umounting->answer = *answer;
-}
-
-/* Mounts elsewhere, in other namespaces too, keep the server. */
-static void umount_wait(const char *path, const struct umounting *umounting)
-{
-	const char *uuid = umounting->answer.uuid;
-	unsigned int most = UMOUNT_LOOKS;
-	struct answer answer;
-
-	for (unsigned int looks = 0; ; looks++) {
-		int err = ask_uuid(uuid, "status", &answer);
-		bool serving;
-
-		/* One that is slow has not ended. */
-		if (err && err != -ETIMEDOUT)
-			return;
-		serving = !err && !strcmp(ask_value(&answer, "state"),
-					  "serving");
-
-		/* A machine that is busy takes its time to end it. */
-		if (serving && looks > most && most == UMOUNT_LOOKS &&
-		    !table_find_anywhere(umounting->number))
-			most = UMOUNT_LOOKS_MOST;
-		if (serving && looks > most) {
-			cmd_say("%s: still mounted elsewhere: its server goes on",
-				path);
-			return;
-		}
-		if (!serving && looks == UMOUNT_LOOKS)
-			cmd_say("%s: waiting: pages of it are in use by I/O, or in a pipe",
-				path);
-		usleep(UMOUNT_LOOK_US);
-	}
-}
-
 /*
  * Unmounting may need a server, and would wait for one: the kernel tells times
  * and sizes that it has not told yet.
  */
-static bool umount_revive(const struct answer *stopped, const char *path)
+static bool umount_revive(struct answer *stopped, const char *path)
 {
 	struct answer answer;
 	char next[PATH_MAX + 128];
+	int err = ask_uuid(stopped->uuid, "restart", &answer);
 
-	if (!ask_uuid(stopped->uuid, "restart", &answer) &&
-	    !ask_next(stopped->uuid, "0", &answer))
+	if (!err)
+		err = ask_next(stopped->uuid, "0", path, &answer);
+	if (!err)
+		*stopped = answer;
+	if (!err)
 		return true;
 	snprintf(next, sizeof(next), "journalctl -t famfs   tells why; famfs umount -f %s   does without one",
 		 path);
-	cmd_fail(path, next, "its servers die, and unmounting needs one");
+	cmd_fail(path, next, err == -ETIMEDOUT ?
+		 "its next server has not answered for a minute, and unmounting needs one" :
+		 "its servers die, and unmounting needs one");
 	return false;
+}
+
+static int umount_fail(const char *path, int err)
+{
+	char next[PATH_MAX + 64];
+
+	snprintf(next, sizeof(next), err == -EBUSY ?
+		 "fuser -vm %s   shows who uses it" : err == -EINVAL ?
+		 "findmnt -t fuse.famfs   shows what is mounted" :
+		 "run it as root", path);
+	cmd_fail(path, next, "%s", err == -EINVAL ? "it is not mounted" :
+		 strerror(-err));
+	return UMOUNT_FAILED;
 }
 
 static int umount_one(const char *directory, int flags)
 {
-	char path[PATH_MAX], other[PATH_MAX], next[PATH_MAX + 64];
-	struct umounting umounting = { .number = "" };
+	struct umount_target target = { .flags = flags };
+	struct place place;
+	int err;
 
-	if (!realpath(directory, path))
-		snprintf(path, sizeof(path), "%s", directory);
-	if (table_number(AT_FDCWD, path, umounting.number))
-		ask_status(NULL, umount_note, &umounting);
-	if (umounting.answer.uuid[0] && !flags &&
-	    !strcmp(ask_value(&umounting.answer, "state"), "stopped") &&
-	    !umount_revive(&umounting.answer, path))
-		return 32;
-	if (umount2(path, flags)) {
-		int err = errno;
-
-		snprintf(next, sizeof(next), err == EBUSY ?
-			 "fuser -vm %s   shows who uses it" : err == EINVAL ?
-			 "findmnt -t fuse.famfs   shows what is mounted" :
-			 "run it as root", path);
-		cmd_fail(path, next, "%s", err == EINVAL ? "it is not mounted" :
-			 strerror(err));
-		return 32;
+	err = place_find(directory, false, &place);
+	if (err == -ETIMEDOUT) {
+		cmd_fail(directory, "name it as findmnt shows it",
+			 "whoever serves what lies on the way there does not answer");
+		return UMOUNT_FAILED;
 	}
-	/* Where it is mounted in this namespace still, nothing ends. */
-	if (umounting.answer.uuid[0] && !(flags & MNT_DETACH) &&
-	    !table_find(umounting.number, false, other))
-		umount_wait(path, &umounting);
-	return 0;
+	target.path = place.path;
+	target.number = place.number;
+	/* Whoever does not want to wait does without. */
+	if (!err)
+		ask_find(ask_is_superblock, place.number, place.path,
+			 flags ? 0 : ASK_LIMIT_MS, &target.answer);
+	target.elsewhere = !err && table_count(place.number) > 1;
+	if (target.answer.uuid[0] && !flags &&
+	    !strcmp(ask_value(&target.answer, "state"), "stopped") &&
+	    !umount_revive(&target.answer, place.path))
+		return UMOUNT_FAILED;
+	err = umount_call(&target);
+	if (err > 0)
+		return UMOUNT_FAILED;
+	return err ? umount_fail(place.path, err) : umount_wait(&target);
 }
 
 int cmd_umount(int argc, char **argv)

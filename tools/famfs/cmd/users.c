@@ -2,20 +2,40 @@
 /*
  * Programs that have a device's node open, or mapped, as proc shows them: its
  * driver does not say.
+ *
+ * What a process has mapped cannot be listed while it holds the lock of its
+ * memory, which a server that hangs can have it do for good.
  */
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "child.h"
+#include "clock.h"
 #include "device.h"
 
+/**
+ * struct users_scan - what the child tells
+ * @user: the process that it looks at, or, in the end, the one that it has found
+ * @looks: how much it has looked at
+ */
+struct users_scan {
+	dev_t device;
+	struct device_user user;
+	_Atomic unsigned int looks;
+	_Atomic int found;
+};
+
 /* What entries of such a folder lead to is looked at without a request. */
-static bool users_have(int process, const char *folder, dev_t device)
+static bool users_have(struct users_scan *scan, int process,
+		       const char *folder)
 {
 	int fd = openat(process, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *list = fd < 0 ? NULL : fdopendir(fd);
@@ -23,11 +43,14 @@ static bool users_have(int process, const char *folder, dev_t device)
 	struct statx st;
 	bool have = false;
 
-	while (list && !have && (entry = readdir(list)))
+	while (list && !have && (entry = readdir(list))) {
+		scan->looks++;
 		have = !statx(fd, entry->d_name, AT_STATX_DONT_SYNC |
 			      AT_NO_AUTOMOUNT, STATX_TYPE, &st) &&
 		       S_ISCHR(st.stx_mode) &&
-		       makedev(st.stx_rdev_major, st.stx_rdev_minor) == device;
+		       makedev(st.stx_rdev_major, st.stx_rdev_minor) ==
+		       scan->device;
+	}
 	if (list)
 		closedir(list);
 	else if (fd >= 0)
@@ -46,30 +69,74 @@ static void users_name(int process, char *name, size_t room)
 		close(fd);
 }
 
-unsigned int device_user(dev_t device, char *name, size_t room)
+/* Who it is can be told from here on, if it is the last that is looked at. */
+static void users_begin(struct users_scan *scan, int process, unsigned int pid)
 {
+	users_name(process, scan->user.name, sizeof(scan->user.name));
+	scan->user.pid = pid;
+	scan->looks++;
+}
+
+/* Whoever asks has the device, and is none of its users. */
+static void users_scan(void *context)
+{
+	struct users_scan *scan = context;
 	DIR *processes = opendir("/proc");
 	struct dirent *entry;
-	unsigned int found = 0, pid;
+	unsigned int pid;
+	int process;
 
-	while (processes && !found && (entry = readdir(processes))) {
-		int process;
-
+	if (!processes)
+		scan->found = -errno;
+	while (processes && !scan->found && (entry = readdir(processes))) {
 		if (sscanf(entry->d_name, "%u", &pid) != 1 ||
-		    (pid_t)pid == getpid())
+		    (pid_t)pid == getpid() || (pid_t)pid == getppid())
 			continue;
 		process = openat(dirfd(processes), entry->d_name,
 				 O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (process < 0)
 			continue;
-		if (users_have(process, "fd", device) ||
-		    users_have(process, "map_files", device)) {
-			users_name(process, name, room);
-			found = pid;
-		}
+		users_begin(scan, process, pid);
+		if (users_have(scan, process, "fd") ||
+		    users_have(scan, process, "map_files"))
+			scan->found = 1;
 		close(process);
 	}
 	if (processes)
 		closedir(processes);
-	return found;
+}
+
+/* As long as it gets on. -ETIMEDOUT: it does not. */
+static int users_wait(struct child *child, struct users_scan *scan)
+{
+	uint64_t since = clock_ms();
+	unsigned int looks = 0;
+
+	while (!child_ended(child, 100)) {
+		if (looks != scan->looks)
+			since = clock_ms();
+		looks = scan->looks;
+		if (clock_ms() - since < CHILD_MS)
+			continue;
+		child_kill(child);
+		return -ETIMEDOUT;
+	}
+	return scan->found;
+}
+
+int device_find_user(dev_t device, struct device_user *user)
+{
+	struct users_scan *scan = child_memory(sizeof(*scan));
+	struct child child;
+	int res;
+
+	if (!scan)
+		return -ENOMEM;
+	scan->device = device;
+	res = child_start(&child, users_scan, scan);
+	if (!res)
+		res = users_wait(&child, scan);
+	*user = scan->user;
+	child_forget(scan, sizeof(*scan));
+	return res;
 }

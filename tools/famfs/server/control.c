@@ -19,6 +19,7 @@
 #include "cmd.h"
 #include "kept.h"
 #include "parent.h"
+#include "second.h"
 #include "serve.h"
 #include "server.h"
 
@@ -41,20 +42,29 @@ static void control_address(struct sockaddr_un *address, const uint8_t id[16])
 		 CONTROL_FOLDER "/%s", uuid);
 }
 
-/* The next mount may have begun, and have bound its own. */
-void control_remove(const struct kept *kept)
+/*
+ * The next mount may have begun, and have bound its own: in its turn, which nobody
+ * has while it is looked whose this is. Another one who has it puts a new one in its
+ * place, or leaves one that refuses.
+ */
+void control_remove(const struct kept *kept, bool in_turn)
 {
 	struct sockaddr_un address;
+	char uuid[37];
 	struct stat st;
+	int turn = -1;
 
-	if (!kept->binds)
+	uuid_unparse_lower(kept->uuid, uuid);
+	if (!kept->binds || (!in_turn && (turn = turn_try(uuid)) < 0))
 		return;
 	control_address(&address, kept->uuid);
-	/* A server that was killed as it made it had this mount's turn. */
-	if (!kept->socket_ino ||
+	/* A server may have been killed before it knew which one it made. */
+	if ((in_turn && !kept->socket_ino) ||
 	    (!stat(address.sun_path, &st) && st.st_dev == kept->socket_dev &&
 	     st.st_ino == kept->socket_ino))
 		unlink(address.sun_path);
+	if (turn >= 0)
+		close(turn);
 }
 
 /* What is the same whoever serves. */
@@ -68,6 +78,8 @@ static void control_tell_mount(const struct kept *kept, FILE *to)
 	fprintf(to, "mountpoint %s\nsource %s\nsuperblock %u:%u\n",
 		cmd_text(kept->mountpoint), cmd_text(kept->source),
 		kept->major, kept->minor);
+	/* Which mount it is: that number is never given again. */
+	fprintf(to, "mount %" PRIu64 "\n", kept->mount_id);
 	fprintf(to, "role %s\nparent %d\ndeaths %u\nprogram %s\n",
 		kept->member ? "member" : "owner", kept->parent,
 		kept->deaths, kept->own ? "mounted" : "installed");
@@ -110,7 +122,7 @@ static void control_restart(struct server *server, FILE *to)
 	} else if (getppid() != server->kept->parent) {
 		fprintf(to, "result its parent has died\n");
 	} else if (server->kept->serving != getpid()) {
-		fprintf(to, "result it has not begun to serve\n");
+		fprintf(to, "result " PARENT_EARLY "\n");
 	} else {
 		fprintf(to, "result done\n");
 		fflush(to);
@@ -228,7 +240,7 @@ void control_stop(struct server *server)
 {
 	if (server->control < 0)
 		return;
-	control_remove(server->kept);
+	control_remove(server->kept, false);
 	/* accept4() returns with EINVAL. */
 	shutdown(server->control, SHUT_RDWR);
 	if (control.started)

@@ -191,7 +191,8 @@ static void parent_go_on(struct parent *parent, int status)
 static int parent_fail(struct parent *parent, int status)
 {
 	unmount_dead(parent->kept);
-	control_remove(parent->kept);
+	/* It is this mount's turn until its server has told. */
+	control_remove(parent->kept, true);
 	if (WIFSIGNALED(status))
 		cmd_fail("mount.famfs", NULL, "the server was killed: %s",
 			 strsignal(WTERMSIG(status)));
@@ -205,7 +206,7 @@ static int parent_end(struct parent *parent, int status)
 		 parent->kept->device,
 		 WIFSIGNALED(status) ? "signal" : "exit status",
 		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	control_remove(parent->kept);
+	control_remove(parent->kept, false);
 	return WIFSIGNALED(status) ? 0 : -1;
 }
 
@@ -326,7 +327,7 @@ static int parent_leave(struct parent *parent)
 	if (parent->last) {
 		fuse_log(FUSE_LOG_ERR, "famfs: %s: not left in order: its server dies\n",
 			 parent->kept->device);
-		control_remove(parent->kept);
+		control_remove(parent->kept, false);
 		return 0;
 	}
 	parent->last = true;

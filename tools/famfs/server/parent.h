@@ -12,6 +12,9 @@ struct serve;
 /* The exit status of a server that wants another one to go on. */
 #define PARENT_RESTART	64
 
+/* What a server says that cannot be restarted yet. */
+#define PARENT_EARLY	"it has not begun to serve"
+
 /* The command by which the next server is started; people have no use for it. */
 #define PARENT_RESUME	"resume"
 

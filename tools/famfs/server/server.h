@@ -287,7 +287,7 @@ void control_stop(struct server *server);
 FILE *control_accept(int fd, char word[CONTROL_WORD]);
 /* Status, where there is no server. */
 void control_tell_stopped(const struct kept *kept, FILE *to);
-/* Nobody listens there any more. */
-void control_remove(const struct kept *kept);
+/* Nobody listens there any more. @in_turn: the caller has this mount's turn. */
+void control_remove(const struct kept *kept, bool in_turn);
 
 #endif

@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-plan 92
+plan 95
 
 # No mount and no server; what is on the device is as it was.
 nothing_left()
@@ -194,6 +194,13 @@ refuses "fsck -y of what is mounted" 8 'busy' fsck.famfs -y "$dev"
 check "fsck -n of it" fsck.famfs -n "$dev"
 check "dump of it" sh -c "famfs dump $dev | grep -q /file"
 refuses "famfs unbind of it" 1 'mounted' famfs unbind "$dev"
+# Its node has another name: it was once taken away, as that of its own name was not
+# to be opened.
+mv "$dev" /dev/other
+refuses "by another node" 1 'mounted' famfs unbind /dev/other
+refuses "and by its name alone" 1 'is no node of it' famfs unbind "$name"
+mv /dev/other "$dev"
+check "the file system goes on" sh -c "touch $mnt/on && famfs status $mnt"
 exec 4< $mnt/file
 refuses "umount of what is in use" 32 'busy' famfs umount $mnt
 exec 4<&-

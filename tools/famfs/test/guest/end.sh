@@ -3,19 +3,22 @@
 #
 # The ends of servers and mounts: a server that is killed right after it has mounted
 # once left a mount that answered nothing, one that was killed while it left made
-# its host one that is cut off, and an unmount without a server waited for good.
+# its host one that is cut off, and an unmount without a server waited for good: so
+# did commands that asked what had stopped.
 
 . "$(dirname "$0")/lib.sh"
 
 here=$(dirname "$0")
 log=$work/log
-plan 24
+plan 34
 
 # begin: mounted, with what is logged in $log.
 begin()
 {
 	famfs mount --foreground "$dev" $mnt 2> "$log" &
-	eventually serves && parent=$(field parent) pid=$(field pid)
+	eventually serves && parent=$(field parent) pid=$(field pid) && return
+	sed 's/^/# /' "$log"
+	return 1
 }
 
 serves() { mountpoint -q $mnt && [ -n "$(field pid)" ]; }
@@ -116,6 +119,22 @@ wait "$stored"
 check "and this host has left" eventually left
 begin
 check "what was stored has been told" test "$(stat -c %Y $mnt/file)" -gt 1000000000
+
+# Without a server nothing is asked that would wait for one.
+other=${FAMFS_DAXDEVS##* }
+echo > $mnt/below
+check "servers die too often once more" stop_servers
+sleep 2
+refuses "status of a mount point, with a slash" 2 'died too often' timeout 20 famfs status $mnt/
+refuses "another mount over it" 32 'has stopped, or hangs' \
+	timeout 30 mount.famfs "$other" $mnt/
+refuses "famfs map below it" 1 'does not answer' timeout 20 famfs map $mnt/below
+refuses "famfs flush below it" 1 'does not answer' timeout 20 famfs flush $mnt/below
+refuses "fsck below it" 8 'does not answer' timeout 20 fsck.famfs $mnt/below
+refuses "famfs hosts of it" 2 'died too often' timeout 20 famfs hosts $mnt/
+refuses "famfs compact of it" 1 'died too often' timeout 20 famfs compact $mnt/
+check "it is unmounted, with a slash" timeout 60 famfs umount $mnt/
+check "and left" eventually left
 
 # Signals while it waits for a page that is in use.
 pin

@@ -9,7 +9,7 @@
 here=$(dirname "$0")
 rounds=3
 [ -z "${FULL:-}" ] || rounds=20
-plan $((rounds * 2 + 34))
+plan $((rounds * 2 + 38))
 
 # next_after PID: another one serves.
 next_after()
@@ -99,6 +99,39 @@ wait $python || status=$?
 sed 's/^/# /' "$work/worker.9"
 result $status "servers are killed while the log begins anew"
 check "famfs restart once more" famfs restart $mnt
+
+# Locks are the kernel's.
+cat > "$work/lock.py" <<'P'
+import fcntl, os, sys
+files = []
+def lock(how):
+    files.append(os.open(sys.argv[1] + "/" + how, os.O_RDWR | os.O_CREAT))
+    (fcntl.flock if how == "flock" else fcntl.lockf)(files[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
+if sys.argv[2:]:
+    try:
+        lock(sys.argv[2])
+    except BlockingIOError:
+        sys.exit(9)
+    sys.exit(0)
+lock("flock")
+lock("fcntl")
+print("locked", flush=True)
+sys.stdin.readline()
+P
+coproc LOCK { exec python3 "$work/lock.py" $mnt; }
+locker=$LOCK_PID
+read -r said <&"${LOCK[0]}"
+check "a server dies while files are ${said:-not locked}" die
+for how in flock fcntl; do
+	status=0
+	python3 "$work/lock.py" $mnt $how || status=$?
+	same "the lock has outlived it: $how" $status 9
+done
+echo >&"${LOCK[1]}"
+wait "$locker"
+check "and ends with its process" sh -c "python3 $work/lock.py $mnt flock &&
+	python3 $work/lock.py $mnt fcntl"
+rm $mnt/flock $mnt/fcntl
 
 head -c 3M /dev/urandom > "$work/3M"
 cp "$work/3M" $mnt/open

@@ -78,16 +78,43 @@ int maps_revoke(struct server *to, uint64_t ino)
 	return 0;
 }
 
+bool cmd_quiet;
+char kernel_said[512], kernel_next[512];
+
+static void kernel_say(const char *format, va_list args)
+{
+	vsnprintf(kernel_said, sizeof(kernel_said), format, args);
+	puts(kernel_said);
+	fflush(stdout);
+}
+
 void cmd_fail(const char *object, const char *next, const char *format, ...)
 {
 	va_list args;
 
 	(void)object;
-	(void)next;
+	snprintf(kernel_next, sizeof(kernel_next), "%s", next ? next : "");
 	va_start(args, format);
-	vprintf(format, args);
+	kernel_say(format, args);
 	va_end(args);
-	putchar('\n');
+}
+
+void cmd_say(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	kernel_say(format, args);
+	va_end(args);
+}
+
+void cmd_tell(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	kernel_say(format, args);
+	va_end(args);
 }
 
 void cmd_fail_errno(const char *object, int err)

@@ -36,6 +36,9 @@ extern struct shared {
 extern struct server server;
 extern unsigned int self;
 
+/* What a command has said last, and what it would have the user do. */
+extern char kernel_said[512], kernel_next[512];
+
 /* What a host's kernel has of @ino, or NULL; 0: one that it does not use. */
 struct kernel_map *kernel_find(unsigned int host, uint64_t ino);
 /* This host's kernel gets the present map. */

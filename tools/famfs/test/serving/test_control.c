@@ -2,12 +2,15 @@
 /*
  * The socket of a server, and those who ask: a server without descriptors once
  * never answered again, one that ended took the socket of the next one away and
- * killed who asked it, and one that hung stopped the commands for all others.
+ * killed who asked it, and one that hung stopped the commands for all others. The
+ * socket of the next one was taken away too where that had begun to listen while it
+ * was looked whose the socket is.
  *
  * It has mounts of its own, and needs root for that.
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -24,6 +27,7 @@
 #include "ask.h"
 #include "kept.h"
 #include "kernel.h"
+#include "second.h"
 #include "serve.h"
 
 #define SIZE	(64ull << 20)
@@ -34,6 +38,8 @@ static struct answer answer;
 static struct kept kept;
 /* Closed as soon as somebody has connected to it. */
 static int ends = -1;
+/* Gets a byte when this process has looked whose the socket is. */
+static int looked = -1;
 
 int connect(int fd, const struct sockaddr *address, socklen_t bytes)
 {
@@ -123,31 +129,54 @@ static void check_hang(void)
 	unlink(address.sun_path);
 }
 
-/* With what it keeps for itself. */
-static int next_listens(void)
+/* The next mount begins to listen between the look and what follows, if it may. */
+int stat(const char *path, struct stat *st)
+{
+	int res = fstatat(AT_FDCWD, path, st, 0);
+
+	if (looked >= 0 && write(looked, "", 1) == 1)
+		usleep(500000);
+	return res;
+}
+
+/* With what it keeps for itself; in its turn, as mounts do. */
+static int next_listens(int wait)
 {
 	static struct kept next;
+	char byte;
 
 	next = kept;
 	server.kept = &next;
-	return control_start(&server) || (pause(), 0);
+	return read(wait, &byte, 1) != 1 || turn_wait(uuid, "next") < 0 ||
+	       control_start(&server) || (pause(), 0);
 }
 
-/* The next mount's server listens before this one stops. */
-static void check_next(void)
+/* The next mount's server listens before this one stops, or while it does. */
+static void check_next(bool late)
 {
 	char path[sizeof(CONTROL_FOLDER) + 40];
-	int status = -1;
-	pid_t child = fork();
+	int status = -1, wait[2];
+	pid_t child;
 
+	CHECK(!pipe(wait));
+	child = fork();
 	if (!child)
-		_exit(next_listens());
+		_exit(next_listens(wait[0]));
 	snprintf(path, sizeof(path), CONTROL_FOLDER "/%s", uuid);
-	usleep(300000);
+	if (late) {
+		looked = wait[1];
+	} else {
+		CHECK(write(wait[1], "", 1) == 1);
+		usleep(300000);
+	}
 	control_stop(&server);
-	CHECK(!access(path, F_OK));
+	looked = -1;
+	UNTIL(!access(path, F_OK));
 	CHECK(child > 0 && !kill(child, SIGKILL) &&
 	      waitpid(child, &status, 0) == child);
+	close(wait[0]);
+	close(wait[1]);
+	CHECK(late || !control_start(&server));
 }
 
 int main(void)
@@ -164,7 +193,8 @@ int main(void)
 	check_end();
 	check_hang();
 	check_descriptors();
-	check_next();
+	check_next(false);
+	check_next(true);
 	printf("%s\n", here.failed ? "failed" : "servers answer");
 	return here.failed;
 }

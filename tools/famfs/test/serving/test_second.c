@@ -5,7 +5,8 @@
  * fusermount3, and once got it mounted again without nosuid. And while another
  * mount lies over the first one, which was mounted in its place. A device by
  * another name was once taken for another one, and a copy of it, which has its
- * uuid, took the socket of the first.
+ * uuid, took the socket of the first. And a server that did not answer for five
+ * seconds, as it read its log, once made it fail.
  *
  * It has mounts of its own, and needs root and /dev/fuse for that.
  */
@@ -30,6 +31,8 @@
 
 static struct shared here;
 static char said[4096];
+/* So many questions are not answered: it reads a long log. */
+static _Atomic int silent;
 
 static void *answer(void *context)
 {
@@ -37,7 +40,9 @@ static void *answer(void *context)
 	char word[32];
 
 	while ((fd = accept(listening, NULL, NULL)) >= 0) {
-		if (read(fd, word, sizeof(word)) > 0 &&
+		if (silent > 0 && silent--)
+			usleep(5500000);
+		else if (read(fd, word, sizeof(word)) > 0 &&
 		    write(fd, said, strlen(said)) < 0)
 			perror("answer");
 		close(fd);
@@ -131,6 +136,11 @@ static void run(void)
 	CHECK(number("two") == first);
 	CHECK(!umount2("two", MNT_DETACH));
 	check_names(&wanted, first);
+	say(first, SOURCE, "serving");
+	silent = 1;
+	CHECK(!second_mount_point(&wanted));
+	CHECK(number("two") == first);
+	CHECK(!umount2("two", MNT_DETACH));
 	say(first, SOURCE, "serving");
 	CHECK(!mount("none", "first", "tmpfs", 0, NULL));
 	CHECK(second_mount_point(&wanted) == SECOND_FAILED);
