@@ -8,6 +8,8 @@
  * looks for a smaller page of a file; one that a process shares without
  * counting it.
  */
+#include <sys/ptrace.h>
+
 #include "tfs_pud.h"
 
 FIXTURE(pud_map)
@@ -194,6 +196,16 @@ static long smaps_rss(const char *map)
 	return rss;
 }
 
+static void read_all(const char *path)
+{
+	char buf[4096];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	while (read(fd, buf, sizeof(buf)) > 0)
+		;
+	close(fd);
+}
+
 /* To look at a page does not unmap it. */
 TEST_F(pud_map, I5_page_of_1_gib_can_be_looked_at)
 {
@@ -203,6 +215,7 @@ TEST_F(pud_map, I5_page_of_1_gib_can_be_looked_at)
 
 	EXPECT_GIB(self->map);
 	EXPECT_EQ(GiB / 1024, smaps_rss(self->map));
+	read_all("/proc/self/numa_maps");
 	EXPECT_NE(0, tfs_frame_of(self->map));
 	EXPECT_EQ(7, tfs_frame_of(self->map + PMD + 7 * PAGE) -
 		     tfs_frame_of(self->map + PMD));
@@ -300,6 +313,29 @@ TEST_F(pud_map, I5_part_is_locked_and_advised)
 	EXPECT_EQ(0, huge_mapped(self->map, GiB));
 	EXPECT_EQ(0, wrong_places(self->map, 0, GiB));
 	EXPECT_EQ(0, madvise(self->map, SIZE, MADV_NORMAL));
+}
+
+/* A debugger may read where the task may not. */
+TEST_F(pud_map, I5_debugger_reads_what_is_protected)
+{
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, mprotect(self->map, SIZE, PROT_NONE));
+	pid = fork();
+	if (!pid) {
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		_exit(may_load(self->map + HALF));
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	/* Where this does not end, the kernel faults for ever. */
+	EXPECT_EQ(place_word(HALF),
+		  (__u64)ptrace(PTRACE_PEEKDATA, pid, self->map + HALF, NULL));
+	EXPECT_EQ(0, ptrace(PTRACE_DETACH, pid, NULL, NULL));
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, mprotect(self->map, SIZE, PROT_READ | PROT_WRITE));
 }
 
 /* Moved to @off behind an aligned address, and back. */

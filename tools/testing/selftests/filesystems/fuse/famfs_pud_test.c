@@ -308,59 +308,6 @@ TEST_F(pud, M6_part_of_a_former_1_gib_is_pinned)
 	}
 }
 
-/* ---- several tasks ----------------------------------------------------- */
-
-struct reader {
-	pthread_barrier_t *barrier;
-	const char *map;
-	int wrong;
-};
-
-static void *read_at_once(void *data)
-{
-	struct reader *reader = data;
-
-	pthread_barrier_wait(reader->barrier);
-	reader->wrong = wrong_places(reader->map, 0, SIZE);
-	return NULL;
-}
-
-TEST_F_TIMEOUT(pud, I5_two_tasks_fault_1_gib_at_once, 120)
-{
-	pthread_barrier_t barrier;
-	struct reader reader[2];
-	pthread_t thread;
-	int round;
-
-	pthread_barrier_init(&barrier, NULL, 2);
-	for (round = 0; round < 10; round++) {
-		char *map[2];
-		int i;
-
-		for (i = 0; i < 2; i++) {
-			/* The same mapping, or one each. */
-			map[i] = i && round % 2 ? map[0] :
-				 map_at(self->fd, SIZE, 0, 0, PROT_READ,
-					MAP_SHARED);
-			ASSERT_NE(MAP_FAILED, map[i]);
-			reader[i] = (struct reader) { &barrier, map[i], -1 };
-		}
-		ASSERT_EQ(0, pthread_create(&thread, NULL, read_at_once,
-					    &reader[1]));
-		read_at_once(&reader[0]);
-		pthread_join(thread, NULL);
-		for (i = 0; i < 2; i++) {
-			EXPECT_EQ(0, reader[i].wrong);
-			EXPECT_EQ(SIZE, huge_mapped(map[i], SIZE));
-		}
-		munmap(map[0], SIZE);
-		if (map[1] != map[0])
-			munmap(map[1], SIZE);
-		ASSERT_EQ(0, tfs_revoke(self->dev, 0));
-		ASSERT_EQ(0, tfs_push_map(self->dev, 0, &self->m));
-	}
-}
-
 /* ---- failures ---------------------------------------------------------- */
 
 TEST_F(pud, X1_page_of_1_gib_has_a_page_that_fails)
