@@ -19,6 +19,10 @@ FIXTURE(pud_map)
 
 FIXTURE_SETUP(pud_map)
 {
+	const char *why = pud_env_init(&self->env);
+
+	if (why)
+		SKIP(return, "%s", why);
 	PUD_SETUP();
 }
 
@@ -101,11 +105,13 @@ TEST_F(pud_map, I5_address_that_fits)
 
 /* A load maps a page of 2 MiB at most, also if the file has no pages yet. */
 #define EXPECT_SMALLER(map) do {					\
-	ASSERT_NE(MAP_FAILED, map);					\
+	const char *map_ = (map);					\
+									\
+	ASSERT_NE(MAP_FAILED, map_);					\
 	ASSERT_EQ(0, tfs_revoke(self->dev, 0));				\
 	ASSERT_EQ(0, tfs_push_map(self->dev, 0, &self->m));		\
-	load(map);							\
-	EXPECT_GE(PMD, huge_mapped(map, GiB));				\
+	load(map_);							\
+	EXPECT_GE(PMD, huge_mapped(map_, GiB));				\
 } while (0)
 
 TEST_F(pud_map, I5_mappings_that_do_not_fit)

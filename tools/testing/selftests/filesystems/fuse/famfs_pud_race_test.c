@@ -18,6 +18,10 @@ FIXTURE(pud_race)
 
 FIXTURE_SETUP(pud_race)
 {
+	const char *why = pud_env_init(&self->env);
+
+	if (why)
+		SKIP(return, "%s", why);
 	PUD_SETUP();
 }
 

@@ -24,6 +24,10 @@ FIXTURE(pud)
 
 FIXTURE_SETUP(pud)
 {
+	const char *why = pud_env_init(&self->env);
+
+	if (why)
+		SKIP(return, "%s", why);
 	PUD_SETUP();
 }
 
@@ -140,24 +144,48 @@ TEST_F(pud, M6_page_of_1_gib_is_pinned)
 	EXPECT_EQ(0, tfs_revoke(self->dev, 0));
 }
 
-/* The second half is other memory then: nobody has the old one. */
-TEST_F(pud, M6_half_goes_with_the_map)
+/* Give the second half of the first 1 GiB of "f" other memory. */
+static int push_other_half(FIXTURE_DATA(pud) * self)
 {
 	struct tfs_msg m;
+	int err;
 
-	EXPECT_GIB(self->map);
-	EXPECT_GIB(self->map + GiB);
 	tfs_msg_init(&m, SIZE, FUSE_FMAP_EXT_SIMPLE);
 	tfs_msg_extent(&m, 0, PLACE, HALF);
 	tfs_msg_extent(&m, 0, PLACE + GiB, GiB);
 	tfs_msg_extent(&m, 0, PLACE + HALF, HALF);
-	ASSERT_EQ(0, tfs_push_map(self->dev, 0, &m));
+	err = tfs_push_map(self->dev, 0, &m);
 	tfs_msg_exit(&m);
+	return err;
+}
+
+/* The second half is other memory then: nobody has the old one. */
+TEST_F(pud, M6_half_goes_with_the_map)
+{
+	EXPECT_GIB(self->map);
+	EXPECT_GIB(self->map + GiB);
+	ASSERT_EQ(0, push_other_half(self));
 	EXPECT_EQ(0, huge_mapped(self->map, SIZE));
 	EXPECT_EQ(0, wrong_places(self->map, 0, HALF));
 	EXPECT_EQ(0, wrong_places(self->map + HALF, GiB, SIZE));
 	EXPECT_EQ(0, wrong_places(self->map + HALF + GiB, HALF, GiB));
 	EXPECT_EQ(PMD, huge_mapped(self->map, PMD));
+}
+
+/* The entry goes as a whole, and no part of it stays mapped. */
+TEST_F(pud, M6_half_goes_from_what_small_pages_map)
+{
+	int pipes[2];
+
+	EXPECT_GIB(self->map);
+	ASSERT_EQ(0, tfs_pin(pipes, self->map + PMD));
+	self->map[9 * PMD] = 'c';
+	tfs_unpin(pipes);
+	EXPECT_NE(0, tfs_frame_of(self->map + 9 * PMD));
+	ASSERT_EQ(0, push_other_half(self));
+	EXPECT_EQ(0, tfs_frame_of(self->map + 9 * PMD));
+	EXPECT_EQ('c', self->map[9 * PMD]);
+	EXPECT_EQ(0, wrong_places(self->map, 0, HALF));
 }
 
 TEST_F_TIMEOUT(pud, G1_truncate_in_the_middle, 120)

@@ -77,14 +77,17 @@ static inline char *map_at(int fd, size_t len, off_t pos, size_t off, int prot,
 	return mmap(start, len, prot, flags | MAP_FIXED_NOREPLACE, fd, pos);
 }
 
+/* Why there is nothing to be tested, or NULL. */
+static inline const char *pud_env_init(struct tfs_env *env)
+{
+	const char *why = tfs_env_init(env, 1);
+
+	return why ? why : pud_unfit(env);
+}
+
 #define PUD_SETUP() do {						\
-	const char *why_ = tfs_env_init(&self->env, 1);			\
 	size_t i_;							\
 									\
-	if (!why_)							\
-		why_ = pud_unfit(&self->env);				\
-	if (why_)							\
-		SKIP(return, "%s", why_);				\
 	tfs_msg_simple(&self->m, SIZE, 0, PLACE, SIZE);			\
 	ASSERT_EQ(0, tfs_add_mapped(&self->env, "f", &self->m));	\
 	self->dev = dup(self->env.srv.fd);				\
@@ -160,15 +163,16 @@ static inline long faults(void)
 
 /* A load that is one fault, after which 1 GiB is mapped. */
 #define EXPECT_GIB(p) do {						\
-	const char *p_ = (const char *)((unsigned long)(p) & -GiB);	\
+	const char *p_ = (p);						\
+	const char *start_ = (char *)((unsigned long)p_ & -GiB);	\
 	long before_;							\
 									\
 	/* The first call may fault itself. */				\
 	faults();							\
 	before_ = faults();						\
-	load(p);							\
+	load(p_);							\
 	EXPECT_EQ(1, faults() - before_);				\
-	EXPECT_EQ(GiB, huge_mapped(p_, GiB));				\
+	EXPECT_EQ(GiB, huge_mapped(start_, GiB));			\
 } while (0)
 
 #endif /* TFS_PUD_H */
