@@ -83,7 +83,9 @@ struct page *famfs_try_unmap(struct inode *inode, const struct famfs_map *map,
 			     u64 pos)
 {
 	struct address_space *mapping = inode->i_mapping;
-	u64 huge = round_down(pos, PMD_SIZE);
+	u64 size = PAGE_SIZE << xa_get_order(&mapping->i_pages,
+					     pos >> PAGE_SHIFT);
+	u64 huge = round_down(pos, size);
 	struct page *busy;
 
 	lockdep_assert_held_write(&mapping->invalidate_lock);

@@ -24,6 +24,10 @@ EXEMPT=(
 	'ENOSYS|/fuse/|ENOSYS'
 	'TYPO_SPELLING||[^a-z]iput\('
 	'TYPO_SPELLING|drivers/dax/device\.c|perhaps .flip.'
+	'TYPO_SPELLING|mm/huge_memory\.c|perhaps .flip.'
+	# As the lines before it.
+	'BIT_MACRO|fs/dax\.c|define DAX_PUD'
+	'CAMELCASE|fs/dax\.c|<__SetPageHead>'
 	'TYPO_SPELLING|famfs_mm_walk_test\.c|may be misspelled - perhaps .DAEMON'
 	'TYPO_SPELLING|famfs_mm_walk_test\.c|may be misspelled - perhaps .daemon'
 )

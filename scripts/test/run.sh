@@ -100,7 +100,7 @@ modes()
 ways()
 {
 	# So many pages are for one program; the others would only be slower.
-	if [ "$2" = hmem-large ] && [[ $1 != famfs_push_parts_test ]]; then
+	if [ "$2" = hmem-large ] && [[ ! $1 =~ ^famfs_(push_parts|pud|pud_map|pud_race)_test$ ]]; then
 		return
 	fi
 	# Other file systems have a guest of their own.
