@@ -18,6 +18,8 @@
  *					after that
  *        measure whole2m FILE [OFFSET]	a page of 1 GiB of pages of 2 MiB, that
  *					had such before: read, and populated
+ *        measure fault1g FILE [OFFSET]	read fault of 1 GiB, and on the same
+ *					memory after the file is evicted
  *        measure raw DEVICE		read fault of 2 MiB, and what whole2m
  *					does
  *        measure open FILE		open and close, all known
@@ -91,7 +93,9 @@ int main(int argc, char **argv)
 		else if (!strcmp(op, "apart4k"))
 			measure_apart(&w);
 		else if (!strcmp(op, "whole2m"))
-			measure_whole(&w, 1UL << 30);
+			measure_whole(&w, PUD);
+		else if (!strcmp(op, "fault1g"))
+			measure_largest(&w);
 		else if (!strcmp(op, "turn"))
 			measure_turn(&w);
 		else if (!strcmp(op, "fault2m"))

@@ -12,6 +12,7 @@
 #define PAGE	4096UL
 #define MiB	(1UL << 20)
 #define PMD	(2 * MiB)
+#define PUD	(1024 * MiB)
 #define WINDOW	(64 * MiB)
 
 /* The part of a file that is measured. */
@@ -30,6 +31,7 @@ void measure_small_faults(struct window *read, struct window *write);
 void measure_apart(struct window *w);
 void measure_whole(struct window *w, unsigned long size);
 void measure_huge_faults(struct window *w);
+void measure_largest(struct window *w);
 void measure_again(const char *path);
 void measure_raw(const char *path);
 

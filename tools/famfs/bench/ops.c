@@ -88,19 +88,26 @@ void measure_io(struct window *w, unsigned long size, const char *name)
 	result(op, per_step(w, write_chunk, size));
 }
 
-/* Maps the window where 2 MiB pages fit, whether they may be used or not. */
-static void map_window(struct window *w)
+/* Maps @size bytes @skip bytes behind a multiple of @align. */
+static void map_aligned(struct window *w, unsigned long size,
+			unsigned long align, unsigned long skip)
 {
-	char *room = mmap(NULL, WINDOW + PMD, PROT_NONE,
+	char *room = mmap(NULL, size + skip + align, PROT_NONE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (room == MAP_FAILED)
 		die("no room for", w->path);
-	room = (char *)(((unsigned long)room + PMD - 1) & -PMD);
-	w->map = mmap(room, WINDOW, PROT_READ | PROT_WRITE,
+	room = (char *)(((unsigned long)room + align - 1) & -align) + skip;
+	w->map = mmap(room, size, PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_FIXED, w->fd, w->off);
 	if (w->map == MAP_FAILED)
 		die("cannot map", w->path);
+}
+
+/* Maps the window where 2 MiB pages fit, whether they may be used or not. */
+static void map_window(struct window *w)
+{
+	map_aligned(w, WINDOW, PMD, 0);
 }
 
 static void load(struct window *w, unsigned long pos)
@@ -258,9 +265,8 @@ void measure_whole(struct window *w, unsigned long size)
 	unsigned long start, i, n = size / PMD;
 	int round;
 
-	w->map = mmap(NULL, size, PROT_READ, MAP_SHARED, w->fd, w->off);
-	if (w->map == MAP_FAILED)
-		die("cannot map", w->path);
+	/* Where no page of 1 GiB fits. */
+	map_aligned(w, size, PUD, PMD);
 	for (round = 0; round < 3; round++) {
 		if (madvise(w->map, size, MADV_DONTNEED))
 			die("cannot unmap", w->path);
@@ -273,6 +279,38 @@ void measure_whole(struct window *w, unsigned long size)
 			result(round == 1 ? "touch-2m" : "populate-2m",
 			       (double)(count() - start) / n);
 	}
+}
+
+static long fault_one(struct window *w)
+{
+	unsigned long start, i;
+	long before;
+
+	map_aligned(w, PUD, PUD, 0);
+	start = count();
+	load(w, 0);
+	start = count() - start;
+	before = faults();
+	for (i = 0; i < PUD; i += PMD)
+		load(w, i);
+	if (faults() != before) {
+		fprintf(stderr, "measure: no 1 GiB page in %s\n", w->path);
+		exit(1);
+	}
+	munmap(w->map, PUD);
+	return start;
+}
+
+/* A page of 1 GiB, and again after the file was evicted. */
+void measure_largest(struct window *w)
+{
+	result("read-fault-1g", fault_one(w));
+	close(w->fd);
+	drop(w, false);
+	w->fd = open(w->path, O_RDWR | O_CLOEXEC);
+	result("again-fault-1g", fault_one(w));
+	close(w->fd);
+	drop(w, false);
 }
 
 void measure_raw(const char *path)

@@ -71,7 +71,7 @@ KINDS = ["ext4", "xfs", "tmpfs", "fuse", "passthrough", "one", "stripe",
 OPS = ["read-4k", "read-64k", "read-1m", "write-4k", "write-64k", "write-1m",
        "read-fault-4k", "read-touch-4k", "write-fault-4k", "later-write-4k",
        "read-fault-2m", "later-write-2m", "again-fault-2m", "remove-2m",
-       *WHOLE, "open", "cold-open",
+       "read-fault-1g", "again-fault-1g", *WHOLE, "open", "cold-open",
        "create", "touch-first", "touch", "open-again", "stat", "remove",
        "map-kib"]
 

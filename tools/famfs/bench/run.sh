@@ -84,6 +84,13 @@ kernel_kib()
 	awk '/^(Slab|VmallocUsed):/ { n += $2 } END { print n }' /proc/meminfo
 }
 
+# measure_gigabyte WHAT: the first one, of which nothing is mapped so far.
+measure_gigabyte()
+{
+	measure "$1" fault1g $mnt/f0 0
+	measure "$1" whole2m $mnt/f0 0
+}
+
 # measure_parts WHAT [HUGE]: 64 MiB parts of one file. HUGE is where extents
 # of 2 MiB begin.
 measure_parts()
@@ -101,7 +108,7 @@ measure_parts()
 	if [ $# -gt 1 ]; then
 		measure "$1" io1m $mnt/f0 "$2"
 		measure "$1" fault2m $mnt/f0 "$2"
-		[ "$1" != one-big ] || measure "$1" whole2m $mnt/f0 0
+		[ "$1" = mixed ] || measure_gigabyte "$1"
 	else
 		measure "$1" io1m $mnt/f0
 	fi

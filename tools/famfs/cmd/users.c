@@ -83,12 +83,10 @@ static void users_scan(void *context)
 	struct users_scan *scan = context;
 	DIR *processes = opendir("/proc");
 	struct dirent *entry;
+	int process, found = processes ? 0 : -errno;
 	unsigned int pid;
-	int process;
 
-	if (!processes)
-		scan->found = -errno;
-	while (processes && !scan->found && (entry = readdir(processes))) {
+	while (!found && (entry = readdir(processes))) {
 		if (sscanf(entry->d_name, "%u", &pid) != 1 ||
 		    (pid_t)pid == getpid() || (pid_t)pid == getppid())
 			continue;
@@ -99,11 +97,12 @@ static void users_scan(void *context)
 		users_begin(scan, process, pid);
 		if (users_have(scan, process, "fd") ||
 		    users_have(scan, process, "map_files"))
-			scan->found = 1;
+			found = 1;
 		close(process);
 	}
 	if (processes)
 		closedir(processes);
+	scan->found = found;
 }
 
 /* As long as it gets on. -ETIMEDOUT: it does not. */
@@ -133,6 +132,8 @@ int device_find_user(dev_t device, struct device_user *user)
 	if (!scan)
 		return -ENOMEM;
 	scan->device = device;
+	/* Where the child is killed by somebody else. */
+	scan->found = -EIO;
 	res = child_start(&child, users_scan, scan);
 	if (!res)
 		res = users_wait(&child, scan);

@@ -39,10 +39,11 @@ static struct shared here;
  * @node: what it has opened like that, or -1
  * @unbound, @held: the driver was taken away, and while that was open
  * @hangs: the map_files of a process
+ * @kills: whoever opens those
  */
 static struct {
 	int error, node;
-	bool unbound, held, hangs;
+	bool unbound, held, hangs, kills;
 } sys = { .node = -1 };
 
 int clock_gettime(clockid_t clock, struct timespec *now)
@@ -94,6 +95,8 @@ int openat(int folder, const char *path, int flags, ...)
 {
 	while (sys.hangs && !strcmp(path, "map_files"))
 		pause();
+	if (sys.kills && !strcmp(path, "map_files"))
+		raise(SIGKILL);
 	return (int)syscall(SYS_openat, folder, path, flags, 0);
 }
 
@@ -184,6 +187,15 @@ static void check_hang(void)
 	sys.hangs = false;
 }
 
+/* What has not looked at all has found nobody, and that says nothing. */
+static void check_killed(void)
+{
+	sys.kills = true;
+	CHECK(unbind("/dev/dax0.0", 5, 0));
+	CHECK(strstr(kernel_said, "who has it open cannot be told"));
+	sys.kills = false;
+}
+
 /* Somebody has the turn, and does not end. */
 static void check_turn(void)
 {
@@ -219,6 +231,7 @@ int main(void)
 	sys_make();
 	check_node();
 	check_hang();
+	check_killed();
 	check_turn();
 	printf("%s\n", here.failed ? "failed" : "devices are taken away from nobody");
 	return here.failed;
