@@ -85,7 +85,7 @@ static int again_mount(const struct serve *wanted)
 		return -ENOMEM;
 	*call = (struct again_call) { wanted->mountpoint,
 				      again_flags(wanted->flags), -EIO };
-	err = child_start(&child, again_call, call);
+	err = child_start(&child, true, again_call, call);
 	if (!err && !child_ended(&child, CHILD_MS)) {
 		ask_tell(wanted->mountpoint);
 		if (!child_ended(&child, ASK_LIMIT_MS)) {

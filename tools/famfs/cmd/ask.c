@@ -65,6 +65,7 @@ int ask_uuid(const char *uuid, const char *word, struct answer *answer)
 	size_t used = 0;
 	ssize_t n;
 
+	answer->text[0] = '\0';
 	if (fd < 0)
 		return fd;
 	snprintf(answer->uuid, sizeof(answer->uuid), "%s", uuid);

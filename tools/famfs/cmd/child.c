@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/poll.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,13 +37,19 @@ void child_forget(void *memory, size_t bytes)
 }
 
 /* A lock would be held, and a pipe be read, for as long as it has them. */
-static void child_detach(void)
+static void child_detach(bool stays, pid_t parent)
 {
 	int null = open("/dev/null", O_RDWR);
 
-	signal(SIGINT, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
+	if (stays) {
+		signal(SIGINT, SIG_IGN);
+		signal(SIGHUP, SIG_IGN);
+		signal(SIGTERM, SIG_IGN);
+	} else {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(1);
+	}
 	for (int fd = 0; fd < 3; fd++) {
 		if (null < 0)
 			close(fd);
@@ -52,16 +59,17 @@ static void child_detach(void)
 	close_range(3, UINT_MAX, 0);
 }
 
-int child_start(struct child *child, void (*call)(void *context),
-		void *context)
+int child_start(struct child *child, bool stays,
+		void (*call)(void *context), void *context)
 {
+	pid_t parent = getpid();
 	int err = 0;
 
 	/* Ignored, it hides that children end. */
 	signal(SIGCHLD, SIG_DFL);
 	child->pid = fork();
 	if (!child->pid) {
-		child_detach();
+		child_detach(stays, parent);
 		call(context);
 		_exit(0);
 	}

@@ -30,13 +30,12 @@ void child_forget(void *memory, size_t bytes);
  * child_start - has a child make a call
  * @call: must not print: the child has none of this process's descriptors, so that
  *	  nobody waits for them either if it never ends
- *
- * Signals of a terminal do not end it.
+ * @stays: neither signals of a terminal nor the end of this process end it
  *
  * Return: 0 or -errno.
  */
-int child_start(struct child *child, void (*call)(void *context),
-		void *context);
+int child_start(struct child *child, bool stays,
+		void (*call)(void *context), void *context);
 
 /* Waits for so many milliseconds at most. Has it ended? */
 bool child_ended(struct child *child, unsigned int ms);

@@ -125,7 +125,7 @@ static bool mount_options(struct mounting *mounting, char *list)
 /* What is there is asked: mounting over what does not answer would wait for it. */
 static bool mount_place(struct mounting *mounting, const char *directory)
 {
-	int err = place_find(directory, true, &mounting->place);
+	int err = place_find(directory, !mounting->again, &mounting->place);
 
 	mounting->serve.mountpoint = mounting->place.path;
 	if (err == -ETIMEDOUT)

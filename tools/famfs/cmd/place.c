@@ -70,7 +70,7 @@ int place_find(const char *name, bool ask, struct place *place)
 		look->ask = ask;
 		/* Where the child is killed by somebody else. */
 		look->err = -EIO;
-		err = child_start(&child, place_look, look);
+		err = child_start(&child, false, place_look, look);
 	}
 	if (!err && !child_ended(&child, CHILD_MS)) {
 		child_kill(&child);

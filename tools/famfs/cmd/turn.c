@@ -62,13 +62,20 @@ static void turn_sign(int fd)
 		return;
 }
 
-/* Its number and the name of its program, as a command shows them. */
+/* Its number and the name of its program, or "". */
+static void turn_read(int fd, char holder[TURN_HOLDER])
+{
+	ssize_t n = pread(fd, holder, TURN_HOLDER - 1, 0);
+
+	holder[n < 0 ? 0 : n] = '\0';
+}
+
+/* As a command shows it. */
 static const char *turn_holder(int fd)
 {
 	char holder[TURN_HOLDER];
-	ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
 
-	holder[n < 0 ? 0 : n] = '\0';
+	turn_read(fd, holder);
 	return cmd_text(*holder ? holder : "?");
 }
 
@@ -83,15 +90,31 @@ static void turn_fail(int fd, const char *object)
 		 holder);
 }
 
+/* Has somebody else got it since @before? */
+static bool turn_has_passed(int fd, char before[TURN_HOLDER])
+{
+	char holder[TURN_HOLDER];
+
+	turn_read(fd, holder);
+	if (!strcmp(holder, before))
+		return false;
+	memcpy(before, holder, sizeof(holder));
+	return true;
+}
+
 /* 0, -ETIMEDOUT, or other -errno. */
 static int turn_lock(int fd, const char *object)
 {
 	uint64_t begin = clock_ms();
+	char holder[TURN_HOLDER] = "";
 	bool told = false;
 
 	while (flock(fd, LOCK_EX | LOCK_NB)) {
 		if (errno != EINTR && errno != EWOULDBLOCK)
 			return -errno;
+		/* Each has its own two minutes: many can be before this one. */
+		if (turn_has_passed(fd, holder))
+			begin = clock_ms();
 		if (clock_ms() - begin > TURN_LIMIT_MS)
 			return -ETIMEDOUT;
 		if (!told && clock_ms() - begin > TURN_TELL_MS) {

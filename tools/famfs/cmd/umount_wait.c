@@ -126,12 +126,14 @@ static int umount_give_up(const struct umount_target *target,
 	else
 		snprintf(next, sizeof(next), "famfs status %s   shows how it is; pkill -9 -P %s   has another server go on",
 			 device, parent);
-	cmd_fail(target->path, next, "%s: the unmount is not over, and goes on by itself when one serves",
+	cmd_fail(target->path, next, "%s: the unmount is not over, and goes on by itself %s",
 		 finding == UMOUNT_STOPPED ?
 		 "its servers die of what unmounting asks them" :
 		 finding == UMOUNT_SILENT ?
 		 "its server has not answered for a minute" :
-		 "no server of it has been seen for a minute");
+		 "no server of it has been seen for a minute",
+		 finding == UMOUNT_GONE ? "when no page of it is in use" :
+		 "when one serves");
 	return 1;
 }
 
@@ -163,6 +165,9 @@ static void umount_make(void *context)
 {
 	struct umount_child *call = context;
 
+	/* It may hang for longer than its user wants to be where they are. */
+	if (call->path[0] == '/' && chdir("/"))
+		return;
 	call->err = umount2(call->path, call->flags) ? -errno : 0;
 }
 
@@ -176,7 +181,7 @@ int umount_call(const struct umount_target *target)
 	if (!call)
 		return -ENOMEM;
 	*call = (struct umount_child) { target->path, target->flags, -EINTR };
-	err = child_start(&child, umount_make, call);
+	err = child_start(&child, true, umount_make, call);
 	while (!err && !child_ended(&child, UMOUNT_CALL_MS)) {
 		if (!umount_is_hopeless(target, &waiting))
 			continue;

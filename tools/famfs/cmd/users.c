@@ -134,7 +134,7 @@ int device_find_user(dev_t device, struct device_user *user)
 	scan->device = device;
 	/* Where the child is killed by somebody else. */
 	scan->found = -EIO;
-	res = child_start(&child, users_scan, scan);
+	res = child_start(&child, false, users_scan, scan);
 	if (!res)
 		res = users_wait(&child, scan);
 	*user = scan->user;

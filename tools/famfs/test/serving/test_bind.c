@@ -216,6 +216,27 @@ static void check_turn(void)
 	CHECK(!unbind("/dev/dax0.0", 5, 0));
 }
 
+/* Two have it before this one, each for 80 seconds. */
+static void check_queue(void)
+{
+	static const char next[] = "1, next";
+	pid_t child = fork();
+	int turn;
+
+	if (!child) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		turn = turn_wait("bind", "test");
+		usleep(80000000 / FASTER);
+		if (ftruncate(turn, 0) || pwrite(turn, next, sizeof(next), 0) < 0)
+			_exit(1);
+		usleep(80000000 / FASTER);
+		_exit(0);
+	}
+	usleep(300000);
+	CHECK(!unbind("/dev/dax0.0", 5, 0));
+	CHECK(waitpid(child, NULL, 0) == child);
+}
+
 int main(void)
 {
 	shared = &here;
@@ -233,6 +254,7 @@ int main(void)
 	check_hang();
 	check_killed();
 	check_turn();
+	check_queue();
 	printf("%s\n", here.failed ? "failed" : "devices are taken away from nobody");
 	return here.failed;
 }

@@ -6,7 +6,8 @@
  * waited for that; took a server that was ending for that of a mount which had got
  * the number of its superblock; and one that did not answer for five seconds, as it
  * read its log, for none. A mount point whose server has stopped was asked, which
- * waited for good.
+ * waited for good; the process that asks then stayed when the command was ended, and
+ * kept the mount; and one that unmounts kept the folder that its user was in.
  *
  * The server is a thread, and minutes take three seconds. It has mounts of its own,
  * and needs root and /dev/fuse for that.
@@ -21,6 +22,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -28,6 +30,7 @@
 #include <sys/wait.h>
 
 #include "ask.h"
+#include "child.h"
 #include "cmd.h"
 #include "kernel.h"
 #include "place.h"
@@ -38,12 +41,13 @@
  * @silent: so many questions are not answered at first
  * @asked: how many there have been; @before: and before the call
  * @mount: which mount it is
+ * @aside: whoever unmounts stands nowhere that somebody could want to unmount
  */
 struct script {
 	char state[2][16], mount[2][16];
 	bool ends;
 	_Atomic int silent, asked, before;
-	_Atomic bool hangs, called;
+	_Atomic bool hangs, called, aside;
 	_Atomic pid_t caller;
 };
 
@@ -70,8 +74,11 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 
 int umount2(const char *path, int flags)
 {
+	char root[2];
+
 	if (!script)
 		return (int)syscall(SYS_umount2, path, flags);
+	script->aside = getcwd(root, sizeof(root)) != NULL;
 	script->before = script->asked;
 	script->caller = getpid();
 	script->called = true;
@@ -159,6 +166,7 @@ static void let_go(void)
 static void check_call(void)
 {
 	CHECK(run_umount("serving", "stopped", true) == 32);
+	CHECK(script->aside);
 	CHECK(strstr(kernel_said, "its servers die of what unmounting asks"));
 	CHECK(strstr(kernel_next, "famfs restart /dev/dax0.0") &&
 	      strstr(kernel_next, "kill -9 1 "));
@@ -228,6 +236,49 @@ static void check_log(void)
 	alarm(0);
 }
 
+static void call_hangs(void *context)
+{
+	(void)context;
+	for (;;)
+		pause();
+}
+
+/* Return: how a call ended whose command was killed; 0: it goes on. */
+static int kill_command(bool stays)
+{
+	int pipes[2], status = 0;
+	pid_t command, hung = 0;
+	struct child child;
+
+	CHECK(!pipe(pipes));
+	command = fork();
+	if (!command) {
+		child_start(&child, stays, call_hangs, NULL);
+		if (write(pipes[1], &child.pid, sizeof(child.pid)) > 0)
+			raise(SIGKILL);
+	}
+	CHECK(read(pipes[0], &hung, sizeof(hung)) == sizeof(hung) && hung > 0);
+	CHECK(waitpid(command, NULL, 0) == command);
+	for (int i = 0; i < 50 && !waitpid(hung, &status, WNOHANG); i++)
+		usleep(20000);
+	if (!status && hung > 0) {
+		kill(hung, SIGKILL);
+		waitpid(hung, NULL, 0);
+	}
+	close(pipes[0]);
+	close(pipes[1]);
+	return status;
+}
+
+/* What only looks ends with the command that it looks for. */
+static void check_killed(void)
+{
+	CHECK(!prctl(PR_SET_CHILD_SUBREAPER, 1));
+	CHECK(kill_command(false) == SIGKILL);
+	CHECK(!kill_command(true));
+	CHECK(!prctl(PR_SET_CHILD_SUBREAPER, 0));
+}
+
 /* Nobody answers what is asked there. */
 static void check_place(void)
 {
@@ -279,6 +330,7 @@ int main(void)
 	check_ending();
 	check_log();
 	check_place();
+	check_killed();
 	script = NULL;
 	if (chdir("/") || syscall(SYS_umount2, folder, MNT_DETACH) ||
 	    rmdir(folder))
