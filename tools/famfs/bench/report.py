@@ -25,7 +25,7 @@ BOUNDS = {
     "write-1m": 1.00,
     "read-fault-4k": 0.92,
     "read-touch-4k": 1.00,
-    "write-fault-4k": 0.66,
+    "write-fault-4k": 0.67,
     "later-write-4k": 0.65,
     "read-fault-2m": 0.96,
     "later-write-2m": 0.78,

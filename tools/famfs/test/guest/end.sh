@@ -136,6 +136,7 @@ refuses "famfs compact of it" 1 'died too often' timeout 20 famfs compact $mnt/
 check "it is unmounted, with a slash" timeout 60 famfs umount $mnt/
 check "and left" eventually left
 
+begin
 # Signals while it waits for a page that is in use.
 pin
 check "SIGTERM unmounts it" sh -c "kill $parent; for i in \$(seq 100); do
