@@ -99,8 +99,14 @@ modes()
 # ways PROGRAM BACKEND: over which transports, and in which modes, it is run.
 ways()
 {
+	# Pages of 1 GiB need a device as large.
+	if [[ $1 == famfs_pud_* ]]; then
+		[ "$2" != hmem-large ] || echo fuse
+		return
+	fi
 	# So many pages are for one program; the others would only be slower.
-	if [ "$2" = hmem-large ] && [[ ! $1 =~ ^famfs_(push_parts|pud|pud_map|pud_race)_test$ ]]; then
+	if [ "$2" = hmem-large ] &&
+	   { [[ $1 != famfs_push_parts_test ]] || [ -z "$FULL$named" ]; }; then
 		return
 	fi
 	# Other file systems have a guest of their own.
@@ -145,7 +151,8 @@ in_guest()
 	local backend=$1 dir=$out/$1 code=0 kunit=() list
 
 	mapfile -t list < <(programs "$backend")
-	[ "$backend" = fsdax ] || ! wanted kunit || kunit=(-k)
+	[ "$backend" = fsdax ] || [ "$backend$FULL$named" = hmem-large ] ||
+		! wanted kunit || kunit=(-k)
 	[ ${#list[@]} -gt 0 ] || [ ${#kunit[@]} -gt 0 ] || return 0
 	rm -rf "$dir"
 	mkdir -p "$dir"
@@ -267,6 +274,7 @@ here()
 
 backends=("$BACKEND")
 [ -z "$FULL" ] || [ -n "$named" ] || backends=(hmem hmem-multi hmem-large pmem nvdimm cxl)
+[ -n "$FULL$named" ] || backends+=(hmem-large)
 [ -n "$named" ] || backends+=(fsdax)
 for backend in "${backends[@]}"; do
 	in_guest "$backend"
