@@ -98,28 +98,16 @@ static __u64 mapped(const void *start, size_t len)
 	return tfs_mapped(start, len, 0);
 }
 
-static long rss_kib(void)
-{
-	long all, rss = -1, shared = -1;
-	FILE *f = fopen("/proc/self/statm", "re");
-
-	if (f && fscanf(f, "%ld %ld %ld", &all, &rss, &shared) != 3)
-		shared = -1;
-	if (f)
-		fclose(f);
-	return shared * 4;
-}
-
 TEST_F(around, I5_reads_in_order_map_more_than_they_touch)
 {
 	long before;
 
 	tfs_load(self->small);
 	EXPECT_EQ(PAGE, mapped(self->small, SMALL));
-	before = rss_kib();
+	before = tfs_rss_shared();
 	tfs_load(self->small + PAGE);
 	EXPECT_EQ(AROUND, mapped(self->small, SMALL));
-	EXPECT_EQ((AROUND - PAGE) / 1024, rss_kib() - before);
+	EXPECT_EQ((AROUND - PAGE) / 1024, tfs_rss_shared() - before);
 	/* By itself: nobody is on the way to what follows. */
 	tfs_load(self->small + 40 * PAGE);
 	EXPECT_EQ(AROUND + PAGE, mapped(self->small, SMALL));
@@ -277,11 +265,11 @@ TEST_F(around, I5_huge_reads_in_order_map_more_than_they_touch)
 	EXPECT_EQ(PMD, mapped(self->map, SIZE));
 	tfs_load(self->map + 10 * PMD);
 	EXPECT_EQ(2 * PMD, mapped(self->map, SIZE));
-	before = rss_kib();
+	before = tfs_rss_shared();
 	tfs_load(self->map + PMD);
 	/* Up to the one that is there already. */
 	EXPECT_EQ(11 * PMD, mapped(self->map, SIZE));
-	EXPECT_EQ(9 * PMD / 1024, rss_kib() - before);
+	EXPECT_EQ(9 * PMD / 1024, tfs_rss_shared() - before);
 	EXPECT_EQ(SIZE, tfs_mismatch(&self->m, 0, self->map, SIZE));
 	EXPECT_EQ(0, madvise(self->map, SIZE, MADV_DONTNEED));
 	tfs_load(self->map);

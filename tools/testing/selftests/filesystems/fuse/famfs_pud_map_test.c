@@ -34,30 +34,18 @@ FIXTURE_TEARDOWN(pud_map)
 	PUD_TEARDOWN();
 }
 
-static long rss_kib(void)
-{
-	long all, rss, shared = -1;
-	FILE *f = fopen("/proc/self/statm", "re");
-
-	if (f && fscanf(f, "%ld %ld %ld", &all, &rss, &shared) != 3)
-		shared = -1;
-	if (f)
-		fclose(f);
-	return shared * 4;
-}
-
 TEST_F(pud_map, I5_one_fault_maps_1_gib)
 {
-	long before = rss_kib();
+	long before = tfs_rss_shared();
 
 	EXPECT_GIB(self->map + 5 * PMD + PAGE);
-	EXPECT_EQ(GiB / 1024, rss_kib() - before);
+	EXPECT_EQ(GiB / 1024, tfs_rss_shared() - before);
 	EXPECT_EQ(0, wrong_places(self->map, 0, GiB));
 	EXPECT_EQ(GiB, huge_mapped(self->map, SIZE));
 	EXPECT_GIB(self->map + SIZE - 1);
 	EXPECT_EQ(0, wrong_places(self->map, 0, SIZE));
 	EXPECT_EQ(0, madvise(self->map, SIZE, MADV_DONTNEED));
-	EXPECT_EQ(before, rss_kib());
+	EXPECT_EQ(before, tfs_rss_shared());
 	/* Again, with the memory known. */
 	EXPECT_GIB(self->map + GiB);
 	EXPECT_GIB(self->map);
@@ -65,10 +53,10 @@ TEST_F(pud_map, I5_one_fault_maps_1_gib)
 
 TEST_F(pud_map, I5_populate_maps_1_gib_at_once)
 {
-	long before = faults();
+	long before = tfs_faults();
 
 	EXPECT_EQ(0, madvise(self->map, SIZE, MADV_POPULATE_READ));
-	EXPECT_GT(8, faults() - before);
+	EXPECT_GT(8, tfs_faults() - before);
 	EXPECT_EQ(SIZE, huge_mapped(self->map, SIZE));
 }
 
@@ -110,7 +98,7 @@ TEST_F(pud_map, I5_address_that_fits)
 	ASSERT_NE(MAP_FAILED, map_);					\
 	ASSERT_EQ(0, tfs_revoke(self->dev, 0));				\
 	ASSERT_EQ(0, tfs_push_map(self->dev, 0, &self->m));		\
-	load(map_);							\
+	tfs_load(map_);							\
 	EXPECT_GE(PMD, huge_mapped(map_, GiB));				\
 } while (0)
 
@@ -176,7 +164,7 @@ TEST_F(pud_map, I5_file_that_ends_before)
 	map = map_at(fd, 2 * GiB, 0, 0, PROT_READ, MAP_SHARED);
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_GIB(map);
-	load(map + GiB);
+	tfs_load(map + GiB);
 	EXPECT_LE(PMD, huge_mapped(map + GiB, GiB));
 	EXPECT_GT(HALF, huge_mapped(map + GiB, GiB));
 	EXPECT_EQ(SIGBUS, load_byte(map + 2 * GiB - 1));
@@ -229,9 +217,9 @@ TEST_F(pud_map, I5_page_of_1_gib_can_be_looked_at)
 	for (i = 0; i < sizeof(there); i++)
 		EXPECT_EQ(1, there[i]);
 	EXPECT_EQ(GiB, huge_mapped(self->map, GiB));
-	before = faults();
-	load(self->map + GiB - 1);
-	EXPECT_EQ(0, faults() - before);
+	before = tfs_faults();
+	tfs_load(self->map + GiB - 1);
+	EXPECT_EQ(0, tfs_faults() - before);
 }
 
 TEST_F(pud_map, I4_fork_and_exit)
@@ -240,7 +228,7 @@ TEST_F(pud_map, I4_fork_and_exit)
 	EXPECT_CHILD(({
 		int bad = huge_mapped(self->map, GiB) != 0;
 
-		load(self->map);
+		tfs_load(self->map);
 		bad || huge_mapped(self->map, GiB) != GiB ||
 			wrong_places(self->map, 0, SIZE);
 	}));
@@ -283,9 +271,7 @@ TEST_F(pud_map, I5_part_is_unmapped)
 	EXPECT_EQ(0, wrong_places(self->map + GiB + 9 * PAGE + HALF,
 				  GiB + 9 * PAGE + HALF, SIZE));
 	munmap(self->map, SIZE);
-	self->map = map_at(self->fd, SIZE, 0, 0, PROT_READ | PROT_WRITE,
-			   MAP_SHARED);
-	ASSERT_NE(MAP_FAILED, self->map);
+	PUD_MAP();
 }
 
 TEST_F(pud_map, I5_protection_of_all_and_of_a_part)
@@ -299,7 +285,7 @@ TEST_F(pud_map, I5_protection_of_all_and_of_a_part)
 	EXPECT_EQ(0, mprotect(self->map, SIZE, PROT_READ | PROT_WRITE));
 	EXPECT_EQ(0, wrong_places(self->map, 0, SIZE));
 	EXPECT_TRUE(may_store(self->map + PMD));
-	load(self->map + GiB);
+	tfs_load(self->map + GiB);
 	EXPECT_EQ(0, mprotect(self->map + GiB, 5 * PAGE, PROT_NONE));
 	EXPECT_FALSE(may_load(self->map + GiB));
 	EXPECT_TRUE(may_load(self->map + GiB + 5 * PAGE));
@@ -360,9 +346,9 @@ TEST_F(pud_map, I4_mapping_is_moved)
 	EXPECT_GIB(self->map);
 	self->map = move(self->map, SIZE, 0);
 	ASSERT_NE(MAP_FAILED, self->map);
-	before = faults();
+	before = tfs_faults();
 	EXPECT_EQ(0, wrong_places(self->map, 0, GiB));
-	EXPECT_EQ(0, faults() - before);
+	EXPECT_EQ(0, tfs_faults() - before);
 	EXPECT_EQ(GiB, huge_mapped(self->map, SIZE));
 	self->map = move(self->map, SIZE, PMD);
 	ASSERT_NE(MAP_FAILED, self->map);

@@ -109,7 +109,7 @@ TEST_F_TIMEOUT(pud_race, I5_part_is_dropped_as_another_task_faults, 120)
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, drop_parts, &other));
 	for (i = 0; i < 20000; i++)
-		load(self->map + i % 512 * PMD);
+		tfs_load(self->map + i % 512 * PMD);
 	__atomic_store_n(&other.stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
 	EXPECT_EQ(0, madvise(self->map, SIZE, MADV_DONTNEED));
@@ -145,7 +145,7 @@ TEST_F_TIMEOUT(pud_race, I5_page_is_split_as_another_task_looks_it_up, 120)
 
 	pthread_barrier_init(&other.barrier, NULL, 2);
 	for (round = 0; round < 20; round++) {
-		load(self->map);
+		tfs_load(self->map);
 		EXPECT_EQ(GiB, huge_mapped(self->map, GiB));
 		other.stop = false;
 		ASSERT_EQ(0, pthread_create(&thread, NULL, store_once, &other));
@@ -153,13 +153,7 @@ TEST_F_TIMEOUT(pud_race, I5_page_is_split_as_another_task_looks_it_up, 120)
 		while (!__atomic_load_n(&other.stop, __ATOMIC_RELAXED))
 			lost += words_lost(self->map);
 		pthread_join(thread, NULL);
-		ASSERT_EQ(0, tfs_revoke(self->dev, 0));
-		ASSERT_EQ(0, tfs_push_map(self->dev, 0, &self->m));
-		/* Without the table, which would stay. */
-		munmap(self->map, SIZE);
-		self->map = map_at(self->fd, SIZE, 0, 0, PROT_READ | PROT_WRITE,
-				   MAP_SHARED);
-		ASSERT_NE(MAP_FAILED, self->map);
+		PUD_MAP_AGAIN();
 		other.map = self->map;
 	}
 	EXPECT_EQ(0, lost);

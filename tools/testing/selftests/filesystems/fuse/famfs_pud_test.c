@@ -78,9 +78,9 @@ TEST_F(pud, I6_write_is_noticed_and_dirties_2_mib)
 	EXPECT_EQ(1, flushes(self, "pglen 0x200"));
 	EXPECT_EQ(0, flushes(self, "pglen"));
 	/* It is to be noticed once more after that. */
-	n = faults();
+	n = tfs_faults();
 	*word = 0x5678;
-	EXPECT_EQ(1, faults() - n);
+	EXPECT_EQ(1, tfs_faults() - n);
 	EXPECT_EQ(1, flushes(self, "pglen 0x200"));
 }
 
@@ -101,12 +101,7 @@ TEST_F(pud, I5_write_under_the_mapping_of_another)
 	EXPECT_EQ('x', other[3 * PMD]);
 	munmap(other, SIZE);
 	/* When nothing is left of that, it is 1 GiB again. */
-	ASSERT_EQ(0, tfs_revoke(self->dev, 0));
-	ASSERT_EQ(0, tfs_push_map(self->dev, 0, &self->m));
-	munmap(self->map, SIZE);
-	self->map = map_at(self->fd, SIZE, 0, 0, PROT_READ | PROT_WRITE,
-			   MAP_SHARED);
-	ASSERT_NE(MAP_FAILED, self->map);
+	PUD_MAP_AGAIN();
 	EXPECT_GIB(self->map);
 	EXPECT_EQ('x', self->map[3 * PMD]);
 }
@@ -120,12 +115,7 @@ TEST_F(pud, M6_page_of_1_gib_is_pinned)
 	if (tfs_trace_on(&self->trace, WRITEBACK, NULL))
 		SKIP(return, "need tracefs");
 	self->map[PMD] = 'a';
-	ASSERT_EQ(0, tfs_revoke(self->dev, 0));
-	ASSERT_EQ(0, tfs_push_map(self->dev, 0, &self->m));
-	munmap(self->map, SIZE);
-	self->map = map_at(self->fd, SIZE, 0, 0, PROT_READ | PROT_WRITE,
-			   MAP_SHARED);
-	ASSERT_NE(MAP_FAILED, self->map);
+	PUD_MAP_AGAIN();
 	EXPECT_GIB(self->map);
 	ASSERT_EQ(0, tfs_pin(pipes, self->map + PMD));
 	self->map[PMD] = 'b';
@@ -292,9 +282,7 @@ TEST_F_TIMEOUT(pud, I5_halves_of_1_gib_taken_at_once, 200)
 		/* And together again. */
 		ASSERT_EQ(0, tfs_push_map(self->dev, 0, &self->m));
 		munmap(self->map, SIZE);
-		self->map = map_at(self->fd, SIZE, 0, 0, PROT_READ | PROT_WRITE,
-				   MAP_SHARED);
-		ASSERT_NE(MAP_FAILED, self->map);
+		PUD_MAP();
 		EXPECT_GIB(self->map);
 		EXPECT_EQ(tag, *(__u64 *)(self->map + off[0]));
 		EXPECT_EQ(tag + 1, *(__u64 *)(self->map + HALF + off[1]));
@@ -320,7 +308,7 @@ TEST_F(pud, M6_part_of_a_former_1_gib_is_pinned)
 		map[i] = map_at(fd[i], HALF, 0, 0, PROT_READ | PROT_WRITE,
 				MAP_SHARED);
 		ASSERT_NE(MAP_FAILED, map[i]);
-		load(map[i]);
+		tfs_load(map[i]);
 	}
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, tfs_pin(pipes, map[i]));

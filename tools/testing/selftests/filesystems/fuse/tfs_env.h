@@ -82,6 +82,7 @@ __u64 tfs_mapped(const void *start, size_t len, __u64 kinds);
 void tfs_hint_huge(int fd);
 void tfs_load(const char *p);
 long tfs_faults(void);
+long tfs_rss_shared(void);
 long tfs_store_faults(char *p);
 
 /* tfs_fail.c */

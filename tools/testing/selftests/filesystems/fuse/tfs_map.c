@@ -2,6 +2,7 @@
 /* Mappings of files: where they are, what is mapped of them, by which pages. */
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <unistd.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -94,4 +95,17 @@ long tfs_store_faults(char *p)
 
 	__atomic_fetch_or(p, 0, __ATOMIC_SEQ_CST);
 	return tfs_faults() - n;
+}
+
+/* KiB of files and shared memory that are mapped now, or -1. */
+long tfs_rss_shared(void)
+{
+	long all, rss, shared = -1;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f && fscanf(f, "%ld %ld %ld", &all, &rss, &shared) != 3)
+		shared = -1;
+	if (f)
+		fclose(f);
+	return shared < 0 ? shared : shared * (sysconf(_SC_PAGESIZE) / 1024);
 }

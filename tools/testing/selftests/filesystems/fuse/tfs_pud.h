@@ -6,8 +6,6 @@
 #ifndef TFS_PUD_H
 #define TFS_PUD_H
 
-#include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <linux/fs.h>
 
 #include "tfs_jobs.h"
@@ -85,6 +83,21 @@ static inline const char *pud_env_init(struct tfs_env *env)
 	return why ? why : pud_unfit(env);
 }
 
+/* All of "f", where pages of 1 GiB fit. */
+#define PUD_MAP() do {							\
+	self->map = map_at(self->fd, SIZE, 0, 0, PROT_READ | PROT_WRITE, \
+			   MAP_SHARED);					\
+	ASSERT_NE(MAP_FAILED, self->map);				\
+} while (0)
+
+/* Nothing is left of how it was mapped, neither entries nor page tables. */
+#define PUD_MAP_AGAIN() do {						\
+	ASSERT_EQ(0, tfs_revoke(self->dev, 0));				\
+	ASSERT_EQ(0, tfs_push_map(self->dev, 0, &self->m));		\
+	munmap(self->map, SIZE);					\
+	PUD_MAP();							\
+} while (0)
+
 #define PUD_SETUP() do {						\
 	size_t i_;							\
 									\
@@ -99,9 +112,7 @@ static inline const char *pud_env_init(struct tfs_env *env)
 									\
 		ASSERT_EQ(8, pwrite(self->fd, &word_, 8, places[i_]));	\
 	}								\
-	self->map = map_at(self->fd, SIZE, 0, 0, PROT_READ | PROT_WRITE, \
-			   MAP_SHARED);					\
-	ASSERT_NE(MAP_FAILED, self->map);				\
+	PUD_MAP();							\
 } while (0)
 
 #define PUD_TEARDOWN() do {						\
@@ -128,37 +139,7 @@ static inline int wrong_places(const char *map, off_t from, off_t to)
 /* Bytes of a range that are mapped now, by pages of 2 MiB or more. */
 static inline __u64 huge_mapped(const void *start, size_t len)
 {
-	struct page_region regions[64];
-	struct pm_scan_arg arg = {
-		.size = sizeof(arg),
-		.start = (unsigned long)start,
-		.end = (unsigned long)start + len,
-		.vec = (unsigned long)regions,
-		.vec_len = 64,
-		.category_mask = PAGE_IS_PRESENT | PAGE_IS_HUGE,
-		.return_mask = PAGE_IS_PRESENT,
-	};
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	int n = ioctl(fd, PAGEMAP_SCAN, &arg);
-	__u64 sum = 0;
-
-	close(fd);
-	while (n-- > 0)
-		sum += regions[n].end - regions[n].start;
-	return sum;
-}
-
-static inline void load(const char *p)
-{
-	(void)__atomic_load_n(p, __ATOMIC_SEQ_CST);
-}
-
-static inline long faults(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return usage.ru_minflt + usage.ru_majflt;
+	return tfs_mapped(start, len, PAGE_IS_HUGE);
 }
 
 /* A load that is one fault, after which 1 GiB is mapped. */
@@ -168,10 +149,10 @@ static inline long faults(void)
 	long before_;							\
 									\
 	/* The first call may fault itself. */				\
-	faults();							\
-	before_ = faults();						\
-	load(p_);							\
-	EXPECT_EQ(1, faults() - before_);				\
+	tfs_faults();							\
+	before_ = tfs_faults();						\
+	tfs_load(p_);							\
+	EXPECT_EQ(1, tfs_faults() - before_);				\
 	EXPECT_EQ(GiB, huge_mapped(start_, GiB));			\
 } while (0)
 
