@@ -21,14 +21,14 @@
 #include "serve.h"
 
 /* So long a server has to answer, in seconds; compacting takes its time. */
-#define ASK_LIMIT_S	5
+#define ASK_ANSWER_S	5
 
 /* Between two looks whether the next one serves. */
 #define ASK_NEXT_US	100000
 
 static int ask_connect(const char *uuid, const char *word)
 {
-	struct timeval limit = { .tv_sec = ASK_LIMIT_S };
+	struct timeval limit = { .tv_sec = ASK_ANSWER_S };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 

@@ -18,28 +18,30 @@
 bool cmd_quiet;
 unsigned int cmd_verbose;
 
+static void report_say(const char *format, va_list args)
+{
+	if (cmd_quiet)
+		return;
+	vprintf(format, args);
+	putchar('\n');
+}
+
 void cmd_say(const char *format, ...)
 {
 	va_list args;
 
-	if (cmd_quiet)
-		return;
 	va_start(args, format);
-	vprintf(format, args);
+	report_say(format, args);
 	va_end(args);
-	putchar('\n');
 }
 
 void cmd_tell(const char *format, ...)
 {
 	va_list args;
 
-	if (cmd_quiet)
-		return;
 	va_start(args, format);
-	vprintf(format, args);
+	report_say(format, args);
 	va_end(args);
-	putchar('\n');
 	fflush(stdout);
 }
 

@@ -23,14 +23,6 @@ struct op server_op(void)
 	return op;
 }
 
-uint64_t server_clock(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 void server_lock(struct server *server, uint64_t ino)
 {
 	pthread_mutex_lock(server_lock_of(server, ino));

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "server.h"
 
 /*
@@ -117,7 +118,7 @@ static void growers_try(struct server *server, struct grower_list *list)
 	TAILQ_FOREACH_SAFE(grower, list, next, next) {
 		int err = grow_map(server, grower->ino, grower->reach);
 
-		if (err == -ENOSPC && !nothing && server_clock() < grower->until)
+		if (err == -ENOSPC && !nothing && clock_ms() < grower->until)
 			continue;
 		TAILQ_REMOVE(list, grower, next);
 		grower_reply(grower, err);
@@ -193,7 +194,7 @@ static bool grow_wait(fuse_req_t req, uint64_t ino, uint64_t reach)
 	grower->req = req;
 	grower->ino = ino;
 	grower->reach = reach;
-	grower->until = server_clock() + GROW_WAIT_MS;
+	grower->until = clock_ms() + GROW_WAIT_MS;
 	pthread_mutex_lock(&growing.lock);
 	TAILQ_INSERT_TAIL(&growing.list, grower, next);
 	pthread_cond_signal(&growing.wake);

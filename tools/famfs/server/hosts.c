@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "cmd.h"
 #include "hosts.h"
 #include "layout.h"
@@ -43,7 +44,7 @@ static struct {
 
 void hosts_say_owner(struct server *server)
 {
-	time_t now = (time_t)(server_clock() / 1000);
+	time_t now = (time_t)(clock_ms() / 1000);
 	struct volume_stat stat;
 	bool say;
 
@@ -103,12 +104,12 @@ static void hosts_fail_join(struct server *server, int err,
 static int hosts_join(struct server *server,
 		      const struct volume_options *options)
 {
-	uint64_t end = server_clock() + HOSTS_JOIN_MS;
+	uint64_t end = clock_ms() + HOSTS_JOIN_MS;
 	struct fault fault = { 0 };
 	int err;
 
-	while ((err = volume_join(server->volume, options, server_clock(),
-				  &fault)) == -EAGAIN && server_clock() < end)
+	while ((err = volume_join(server->volume, options, clock_ms(),
+				  &fault)) == -EAGAIN && clock_ms() < end)
 		usleep(HOSTS_POLL_MS * 1000);
 	if (err)
 		hosts_fail_join(server, err, &fault);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
 #include "cmd.h"
 #include "hosts.h"
 #include "layout.h"
@@ -77,7 +78,7 @@ static int presence_see(void *context, const struct volume_host *host)
 
 void presence_update(struct server *server)
 {
-	uint64_t now = server_clock();
+	uint64_t now = clock_ms();
 
 	pthread_mutex_lock(&presences.lock);
 	volume_each_host(server->volume, presence_see, &now);
@@ -152,7 +153,7 @@ static void presence_tell_files(struct server *server,
 void presence_tell(struct server *server, FILE *to)
 {
 	static struct presence_blocked blocked;
-	struct presence_telling telling = { to, &blocked, server_clock() };
+	struct presence_telling telling = { to, &blocked, clock_ms() };
 
 	memset(&blocked, 0, sizeof(blocked));
 	volume_each_blocked(server->volume, presence_block, &blocked);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "kept.h"
 #include "layout.h"
 #include "mutant.h"
@@ -62,7 +63,7 @@ static void queue_set_due(struct queue *queue, struct waiter *waiter,
 void queue_add(struct server *server, uint64_t ino, bool soon)
 {
 	struct queue *queue = server->queue;
-	uint64_t due = server_clock() + (soon ? 0 : QUEUE_DELAY_LEAST);
+	uint64_t due = clock_ms() + (soon ? 0 : QUEUE_DELAY_LEAST);
 	struct waiter key = { .ino = ino }, *waiter;
 
 	pthread_mutex_lock(&queue->lock);
@@ -203,7 +204,7 @@ static bool queue_is_worth_it(int err)
  */
 static bool queue_is_in_doubt(struct server *server, uint64_t ino)
 {
-	return server->kept && server_clock() < server->queue->doubt &&
+	return server->kept && clock_ms() < server->queue->doubt &&
 	       told_has(&server->kept->told, ino);
 }
 
@@ -271,7 +272,7 @@ static void queue_run(struct queue *queue, struct waiter *waiter)
 		pthread_cond_broadcast(&queue->wake);
 	}
 	if (retry || waiter->again) {
-		queue_set_due(queue, waiter, server_clock() + waiter->delay);
+		queue_set_due(queue, waiter, clock_ms() + waiter->delay);
 		if (waiter->delay < QUEUE_DELAY_MOST)
 			waiter->delay *= 2;
 		return;
@@ -289,7 +290,7 @@ static void *queue_thread(void *context)
 	pthread_mutex_lock(&queue->lock);
 	while (!queue->ended) {
 		struct waiter *first = RB_MIN(waiter_dues, &queue->dues);
-		uint64_t now = server_clock(), wait = QUEUE_BEAT_MS;
+		uint64_t now = clock_ms(), wait = QUEUE_BEAT_MS;
 		bool held = WRONG(QUEUE_IS_HELD, queue->held);
 		struct timespec deadline;
 
@@ -384,7 +385,7 @@ void queue_begin(struct server *server)
 
 	pthread_mutex_lock(&queue->lock);
 	if (queue->held)
-		queue->doubt = server_clock() + QUEUE_DOUBT_MS;
+		queue->doubt = clock_ms() + QUEUE_DOUBT_MS;
 	queue->held = false;
 	pthread_cond_broadcast(&queue->wake);
 	pthread_mutex_unlock(&queue->lock);

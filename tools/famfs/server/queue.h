@@ -30,7 +30,7 @@ RB_HEAD(waiter_dues, waiter);
  * @progress: how often something was let go of
  * @held: nothing is tried yet
  * @doubt: what the kernel was told of by a server before, and does not know, may be
- *	   on its way until then, in milliseconds of server_clock()
+ *	   on its way until then, in milliseconds of clock_ms()
  */
 struct queue {
 	struct server *server;

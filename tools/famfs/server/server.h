@@ -75,8 +75,6 @@ struct server {
 
 /* The time is the one that the kernel gives to files. */
 struct op server_op(void);
-/* Milliseconds that only grow. */
-uint64_t server_clock(void);
 
 /* request.c: the request that this thread serves. */
 

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "server.h"
@@ -38,6 +39,11 @@ extern unsigned int self;
 
 /* What a command has said last, and what it would have the user do. */
 extern char kernel_said[512], kernel_next[512];
+
+/* A thread that does @answer, with the socket of a file system named "test". */
+void kernel_listen(void *(*answer)(void *socket));
+/* For clock_gettime(): the clock that limits go by is so much @faster. */
+int kernel_clock(clockid_t clock, struct timespec *now, long long faster);
 
 /* What a host's kernel has of @ino, or NULL; 0: one that it does not use. */
 struct kernel_map *kernel_find(unsigned int host, uint64_t ino);

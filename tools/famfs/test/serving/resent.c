@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "kept.h"
 #include "kernel.h"
 #include "layout.h"
@@ -285,7 +286,7 @@ static void hold_queue(unsigned int how)
 	usleep(200000);
 	CHECK(unnamed_is_there());
 	map->ino = how == HOLD_KNOWN ? requests_unnamed : 0;
-	begun = server_clock();
+	begun = clock_ms();
 	queue_begin(&server);
 	if (how != HOLD_NAMED) {
 		usleep(2000000);
@@ -295,7 +296,7 @@ static void hold_queue(unsigned int how)
 	if (how == HOLD_FORGOTTEN)
 		requests_forget(requests_unnamed);
 	UNTIL(!unnamed_is_there());
-	CHECK((how == HOLD_NOTHING) == (server_clock() - begun > 29000));
+	CHECK((how == HOLD_NOTHING) == (clock_ms() - begun > 29000));
 	CHECK(!told_has(&run->kept.told, requests_unnamed));
 	queue_stop(&server);
 	volume_close(server.volume);

@@ -48,14 +48,7 @@ static struct {
 
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
-	int res = (int)syscall(SYS_clock_gettime, clock, now);
-	long long all = (now->tv_sec * 1000000000ll + now->tv_nsec) * FASTER;
-
-	if (!res && clock == CLOCK_MONOTONIC) {
-		now->tv_sec = all / 1000000000ll;
-		now->tv_nsec = all % 1000000000ll;
-	}
-	return res;
+	return kernel_clock(clock, now, FASTER);
 }
 
 static void sys_set_driver(const char *driver)

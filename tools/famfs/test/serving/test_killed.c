@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "clock.h"
 #include "life.h"
 #include "lines.h"
 #include "parent.h"
@@ -205,7 +206,7 @@ static void limit(void)
 static void use(void)
 {
 	if (run.heard != 1 || run.asked ||
-	    server_clock() < run.heard_at + USED_MS)
+	    clock_ms() < run.heard_at + USED_MS)
 		return;
 	run.asked = true;
 	CHECK(life->mounted);
@@ -229,12 +230,12 @@ static void often(struct trace *trace)
 		close(run.ready);
 		run.ready = -1;
 		run.heard = 1;
-		run.heard_at = server_clock();
+		run.heard_at = clock_ms();
 	}
 	n = run.heard ? -1 : read(run.ready, &byte, 1);
 	if (n >= 0) {
 		run.heard = n ? 1 : -1;
-		run.heard_at = server_clock();
+		run.heard_at = clock_ms();
 		/* Nothing is left where it has failed. */
 		CHECK(life->mounted == (n == 1));
 	}

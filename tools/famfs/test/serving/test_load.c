@@ -23,6 +23,7 @@
 #include <time.h>
 
 #include "bytes.h"
+#include "clock.h"
 #include "hosts.h"
 #include "kernel.h"
 #include "layout.h"
@@ -260,10 +261,10 @@ static int owner_remove(unsigned int nth)
 /* Return: objects that were replaced within @ms milliseconds. */
 static uint64_t owner_load(uint64_t ms, uint64_t *number)
 {
-	uint64_t end = server_clock() + ms, done = 0;
+	uint64_t end = clock_ms() + ms, done = 0;
 	unsigned int seed = 1;
 
-	while (server_clock() < end && !shared->failed) {
+	while (clock_ms() < end && !shared->failed) {
 		unsigned int nth = (unsigned int)rand_r(&seed) % load->count;
 
 		CHECK(!owner_remove(nth));

@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +20,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/un.h>
 
 #include "cmd.h"
 #include "kernel.h"
@@ -48,20 +46,6 @@ static void *answer(void *context)
 		close(fd);
 	}
 	return NULL;
-}
-
-static void answer_start(void)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX,
-				       .sun_path = CONTROL_FOLDER "/test" };
-	static int listening;
-	pthread_t thread;
-
-	listening = socket(AF_UNIX, SOCK_STREAM, 0);
-	CHECK(!mkdir(CONTROL_FOLDER, 0755));
-	CHECK(!bind(listening, (struct sockaddr *)&address, sizeof(address)));
-	CHECK(!listen(listening, 8));
-	CHECK(!pthread_create(&thread, NULL, answer, &listening));
 }
 
 /* What a user has mounted: its server is gone already. */
@@ -131,7 +115,7 @@ static void run(void)
 	CHECK(!mount("none", "first", "tmpfs", 0, NULL));
 	first = number("first");
 	say(first, SOURCE, "serving");
-	answer_start();
+	kernel_listen(answer);
 	CHECK(!second_mount_point(&wanted));
 	CHECK(number("two") == first);
 	CHECK(!umount2("two", MNT_DETACH));

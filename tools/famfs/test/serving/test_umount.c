@@ -26,7 +26,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "ask.h"
@@ -62,14 +61,7 @@ static long long faster = 20;
 
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
-	int res = (int)syscall(SYS_clock_gettime, clock, now);
-	long long all = (now->tv_sec * 1000000000ll + now->tv_nsec) * faster;
-
-	if (!res && clock == CLOCK_MONOTONIC) {
-		now->tv_sec = all / 1000000000ll;
-		now->tv_nsec = all % 1000000000ll;
-	}
-	return res;
+	return kernel_clock(clock, now, faster);
 }
 
 int umount2(const char *path, int flags)
@@ -118,20 +110,6 @@ static void *answer(void *context)
 		close(fd);
 	}
 	return NULL;
-}
-
-static void answer_start(void)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX,
-				       .sun_path = CONTROL_FOLDER "/test" };
-	static int listening;
-	pthread_t thread;
-
-	listening = socket(AF_UNIX, SOCK_STREAM, 0);
-	CHECK(!mkdir(CONTROL_FOLDER, 0755));
-	CHECK(!bind(listening, (struct sockaddr *)&address, sizeof(address)));
-	CHECK(!listen(listening, 64));
-	CHECK(!pthread_create(&thread, NULL, answer, &listening));
 }
 
 static int run_umount(const char *before, const char *after, bool hangs)
@@ -324,7 +302,7 @@ int main(void)
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(!place_find("here", false, &place));
 	strcpy(number, place.number);
-	answer_start();
+	kernel_listen(answer);
 	check_call();
 	check_wait();
 	check_ending();
