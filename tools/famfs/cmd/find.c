@@ -6,15 +6,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <uuid/uuid.h>
 
 #include "ask.h"
 #include "clock.h"
 #include "cmd.h"
 #include "place.h"
 #include "serve.h"
-#include "super.h"
 
 /*
  * That of one that ends is of another mount already, if its superblock has gone:
@@ -26,14 +23,10 @@ bool ask_is_superblock(const struct answer *answer, const void *number)
 	       strcmp(ask_value(answer, "state"), "ending");
 }
 
-/*
- * @name: as it was given; @place: what it leads to, if it does
- * @uuid: of the file system on it, or empty: not known
- */
+/* @name: as it was given; @place: what it leads to, if it does. */
 struct find_wanted {
 	const char *name;
 	struct place place;
-	char uuid[37];
 };
 
 static bool find_is(const struct answer *answer, const void *context)
@@ -58,32 +51,17 @@ static bool find_is(const struct answer *answer, const void *context)
 	return false;
 }
 
-/* A device answers by itself; a file may be one of a server that has stopped. */
-static void find_uuid(struct find_wanted *wanted)
-{
-	struct media *media;
-	struct super super;
-
-	if (!S_ISCHR(wanted->place.mode) ||
-	    media_open(wanted->place.path, 0, &media))
-		return;
-	if (!super_read(&super, media, NULL))
-		uuid_unparse_lower(super.uuid, wanted->uuid);
-	media_close(media);
-}
-
 static void find_begin(struct find_wanted *wanted, const char *name)
 {
 	memset(wanted, 0, sizeof(*wanted));
 	wanted->name = name;
-	if (name && !place_find(name, false, &wanted->place))
-		find_uuid(wanted);
+	if (name)
+		place_find(name, false, &wanted->place);
 }
 
 /**
  * struct find_round - all servers are asked once
  * @silent: what is called for those that do not answer
- * @only: whose silence matters; empty: everybody's
  * @count: how many fit
  * @missed: how many do not answer
  */
@@ -93,7 +71,6 @@ struct find_round {
 	void (*each)(void *context, const struct answer *answer);
 	void *context;
 	void (*silent)(const char *uuid);
-	const char *only;
 	unsigned int count, missed;
 };
 
@@ -109,8 +86,7 @@ static void find_ask(struct find_round *round)
 		if (entry->d_name[0] == '.')
 			continue;
 		err = ask_uuid(entry->d_name, "status", &answer);
-		if (err == -ETIMEDOUT &&
-		    (!*round->only || !strcmp(round->only, entry->d_name))) {
+		if (err == -ETIMEDOUT) {
 			round->missed++;
 			if (round->silent)
 				round->silent(entry->d_name);
@@ -138,7 +114,7 @@ int ask_status(const char *name,
 	struct find_wanted wanted;
 	struct find_round round = {
 		.fits = find_is, .of = &wanted, .each = each,
-		.context = context, .silent = find_silent, .only = "",
+		.context = context, .silent = find_silent,
 	};
 
 	find_begin(&wanted, name);
@@ -155,21 +131,22 @@ static void find_note(void *context, const struct answer *answer)
 		*found = *answer;
 }
 
-/* As ask_find(). */
-static int find_until(struct find_round *round, const char *object,
-		      unsigned int ms, struct answer *answer)
+int ask_find(bool (*fits)(const struct answer *answer, const void *of),
+	     const void *of, const char *object, unsigned int ms,
+	     struct answer *answer)
 {
+	struct find_round round = {
+		.fits = fits, .of = of, .each = find_note, .context = answer,
+	};
 	uint64_t begin = clock_ms();
 	bool told = false;
 
-	round->each = find_note;
-	round->context = answer;
 	answer->uuid[0] = '\0';
 	for (;;) {
-		find_ask(round);
+		find_ask(&round);
 		if (answer->uuid[0])
 			return 0;
-		if (!round->missed)
+		if (!round.missed)
 			return -ENOENT;
 		if (clock_ms() - begin >= ms)
 			return -ETIMEDOUT;
@@ -179,25 +156,13 @@ static int find_until(struct find_round *round, const char *object,
 	}
 }
 
-int ask_find(bool (*fits)(const struct answer *answer, const void *of),
-	     const void *of, const char *object, unsigned int ms,
-	     struct answer *answer)
-{
-	struct find_round round = { .fits = fits, .of = of, .only = "" };
-
-	return find_until(&round, object, ms, answer);
-}
-
 int ask_find_name(const char *name, struct answer *answer)
 {
 	struct find_wanted wanted;
-	struct find_round round = {
-		.fits = find_is, .of = &wanted, .only = wanted.uuid,
-	};
 	int err;
 
 	find_begin(&wanted, name);
-	err = find_until(&round, name, ASK_LIMIT_MS, answer);
+	err = ask_find(find_is, &wanted, name, ASK_LIMIT_MS, answer);
 	if (err == -ETIMEDOUT)
 		cmd_fail(cmd_text(name),
 			 "famfs status   shows which one; findmnt -t fuse.famfs   what is mounted",

@@ -97,8 +97,7 @@ long tfs_store_faults(char *p)
 	return tfs_faults() - n;
 }
 
-/* KiB of files and shared memory that are mapped now, or -1. */
-long tfs_rss_shared(void)
+static long rss_shared(void)
 {
 	long all, rss, shared = -1;
 	FILE *f = fopen("/proc/self/statm", "re");
@@ -108,4 +107,12 @@ long tfs_rss_shared(void)
 	if (f)
 		fclose(f);
 	return shared < 0 ? shared : shared * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+/* KiB of files and shared memory that are mapped now, or -1. */
+long tfs_rss_shared(void)
+{
+	/* The first call may have code mapped that it runs after it has looked. */
+	rss_shared();
+	return rss_shared();
 }
