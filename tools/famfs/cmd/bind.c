@@ -178,7 +178,8 @@ static bool bind_is_used(const char *path, dev_t number)
 		cmd_fail(path, next, "whether process %u, %s, has it mapped cannot be told: its memory is locked",
 			 user.pid, cmd_text(user.name));
 	else if (res < 0)
-		cmd_fail(path, "mount -t proc proc /proc; or --force of famfs bind and unbind",
+		cmd_fail(path, res == -EIO ? "try it again" :
+			 "mount -t proc proc /proc; or --force of famfs bind and unbind",
 			 "who has it open cannot be told: %s", strerror(-res));
 	else
 		cmd_fail(path, "end that, or take it away from it: --force of famfs bind and unbind",

@@ -105,7 +105,7 @@ static bool turn_has_passed(int fd, char before[TURN_HOLDER])
 /* 0, -ETIMEDOUT, or other -errno. */
 static int turn_lock(int fd, const char *object)
 {
-	uint64_t begin = clock_ms();
+	uint64_t begin = clock_ms(), since = begin;
 	char holder[TURN_HOLDER] = "";
 	bool told = false;
 
@@ -114,8 +114,8 @@ static int turn_lock(int fd, const char *object)
 			return -errno;
 		/* Each has its own two minutes: many can be before this one. */
 		if (turn_has_passed(fd, holder))
-			begin = clock_ms();
-		if (clock_ms() - begin > TURN_LIMIT_MS)
+			since = clock_ms();
+		if (clock_ms() - since > TURN_LIMIT_MS)
 			return -ETIMEDOUT;
 		if (!told && clock_ms() - begin > TURN_TELL_MS) {
 			cmd_tell("%s: waiting: it is the turn of process %s",

@@ -117,7 +117,7 @@ static int umount_give_up(const struct umount_target *target,
 	const char *device = cmd_text(ask_value(&target->answer, "device"));
 	char next[PATH_MAX + 200];
 
-	if (!target->answer.uuid[0])
+	if (finding == UMOUNT_GONE)
 		snprintf(next, sizeof(next), "findmnt %s   shows whether it is there still",
 			 target->path);
 	else if (finding == UMOUNT_STOPPED)

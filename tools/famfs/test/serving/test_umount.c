@@ -134,6 +134,15 @@ static int run_umount(const char *before, const char *after, bool hangs)
 	return status;
 }
 
+/* It ends before anything is said, by a clock that a busy machine can follow. */
+static void run_silent_umount(const char *before, const char *after)
+{
+	faster = 1;
+	CHECK(!run_umount(before, after, false));
+	CHECK(!kernel_said[0]);
+	faster = 20;
+}
+
 static void let_go(void)
 {
 	script->hangs = false;
@@ -157,8 +166,7 @@ static void check_call(void)
 	CHECK(strstr(kernel_said, "has not answered for a minute"));
 	CHECK(strstr(kernel_next, "pkill -9 -P 1 "));
 	let_go();
-	CHECK(!run_umount("serving", NULL, false));
-	CHECK(!kernel_said[0]);
+	run_silent_umount("serving", NULL);
 }
 
 /* What serves after that is the next mount; and it hangs after it has unmounted. */
@@ -175,11 +183,10 @@ static void check_wait(void)
 {
 	pthread_t thread;
 
+	script->called = false;
 	CHECK(!pthread_create(&thread, NULL, next_mount, NULL));
-	memset(script, 0, sizeof(*script));
-	CHECK(!run_umount("serving", "serving", false));
+	run_silent_umount("serving", "serving");
 	pthread_join(thread, NULL);
-	CHECK(!kernel_said[0]);
 	/* Of the same one. */
 	CHECK(!run_umount("serving", "serving", false));
 	CHECK(strstr(kernel_said, "still mounted elsewhere"));
@@ -190,8 +197,7 @@ static void check_wait(void)
 /* Its superblock has gone, and another one has got the number. */
 static void check_ending(void)
 {
-	CHECK(!run_umount("ending", "ending", false));
-	CHECK(!kernel_said[0]);
+	run_silent_umount("ending", "ending");
 }
 
 /* It does not answer at first, and is waited for all the same. */
