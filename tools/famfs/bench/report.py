@@ -24,11 +24,11 @@ BOUNDS = {
     "read-1m": 1.00,
     "write-1m": 1.00,
     "read-fault-4k": 0.92,
-    "read-touch-4k": 1.00,
+    "read-touch-4k": 0.95,
     "write-fault-4k": 0.67,
     "later-write-4k": 0.65,
     "read-fault-2m": 0.96,
-    "later-write-2m": 0.78,
+    "later-write-2m": 0.72,
 }
 
 # Map: what it may cost, as a ratio to one extent in a file of about its size.
@@ -50,8 +50,12 @@ UNBOUND = {("uniform", "read-1m"), ("uniform", "write-1m"),
            ("uniform", "read-touch-4k"), ("mixed", "read-touch-4k")}
 
 # A page of a large file that is touched whole, as a ratio to a raw device.
-WHOLE_BOUND = 2.00
+WHOLE_BOUND = 1.20
 WHOLE = ["touch-2m", "populate-2m"]
+
+# Huge pages on memory that was mapped by such before, as a ratio to a fault of a
+# raw device: its folios are large for good.
+AGAIN_BOUNDS = {"again-fault-2m": 2.70, "remove-2m": 0.95}
 
 # Installing a map: what it may cost an extent, as a ratio to another way or to
 # fewer extents. Claims are kept in order, so a million take longer to enter.
@@ -108,6 +112,9 @@ def judge_ratios(results):
     pairs = [(op, what, base, bound, results.get(what, {}).get(op),
               results.get(base, {}).get(op))
              for op, what, base, bound in rules]
+    raw = results.get("devdax", {}).get("read-fault-2m")
+    pairs += [(op, "one", "devdax", bound, results.get("one", {}).get(op), raw)
+              for op, bound in AGAIN_BOUNDS.items()]
     extents = per_extent(results)
     pairs += [(op, "install", base, bound, extents.get(op), extents.get(base))
               for op, base, bound in INSTALL_BOUNDS]
