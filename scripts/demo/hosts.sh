@@ -63,27 +63,33 @@ qemu_of()
 	done
 }
 
-# kill_last PID: the last member ends as a machine without power does, and is
-# switched on again when the owner has seen enough.
-kill_last()
+# kill_host NUMBER PID: it ends as a machine without power does, when it has said
+# so, and is switched on again when another one has seen enough.
+kill_host()
 {
 	local pid
 
-	meets kill || return 0
-	: > "$out/meet/killing.$members"
-	pid=$(qemu_of "$1")
+	meets "kill.$1" || return 0
+	: > "$out/meet/killing.$1"
+	pid=$(qemu_of "$2")
 	[ -z "$pid" ] || kill -KILL "$pid"
-	wait "$1" || :
-	: > "$out/meet/killed"
-	! meets wake || host "$members" again
+	while [ -n "$pid" ] && kill -0 "$pid" 2> /dev/null; do
+		sleep 0.1
+	done
+	: > "$out/meet/killed.$1"
+	! meets "wake.$1" || host "$1" again
 }
 
 host 0 &
+owner=$!
 meets made || :
 for number in $(seq "$members"); do
 	host "$number" &
 done
-[ "$what" = load ] || kill_last $!
+if [ "$what" != load ]; then
+	kill_host "$members" $! &
+	kill_host 0 $owner &
+fi
 wait
 rm -f "$out/memory"
 sort -s -k1,1 "$out/meet/table" 2> /dev/null || true

@@ -6,7 +6,8 @@
 #
 # Usage: hosts.sh NUMBER MEMBERS FOLDER [again]    (in the guest)
 #
-# NUMBER 0 is the owner. The last member is killed, and does what again says.
+# NUMBER 0 is the owner. The last member is killed, and then the owner, each while
+# the others go on; with again they have been booted once more.
 
 set -euo pipefail
 
@@ -158,16 +159,52 @@ owner()
 
 	head -c 4M /dev/urandom > $mnt/third
 	tell third
-	await killed
+	await "killed.$members"
 	rm $mnt/third
 	soon "of a member that is killed, famfs hosts says so" \
 		is_seen silent '[0-9]+ [KM]iB of 1 inodes'
 	row "what it had keeps its space" "$(waits && echo ok || echo FAIL)"
-	tell wake
+	tell "wake.$members"
 	await back
 	soon "it comes back when that member is back" waits_not
 	soon "and famfs hosts says that it is in" is_seen in ''
-	tell end
+
+	head -c 4M /dev/urandom > $mnt/fourth
+	sum $mnt/fourth fourth.sum
+	tell fourth
+	all held
+	mkdir $mnt/churn
+	change_names &
+	sleep 1
+	tell kill.0
+	sleep $((patience * 4))
+}
+
+# Files come and go until the machine ends.
+change_names()
+{
+	local i
+
+	while :; do
+		for i in {1..20}; do
+			echo "$i" > "$mnt/churn/$i"
+			mv "$mnt/churn/$i" "$mnt/churn/new$i"
+		done
+		rm $mnt/churn/*
+	done
+}
+
+# After it has booted again.
+owner_again()
+{
+	mount -t famfs famfs:hosts $mnt
+	row "killed and booted, it mounts and has its files" \
+		"$(is $mnt/fourth fourth.sum && has_bytes $mnt/second 1048576 &&
+			echo ok || echo FAIL)"
+	rm -r $mnt/churn
+	head -c 4M /dev/urandom > $mnt/fifth
+	sum $mnt/fifth fifth.sum
+	tell fifth
 	all left
 	umount $mnt
 	soon "fsck finds it clean" fsck.famfs -n "$dev"
@@ -180,21 +217,50 @@ to_be_killed()
 	soon "it maps one file more" test -e $mnt/third
 	python3 "$here/hold.py" $mnt/third "$1" &
 	while [ ! -e "$1.held" ]; do sleep 0.2; done
-	tell kill
+	tell "kill.$number"
 	sleep $((patience * 4))
 }
 
+# The owner's machine ends, and comes back.
+outlive()
+{
+	local prefix=$folder/hold.$number.fourth
+
+	await fourth
+	soon "the owner has made a file" is $mnt/fourth fourth.sum
+	python3 "$here/hold.py" $mnt/fourth "$prefix" &
+	while [ ! -e "$prefix.held" ]; do sleep 0.2; done
+	tell "held.$number"
+	await killed.0
+	row "the owner is killed: the file is there" \
+		"$(is $mnt/fourth fourth.sum && echo ok || echo FAIL)"
+	row "and where it was mapped before" \
+		"$(asked "$prefix" fourth.sum && echo ok || echo FAIL)"
+	tell "alone.$number"
+	if [ "$number" = 1 ]; then
+		all alone
+		tell wake.0
+	fi
+	await fifth
+	soon "the owner is back: what it makes now is there" \
+		is $mnt/fifth fifth.sum
+	row "and the file that was mapped all the time" \
+		"$(asked "$prefix" fourth.sum && echo ok || echo FAIL)"
+	: > "$prefix.drop"
+	wait
+	umount $mnt
+	tell "left.$number"
+}
+
 # After it has booted again.
-again()
+member_again()
 {
 	mount -t famfs -o member famfs:hosts $mnt
 	row "killed and booted, it mounts again" \
 		"$([ ! -e $mnt/third ] && has_bytes $mnt/second 1048576 &&
 			echo ok || echo FAIL)"
 	tell back
-	await end
-	umount $mnt
-	tell "left.$number"
+	outlive
 }
 
 member()
@@ -262,9 +328,7 @@ member()
 	: > "$prefix.drop"
 	wait
 	[ "$number" != "$members" ] || to_be_killed "$prefix.third"
-	await end
-	umount $mnt
-	tell "left.$number"
+	outlive
 }
 
-play "${again:-member}"
+play

@@ -66,4 +66,4 @@ member()
 	tell "left.$number"
 }
 
-play member
+play

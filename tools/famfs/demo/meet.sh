@@ -42,16 +42,16 @@ all()
 
 row() { printf '  %-8s %-58s %s\n' "$(hostname)" "$1" "$2" >> "$folder/table"; }
 
-# play FUNCTION: this guest is a host of its own, and does what the function says,
-# or as the owner what owner says; if it fails all do.
+# play: this guest is a host of its own, and does what the function owner or member
+# says, or with $again owner_again or member_again; if it fails all do.
 play()
 {
-	local does=$1
+	local does=member
 
 	[ "$number" != 0 ] || does=owner
 	trap '[ $? = 0 ] || { famfs hosts; famfs status; tell failed; }' EXIT
 	printf '%032x\n' $((number + 1)) > /etc/machine-id
 	hostname "$([ "$number" = 0 ] && echo owner || echo "member$number")"
 	mkdir -p $mnt
-	"$does"
+	"$does${again:+_again}"
 }
