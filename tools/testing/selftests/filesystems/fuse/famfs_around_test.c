@@ -359,6 +359,30 @@ TEST_F(around, I5_small_pages_in_the_middle_of_a_huge_one)
 	EXPECT_EQ(PMD, mapped(self->map, SIZE));
 }
 
+/* The page before is not in the same part of the tree of entries. */
+TEST_F(around, I5_reads_in_order_go_on_behind_a_huge_page)
+{
+	tfs_load(self->map);
+	ASSERT_EQ(self->small, move_small(self, PMD));
+	tfs_load(self->small);
+	EXPECT_EQ(AROUND, mapped(self->small, SMALL));
+	EXPECT_EQ(SMALL, tfs_mismatch(&self->m, PMD, self->small, SMALL));
+}
+
+TEST_F(around, I5_reads_in_order_go_on_from_node_to_node)
+{
+	size_t last = AROUND - PAGE;	/* of 64 that have a node */
+
+	ASSERT_EQ(self->small, move_small(self, PMD + SMALL - AROUND));
+	tfs_load(self->small + last);
+	EXPECT_EQ(PAGE, mapped(self->small, SMALL));
+	tfs_load(self->small + last + PAGE);
+	EXPECT_EQ(PAGE + AROUND, mapped(self->small, SMALL));
+	/* Nor is what is behind a hole between two of them. */
+	tfs_load(self->small + last + 2 * AROUND);
+	EXPECT_EQ(2 * PAGE + AROUND, mapped(self->small, SMALL));
+}
+
 /* No driver is asked for what is behind it: no pages of the huge one. */
 TEST_F(around, I5_last_small_page_of_a_huge_one)
 {
