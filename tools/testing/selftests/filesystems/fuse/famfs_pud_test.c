@@ -149,13 +149,23 @@ static int push_other_half(FIXTURE_DATA(pud) * self)
 	return err;
 }
 
-/* The second half is other memory then: nobody has the old one. */
+/*
+ * The second half is other memory then, and nobody has the old one. Small pages
+ * of it come first: a fault of 2 MiB would remove an entry that was left.
+ */
 TEST_F(pud, M6_half_goes_with_the_map)
 {
+	int pipes[2];
+
 	EXPECT_GIB(self->map);
 	EXPECT_GIB(self->map + GiB);
 	ASSERT_EQ(0, push_other_half(self));
 	EXPECT_EQ(0, huge_mapped(self->map, SIZE));
+	ASSERT_EQ(0, madvise(self->map, SIZE, MADV_NOHUGEPAGE));
+	ASSERT_EQ(0, tfs_pin(pipes, self->map + HALF));
+	EXPECT_EQ(-EBUSY, tfs_revoke(self->dev, 0));
+	tfs_unpin(pipes);
+	ASSERT_EQ(0, madvise(self->map, SIZE, MADV_HUGEPAGE));
 	EXPECT_EQ(0, wrong_places(self->map, 0, HALF));
 	EXPECT_EQ(0, wrong_places(self->map + HALF, GiB, SIZE));
 	EXPECT_EQ(0, wrong_places(self->map + HALF + GiB, HALF, GiB));
@@ -178,31 +188,45 @@ TEST_F(pud, M6_half_goes_from_what_small_pages_map)
 	EXPECT_EQ(0, wrong_places(self->map, 0, HALF));
 }
 
+/* A file that has all of a page, and gives a part of it to another. */
 TEST_F_TIMEOUT(pud, G1_truncate_in_the_middle, 120)
 {
+	const size_t end = HALF + 101, given = GiB - HALF / 2;
+	int fd, taker;
 	char *map;
-	int fd;
 
-	tfs_pool_init(&self->env.srv, 0, 4 * GiB, GiB, 1);
+	tfs_pool_init(&self->env.srv, 0, 4 * GiB, HALF / 2, 5);
 	ASSERT_LE(0, tfs_add_growing(&self->env.srv, "cut", 1));
 	fd = ASSERT_OPEN("cut", O_RDWR);
 	ASSERT_EQ(0, ftruncate(fd, GiB));
 	map = map_at(fd, GiB, 0, 0, PROT_READ | PROT_WRITE, MAP_SHARED);
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_EQ(1, pwrite(fd, "k", 1, 0));
-	EXPECT_EQ(1, pwrite(fd, "k", 1, HALF + 100));
+	EXPECT_EQ(2, pwrite(fd, "kk", 2, end - 1));
 	EXPECT_EQ(1, pwrite(fd, "k", 1, HALF + PAGE));
+	EXPECT_EQ(1, pwrite(fd, "k", 1, given));
 	EXPECT_GIB(map);
-	EXPECT_EQ(0, ftruncate(fd, HALF + 101));
-	EXPECT_EQ('k', map[0]);
-	EXPECT_EQ('k', map[HALF + 100]);
+	EXPECT_EQ(0, ftruncate(fd, end));
 	EXPECT_EQ(SIGBUS, load_byte(map + HALF + PAGE));
 	EXPECT_EQ(SIGBUS, load_byte(map + GiB - 1));
-	map[HALF + 99] = 'l';
+	/* The last quarter is another file's. */
+	ASSERT_LE(0, tfs_add_growing(&self->env.srv, "taker", 1));
+	taker = ASSERT_OPEN("taker", O_RDWR);
+	EXPECT_EQ(1, pwrite(taker, "t", 1, 0));
 	EXPECT_EQ(0, ftruncate(fd, GiB));
-	EXPECT_EQ('l', map[HALF + 99]);
+	/* A fault of 2 MiB would remove an entry that was left. */
+	ASSERT_EQ(0, madvise(map, GiB, MADV_NOHUGEPAGE));
+	ASSERT_EQ(0, load_byte(map + given));
+	EXPECT_EQ(0, map[given]);
+	ASSERT_EQ(0, madvise(map, GiB, MADV_HUGEPAGE));
+	EXPECT_EQ('k', map[0]);
+	EXPECT_EQ('k', map[end - 1]);
+	EXPECT_EQ(0, map[end]);
 	EXPECT_EQ(0, map[HALF + PAGE]);
+	map[given] = 'm';
+	EXPECT_EQ(0, tfs_check_data(taker, "t", 1));
 	munmap(map, GiB);
+	close(taker);
 	close(fd);
 }
 
