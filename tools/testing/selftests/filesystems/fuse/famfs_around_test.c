@@ -8,6 +8,7 @@
  * that is alone; a first write that is not noticed; a page that stays mapped
  * when its memory goes to another file.
  */
+#include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <linux/userfaultfd.h>
@@ -322,6 +323,29 @@ TEST_F(around, I5_huge_pages_ahead_are_not_written)
 	tfs_dirty(self->map);
 	tfs_dirty(self->map + PMD);
 	EXPECT_EQ(2 * PMD, mapped(self->map, SIZE));
+}
+
+/* The second of three extents is aligned in the file, and not in memory. */
+TEST_F(around, I5_huge_pages_need_memory_that_is_aligned)
+{
+	struct tfs_msg m;
+
+	tfs_msg_init(&m, SIZE, FUSE_FMAP_EXT_SIMPLE);
+	tfs_msg_extent(&m, 0, 0, 4 * PMD);
+	tfs_msg_extent(&m, 0, 4 * PMD + PAGE, 4 * PMD);
+	tfs_msg_extent(&m, 0, 10 * PMD, SIZE - 8 * PMD);
+	ASSERT_EQ(0, tfs_push_map(self->dev, 0, &m));
+	tfs_load(self->map);
+	tfs_load(self->map + PMD);
+	EXPECT_EQ(4 * PMD, mapped(self->map, SIZE));
+	tfs_load(self->map + 4 * PMD);
+	EXPECT_EQ(AROUND, mapped(self->map + 4 * PMD, SIZE - 4 * PMD));
+	EXPECT_EQ(AROUND, tfs_mismatch(&m, 4 * PMD, self->map + 4 * PMD,
+				       AROUND));
+	EXPECT_EQ(0, madvise(self->map, SIZE, MADV_POPULATE_READ));
+	EXPECT_EQ(20 * PMD, tfs_mapped(self->map, SIZE, PAGE_IS_HUGE));
+	EXPECT_EQ(SIZE, tfs_mismatch(&m, 0, self->map, SIZE));
+	tfs_msg_exit(&m);
 }
 
 /* Small pages of memory that the file has as a huge one. */

@@ -150,6 +150,39 @@ TEST_F(pud_map, I5_files_that_do_not_fit)
 	close(fd);
 }
 
+/* Of the first 1 GiB of "f", memory that begins @off later than it should. */
+static int push_off(FIXTURE_DATA(pud_map) * self, size_t off)
+{
+	struct tfs_msg m;
+	int err;
+
+	tfs_msg_init(&m, SIZE, FUSE_FMAP_EXT_SIMPLE);
+	tfs_msg_extent(&m, 0, PLACE + off, GiB);
+	tfs_msg_extent(&m, 0, 4 * GiB, GiB);
+	err = tfs_push_map(self->dev, 0, &m);
+	tfs_msg_exit(&m);
+	return err;
+}
+
+/* The file, its extents and their lengths are aligned, and memory is not. */
+TEST_F(pud_map, I5_memory_that_is_aligned_less_than_the_file)
+{
+	const size_t len = 16 * PMD;
+
+	ASSERT_EQ(0, push_off(self, PMD));
+	EXPECT_EQ(0, madvise(self->map, len, MADV_POPULATE_READ));
+	EXPECT_EQ(len, huge_mapped(self->map, len));
+	EXPECT_GT(GiB, huge_mapped(self->map, GiB));
+	EXPECT_EQ(0, wrong_places(self->map, PMD, GiB + PMD));
+	EXPECT_GIB(self->map + GiB);
+	ASSERT_EQ(0, push_off(self, PAGE));
+	EXPECT_EQ(0, madvise(self->map, len, MADV_POPULATE_READ));
+	EXPECT_EQ(0, wrong_places(self->map, PAGE, GiB + PAGE));
+	EXPECT_EQ(0, huge_mapped(self->map, GiB));
+	PUD_MAP_AGAIN();
+	EXPECT_GIB(self->map);
+}
+
 TEST_F(pud_map, I5_file_that_ends_before)
 {
 	struct tfs_msg m;
