@@ -10,16 +10,30 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "child.h"
 #include "clock.h"
 #include "device.h"
+
+/* What threads have, each its own or several one: a folder and what kcmp calls it. */
+static const struct users_part {
+	const char *folder;
+	int kind;
+} users_parts[] = {
+	{ "fd", KCMP_FILES },
+	{ "map_files", KCMP_VM },
+};
+
+#define USERS_PARTS (sizeof(users_parts) / sizeof(*users_parts))
 
 /**
  * struct users_scan - what the child tells
@@ -77,6 +91,61 @@ static void users_begin(struct users_scan *scan, int process, unsigned int pid)
 	scan->looks++;
 }
 
+/*
+ * Have both the same? No, where that cannot be told, or one of them has ended. A
+ * process with many threads would be looked at as often as it has some.
+ */
+static bool users_share(int kind, pid_t one, pid_t other)
+{
+	return one && !syscall(SYS_kcmp, one, other, kind, 0ul, 0ul);
+}
+
+/**
+ * users_thread - what a thread has that the ones before have not
+ * @seen: for each part, the thread whose part was looked at last, or 0
+ *
+ * proc has a folder of each thread, and lists those of main threads alone.
+ */
+static bool users_thread(struct users_scan *scan, int processes,
+			 const char *name, pid_t seen[USERS_PARTS])
+{
+	int fd = openat(processes, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	pid_t thread = (pid_t)strtol(name, NULL, 10);
+	bool have = false;
+
+	scan->looks++;
+	for (size_t i = 0; fd >= 0 && !have && i < USERS_PARTS; i++) {
+		const struct users_part *part = &users_parts[i];
+
+		if (users_share(part->kind, seen[i], thread))
+			continue;
+		have = users_have(scan, fd, part->folder);
+		seen[i] = thread;
+	}
+	if (fd >= 0)
+		close(fd);
+	return have;
+}
+
+/* A main thread that has ended has nothing, while others go on. */
+static bool users_process(struct users_scan *scan, int processes, int process)
+{
+	int fd = openat(process, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *threads = fd < 0 ? NULL : fdopendir(fd);
+	pid_t seen[USERS_PARTS] = { 0 };
+	struct dirent *entry;
+	bool have = false;
+
+	while (threads && !have && (entry = readdir(threads)))
+		have = entry->d_name[0] != '.' &&
+		       users_thread(scan, processes, entry->d_name, seen);
+	if (threads)
+		closedir(threads);
+	else if (fd >= 0)
+		close(fd);
+	return have;
+}
+
 /* Whoever asks has the device, and is none of its users. */
 static void users_scan(void *context)
 {
@@ -95,9 +164,7 @@ static void users_scan(void *context)
 		if (process < 0)
 			continue;
 		users_begin(scan, process, pid);
-		if (users_have(scan, process, "fd") ||
-		    users_have(scan, process, "map_files"))
-			found = 1;
+		found = users_process(scan, dirfd(processes), process);
 		close(process);
 	}
 	if (processes)

@@ -3,7 +3,8 @@
  * famfs bind and unbind: a device was once taken away from a mount where opening
  * its node failed for another reason than that, or the node was another one's; and
  * they waited for good, with the turn of all others, for a process whose memory is
- * locked, as a server that hangs can have it.
+ * locked, as a server that hangs can have it. Of a process they saw what its main
+ * thread has, and nothing once that had ended.
  *
  * sysfs is made up. Minutes take three seconds. It has mounts of its own, and
  * needs root for that.
@@ -11,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -29,6 +31,7 @@
 #include "second.h"
 
 #define FASTER	20
+#define THREADS	64u
 #define DAX	"/sys/bus/dax/devices/dax0.0"
 #define DRIVERS	"/sys/bus/dax/drivers/"
 
@@ -40,10 +43,12 @@ static struct shared here;
  * @unbound, @held: the driver was taken away, and while that was open
  * @hangs: the map_files of a process
  * @kills: whoever opens those
+ * @looks: how many tables of descriptors were looked at, which children count too
  */
 static struct {
 	int error, node;
 	bool unbound, held, hangs, kills;
+	_Atomic unsigned int *looks;
 } sys = { .node = -1 };
 
 int clock_gettime(clockid_t clock, struct timespec *now)
@@ -90,6 +95,7 @@ int openat(int folder, const char *path, int flags, ...)
 		pause();
 	if (sys.kills && !strcmp(path, "map_files"))
 		raise(SIGKILL);
+	*sys.looks += !strcmp(path, "fd");
 	return (int)syscall(SYS_openat, folder, path, flags, 0);
 }
 
@@ -189,6 +195,116 @@ static void check_killed(void)
 	sys.kills = false;
 }
 
+/* Somebody who has it, in a thread besides the main one. */
+struct user {
+	bool own, maps, ends;
+	pthread_t first;
+	int ready[2];
+};
+
+static void *user_thread(void *context)
+{
+	struct user *user = context;
+	int node;
+
+	CHECK(!user->own || !unshare(CLONE_FILES));
+	node = open("/dev/node", O_RDWR);
+	CHECK(node >= 0);
+	if (user->maps) {
+		CHECK(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, node, 0) !=
+		      MAP_FAILED);
+		close(node);
+	}
+	if (user->ends)
+		pthread_join(user->first, NULL);
+	CHECK(write(user->ready[1], "", 1) == 1);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static void user_run(struct user *user)
+{
+	pthread_t thread;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	user->first = pthread_self();
+	CHECK(!pthread_create(&thread, NULL, user_thread, user));
+	if (user->ends)
+		pthread_exit(NULL);
+	for (;;)
+		pause();
+}
+
+static void check_user(struct user user)
+{
+	char byte, holder[48];
+	pid_t child;
+
+	CHECK(!pipe(user.ready));
+	child = fork();
+	if (!child)
+		user_run(&user);
+	CHECK(read(user.ready[0], &byte, 1) == 1);
+	CHECK(unbind("/dev/dax0.0", 5, 0));
+	snprintf(holder, sizeof(holder), "process %d, test_bind, has it", child);
+	CHECK(strstr(kernel_said, holder));
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	close(user.ready[0]);
+	close(user.ready[1]);
+	CHECK(!unbind("/dev/dax0.0", 5, 0));
+}
+
+static void *pause_thread(void *context)
+{
+	for (;;)
+		pause();
+	return context;
+}
+
+/* Threads that have one table do not have it looked at for each. */
+static void check_threads(void)
+{
+	unsigned int before;
+	int ready[2];
+	char byte;
+	pid_t child;
+
+	*sys.looks = 0;
+	CHECK(!unbind("/dev/dax0.0", 5, 0));
+	before = *sys.looks;
+	CHECK(!pipe(ready));
+	child = fork();
+	if (!child) {
+		pthread_t thread;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (unsigned int i = 0; i < THREADS; i++)
+			CHECK(!pthread_create(&thread, NULL, pause_thread, NULL));
+		CHECK(write(ready[1], "", 1) == 1);
+		pause_thread(NULL);
+	}
+	CHECK(read(ready[0], &byte, 1) == 1);
+	*sys.looks = 0;
+	CHECK(!unbind("/dev/dax0.0", 5, 0));
+	CHECK(*sys.looks < before + THREADS / 2);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+static void check_users(void)
+{
+	CHECK(!mknod("/dev/node", S_IFCHR | 0600, makedev(1, 5)));
+	check_user((struct user) { .own = false });
+	check_user((struct user) { .own = true });
+	check_user((struct user) { .ends = true });
+	check_user((struct user) { .maps = true, .ends = true });
+	check_threads();
+}
+
 /* Somebody has the turn, and does not end. */
 static void check_turn(void)
 {
@@ -233,6 +349,8 @@ static void check_queue(void)
 int main(void)
 {
 	shared = &here;
+	sys.looks = mmap(NULL, sizeof(*sys.looks), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	setvbuf(stdout, NULL, _IONBF, 0);
 	if (unshare(CLONE_NEWNS) ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
@@ -246,6 +364,7 @@ int main(void)
 	check_node();
 	check_hang();
 	check_killed();
+	check_users();
 	check_turn();
 	check_queue();
 	printf("%s\n", here.failed ? "failed" : "devices are taken away from nobody");
