@@ -20,13 +20,16 @@
 #include "cmd.h"
 #include "serve.h"
 
-/* So long a server has to answer, in seconds; compacting takes its time. */
+/* So long a server has to answer, in seconds. */
 #define ASK_ANSWER_S	5
+
+/* How often it is said that one works, or is silent. */
+#define ASK_TELL_MS	10000u
 
 /* Between two looks whether the next one serves. */
 #define ASK_NEXT_US	100000
 
-static int ask_connect(const char *uuid, const char *word)
+static int ask_connect(const char *uuid)
 {
 	struct timeval limit = { .tv_sec = ASK_ANSWER_S };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -37,8 +40,7 @@ static int ask_connect(const char *uuid, const char *word)
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	if (strcmp(word, "compact"))
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
 		int err = -errno;
 
@@ -59,11 +61,10 @@ static bool ask_send(int fd, const char *word)
 	return send(fd, line, (size_t)bytes, MSG_NOSIGNAL) == bytes;
 }
 
-int ask_uuid(const char *uuid, const char *word, struct answer *answer)
+/* A descriptor, or -errno. */
+static int ask_begin(const char *uuid, const char *word, struct answer *answer)
 {
-	int fd = ask_connect(uuid, word), err;
-	size_t used = 0;
-	ssize_t n;
+	int fd = ask_connect(uuid);
 
 	answer->text[0] = '\0';
 	if (fd < 0)
@@ -73,6 +74,17 @@ int ask_uuid(const char *uuid, const char *word, struct answer *answer)
 		close(fd);
 		return -ENOENT;
 	}
+	return fd;
+}
+
+int ask_uuid(const char *uuid, const char *word, struct answer *answer)
+{
+	int fd = ask_begin(uuid, word, answer), err;
+	size_t used = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
 	while ((n = read(fd, answer->text + used,
 			 sizeof(answer->text) - 1 - used)) > 0)
 		used += (size_t)n;
@@ -97,6 +109,68 @@ int ask_again(const char *uuid, const char *word, const char *object,
 		told = true;
 	}
 	return err;
+}
+
+/**
+ * struct ask_work - what a server does, and how it is seen
+ * @used: bytes of the answer
+ * @told: when it was said last that it is waited for, or when that began
+ * @heard: when something has come last
+ */
+struct ask_work {
+	const char *object;
+	struct answer *answer;
+	size_t used;
+	uint64_t told, heard;
+};
+
+/* Return: 1: it goes on; 0: it is over; -ETIMEDOUT. */
+static int ask_hear(struct ask_work *work, int fd)
+{
+	char *text = work->answer->text;
+	ssize_t n = read(fd, text + work->used,
+			 sizeof(work->answer->text) - 1 - work->used);
+	uint64_t now = clock_ms();
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		return 0;
+	if (n > 0) {
+		work->heard = now;
+		work->used += (size_t)n;
+		text[work->used] = '\0';
+		/* Signs that it gets on would fill it. */
+		if (text[strspn(text, "\n")] == '\0')
+			work->used = 0;
+	}
+	if (now - work->heard >= ASK_LIMIT_MS)
+		return -ETIMEDOUT;
+	if (now - work->told < ASK_TELL_MS)
+		return 1;
+	work->told = now;
+	if (now - work->heard < ASK_ANSWER_S * 1000)
+		cmd_tell("%s: waiting: its server works, and gets on",
+			 cmd_text(work->object));
+	else
+		ask_tell(work->object);
+	return 1;
+}
+
+int ask_work(const char *uuid, const char *word, const char *object,
+	     struct answer *answer)
+{
+	struct ask_work work = {
+		.object = object, .answer = answer,
+		.told = clock_ms(), .heard = clock_ms(),
+	};
+	int fd = ask_begin(uuid, word, answer), res;
+
+	if (fd < 0)
+		return fd;
+	while ((res = ask_hear(&work, fd)) > 0)
+		;
+	answer->text[work.used] = '\0';
+	close(fd);
+	return res ? res : work.used ? 0 : -ENOENT;
 }
 
 void ask_tell(const char *object)

@@ -34,6 +34,17 @@ int ask_uuid(const char *uuid, const char *word, struct answer *answer);
 int ask_again(const char *uuid, const char *word, const char *object,
 	      struct answer *answer);
 
+/**
+ * ask_work - likewise, for what takes as long as it takes
+ *
+ * It is waited for until its server has written nothing for a minute, and said
+ * every ten seconds.
+ *
+ * Return: as ask_uuid(); -ENOENT also where the server has died at it.
+ */
+int ask_work(const char *uuid, const char *word, const char *object,
+	     struct answer *answer);
+
 /* Says that @object waits for a server that does not answer. */
 void ask_tell(const char *object);
 

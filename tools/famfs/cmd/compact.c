@@ -21,17 +21,33 @@ static const char compact_help[] =
 	"  -q, --quiet    say nothing but errors\n"
 	"  -h, --help\n";
 
+/* One that hangs at it would do so for whoever asks next. */
+static void compact_tell_hang(const char *what, const struct answer *status)
+{
+	char next[200];
+
+	snprintf(next, sizeof(next), "famfs status   shows whether it answers; pkill -9 -P %s   has another server go on",
+		 ask_value(status, "parent"));
+	cmd_fail(what, next, "its server has not got on with it for a minute: it hangs, or reads a long log");
+}
+
 static int compact_mounted(const char *what, const struct answer *status)
 {
 	struct answer answer;
-	const char *result = "the server has ended";
+	const char *result = "its server has ended, or has died";
+	int err;
 
 	if (!strcmp(ask_value(status, "state"), "stopped")) {
 		cmd_fail(what, "famfs restart DIRECTORY, or famfs umount DIRECTORY",
 			 "its server has died too often");
 		return 1;
 	}
-	if (!ask_uuid(status->uuid, "compact", &answer))
+	err = ask_work(status->uuid, "compact", what, &answer);
+	if (err == -ETIMEDOUT) {
+		compact_tell_hang(what, status);
+		return 1;
+	}
+	if (!err)
 		result = ask_value(&answer, "result");
 	if (!strcmp(result, "done")) {
 		cmd_say("%s: compacted", what);

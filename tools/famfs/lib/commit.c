@@ -226,6 +226,11 @@ int volume_health(struct volume *volume)
 	return err;
 }
 
+uint64_t volume_written(const struct volume *volume)
+{
+	return volume->media->written;
+}
+
 uint64_t volume_seq(struct volume *volume)
 {
 	uint64_t seq;

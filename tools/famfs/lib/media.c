@@ -49,6 +49,8 @@ int media_write(struct media *media, uint64_t offset, const void *buf,
 	err = media->ops->write(media, offset, buf, len, how);
 	if (err)
 		media->fault = offset;
+	else
+		media->written += len;
 	return err;
 }
 

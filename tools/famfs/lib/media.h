@@ -5,6 +5,7 @@
 #ifndef FAMFS_MEDIA_H
 #define FAMFS_MEDIA_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,6 +46,7 @@ struct media_ops {
  * @size: bytes
  * @coherent: hardware keeps the hosts' caches coherent: nothing is dropped
  * @fault: offset of the access that failed last
+ * @written: bytes that were written, as a sign that it gets on
  *
  * The calls may be used by several threads; each line is written by one.
  */
@@ -53,6 +55,7 @@ struct media {
 	uint64_t size;
 	bool coherent;
 	uint64_t fault;
+	_Atomic uint64_t written;
 };
 
 /**

@@ -112,6 +112,9 @@ int volume_beat(struct volume *volume, uint64_t passed);
 /* Nothing is written any more: the medium can be closed before the volume. */
 void volume_halt(struct volume *volume);
 
+/* Bytes that were written since it was opened; nobody is waited for. */
+uint64_t volume_written(const struct volume *volume);
+
 /* 0, or the error that has ended writing. */
 int volume_health(struct volume *volume);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The socket by which commands talk to the server: a word comes, lines of a
- * word and a value go back, and the connection ends.
+ * word and a value go back, and the connection ends. Empty lines say that what takes
+ * its time gets on.
  */
 
 #include <errno.h>
@@ -10,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -25,6 +28,9 @@
 
 /* After an accept4() that failed: others may give descriptors back. */
 #define CONTROL_PAUSE_US	100000
+
+/* Between two signs that work gets on. */
+#define CONTROL_SIGN_MS	1000
 
 /* One mount a process. */
 static struct {
@@ -130,6 +136,61 @@ static void control_restart(struct server *server, FILE *to)
 	}
 }
 
+/**
+ * struct control_work - what takes as long as it takes
+ * @server: whose work it is
+ * @over: an eventfd, readable when it is over
+ * @err: how it went
+ */
+struct control_work {
+	struct server *server;
+	int over, err;
+};
+
+static void *control_compact(void *context)
+{
+	struct control_work *work = context;
+
+	work->err = volume_compact(work->server->volume, server_op().now);
+	eventfd_write(work->over, 1);
+	return NULL;
+}
+
+/* Who asks gets an empty line now and then, for as long as anything is written. */
+static void control_wait(const struct control_work *work, FILE *to)
+{
+	struct pollfd look = { .fd = work->over, .events = POLLIN };
+	uint64_t seen = 0, now;
+
+	while (poll(&look, 1, CONTROL_SIGN_MS) <= 0) {
+		now = volume_written(work->server->volume);
+		if (now != seen) {
+			fputc('\n', to);
+			fflush(to);
+		}
+		seen = now;
+	}
+}
+
+static int control_work(struct server *server, FILE *to)
+{
+	struct control_work work = { .server = server };
+	pthread_t thread;
+	int err;
+
+	work.over = eventfd(0, EFD_CLOEXEC);
+	if (work.over < 0)
+		return -errno;
+	err = -pthread_create(&thread, NULL, control_compact, &work);
+	if (!err) {
+		control_wait(&work, to);
+		pthread_join(thread, NULL);
+		err = work.err;
+	}
+	close(work.over);
+	return err;
+}
+
 static void control_answer(struct server *server, const char *word, FILE *to)
 {
 	if (!strcmp(word, "status")) {
@@ -137,7 +198,7 @@ static void control_answer(struct server *server, const char *word, FILE *to)
 	} else if (!strcmp(word, "hosts")) {
 		presence_tell(server, to);
 	} else if (!strcmp(word, "compact")) {
-		int err = volume_compact(server->volume, server_op().now);
+		int err = control_work(server, to);
 
 		fprintf(to, "result %s\n", err ? strerror(-err) : "done");
 	} else if (!strcmp(word, "restart")) {

@@ -4,7 +4,8 @@
  * never answered again, one that ended took the socket of the next one away and
  * killed who asked it, and one that hung stopped the commands for all others. The
  * socket of the next one was taken away too where that had begun to listen while it
- * was looked whose the socket is.
+ * was looked whose the socket is. And what has a server work waited for it for good,
+ * without a word.
  *
  * It has mounts of its own, and needs root for that.
  */
@@ -38,6 +39,10 @@ static struct answer answer;
 static struct kept kept;
 /* Closed as soon as somebody has connected to it. */
 static int ends = -1;
+/* So many seconds each write takes; -1: for good. */
+static _Atomic int slow;
+/* So much faster the clock of this program runs. */
+static long long faster = 1;
 /* Gets a byte when this process has looked whose the socket is. */
 static int looked = -1;
 
@@ -51,6 +56,31 @@ int connect(int fd, const struct sockaddr *address, socklen_t bytes)
 	return res;
 }
 
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	return kernel_clock(clock, now, faster);
+}
+
+static struct media_ops fast_ops;
+
+static int slow_write(struct media *media, uint64_t offset, const void *bytes,
+		      size_t length, unsigned int how)
+{
+	sleep(slow > 0 ? slow : 0);
+	while (slow < 0)
+		usleep(10000);
+	return fast_ops.write(media, offset, bytes, length, how);
+}
+
+static void slow_begin(struct media *media)
+{
+	static struct media_ops slow_ops;
+
+	fast_ops = slow_ops = *media->ops;
+	slow_ops.write = slow_write;
+	media->ops = &slow_ops;
+}
+
 static bool begin(void)
 {
 	struct volume_options options = { .how = VOLUME_OWN, .nonce = 1 };
@@ -59,6 +89,7 @@ static bool begin(void)
 	struct media *media = media_of_memory(mmap(NULL, SIZE, PROT_READ |
 		PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), SIZE);
 
+	slow_begin(media);
 	strcpy(format.self.name, "host");
 	options.self = format.self;
 	memcpy(server.uuid, format.uuid, 16);
@@ -105,7 +136,32 @@ static void check_end(void)
 	      !listen(ends, 8));
 	signal(SIGPIPE, SIG_DFL);
 	CHECK(ask_uuid("ends", "status", &answer) == -ENOENT);
+	/* As servers have it. */
+	signal(SIGPIPE, SIG_IGN);
 	unlink(address.sun_path);
+}
+
+/*
+ * A server that writes is waited for, for minutes, and one that does not is told of;
+ * those who wait say so.
+ */
+static void check_work(void)
+{
+	faster = 20;
+	slow = 3;
+	kernel_said[0] = '\0';
+	alarm(60);
+	CHECK(!ask_work(uuid, "compact", "it", &answer));
+	CHECK(!strcmp(ask_value(&answer, "result"), "done"));
+	CHECK(strstr(kernel_said, "gets on"));
+	faster = 5;
+	slow = -1;
+	CHECK(ask_work(uuid, "compact", "it", &answer) == -ETIMEDOUT);
+	CHECK(strstr(kernel_said, "hangs"));
+	slow = 0;
+	alarm(0);
+	faster = 1;
+	CHECK(!ask_work(uuid, "compact", "it", &answer));
 }
 
 static void count(void *context, const struct answer *one)
@@ -193,6 +249,7 @@ int main(void)
 	check_end();
 	check_hang();
 	check_descriptors();
+	check_work();
 	check_next(false);
 	check_next(true);
 	printf("%s\n", here.failed ? "failed" : "servers answer");
