@@ -19,6 +19,7 @@
 
 #include "cmd.h"
 #include "device.h"
+#include "lost.h"
 #include "place.h"
 #include "second.h"
 #include "serve.h"
@@ -122,6 +123,14 @@ static bool mount_options(struct mounting *mounting, char *list)
 	return true;
 }
 
+static void mount_fail_lost(const char *directory)
+{
+	char next[PATH_MAX + 32];
+
+	snprintf(next, sizeof(next), "famfs umount %s", cmd_text(directory));
+	cmd_fail(directory, next, "what is mounted there has lost its server");
+}
+
 /* What is there is asked: mounting over what does not answer would wait for it. */
 static bool mount_place(struct mounting *mounting, const char *directory)
 {
@@ -131,9 +140,8 @@ static bool mount_place(struct mounting *mounting, const char *directory)
 	if (err == -ETIMEDOUT)
 		cmd_fail(directory, "famfs restart DIR, or famfs umount DIR, of what is mounted there",
 			 "the server of what is mounted there has stopped, or hangs");
-	else if (err == -ENOTCONN)
-		cmd_fail(directory, "umount it first",
-			 "what is mounted there has lost its server");
+	else if (lost_is(err))
+		mount_fail_lost(directory);
 	else if (err)
 		cmd_fail(directory, "mkdir it", "%s", strerror(-err));
 	else if (!S_ISDIR(mounting->place.mode))
@@ -231,16 +239,21 @@ static bool mount_allowed(const struct serve *serve)
 	return true;
 }
 
-static int mount_wait(pid_t child, int ready)
+/* Its parent unmounts what a server leaves; nobody does what both leave. */
+static int mount_wait(const struct serve *wanted, pid_t child, int ready)
 {
+	struct place place;
 	int status;
 	char byte;
 
 	if (read(ready, &byte, 1) == 1)
 		return 0;
-	if (waitpid(child, &status, 0) == child && WIFSIGNALED(status))
-		cmd_fail("mount.famfs", NULL, "the server was killed: %s",
-			 strsignal(WTERMSIG(status)));
+	if (waitpid(child, &status, 0) != child || !WIFSIGNALED(status))
+		return MOUNT_FAILED;
+	cmd_fail("mount.famfs", NULL, "the server was killed: %s",
+		 strsignal(WTERMSIG(status)));
+	if (lost_is(place_find(wanted->mountpoint, true, &place)))
+		mount_fail_lost(wanted->mountpoint);
 	return MOUNT_FAILED;
 }
 
@@ -260,7 +273,7 @@ static int mount_in_background(struct serve *wanted)
 	}
 	if (child) {
 		close(ready[1]);
-		return mount_wait(child, ready[0]);
+		return mount_wait(wanted, child, ready[0]);
 	}
 	close(ready[0]);
 	setsid();

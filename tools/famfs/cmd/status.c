@@ -13,6 +13,7 @@
 
 #include "ask.h"
 #include "cmd.h"
+#include "lost.h"
 
 enum { STATUS_GOOD = 0, STATUS_LOOK = 1, STATUS_BAD = 2 };
 
@@ -140,6 +141,27 @@ static void status_each(void *context, const struct answer *answer)
 		status->worst = state;
 }
 
+static void status_lost(void *context, const struct table_mount *mount)
+{
+	struct status *status = context;
+	json_object *object;
+
+	status->worst = STATUS_BAD;
+	if (!status->json) {
+		cmd_say("%s: famfs on %s, lost: its servers were killed, and none goes on",
+			cmd_text(mount->where), cmd_text(mount->source));
+		cmd_say("  Next: famfs umount %s, then mount it again",
+			cmd_text(mount->where));
+		return;
+	}
+	object = json_object_new_object();
+	json_object_object_add(object, "mountpoint",
+			       cmd_json_text(mount->where));
+	json_object_object_add(object, "source", cmd_json_text(mount->source));
+	json_object_object_add(object, "state", json_object_new_string("lost"));
+	json_object_array_add(status->list, object);
+}
+
 static void status_say_stat(struct status *status, const char *device,
 			    const struct volume_stat *stat)
 {
@@ -204,13 +226,17 @@ int cmd_status(int argc, char **argv)
 {
 	struct status status = { .list = json_object_new_array() };
 	const char *wanted;
-	int done;
+	int done, count;
 
 	done = cmd_options(argc, argv, status_help, &status.json);
 	if (done >= 0)
 		return done;
 	wanted = optind < argc ? argv[optind] : NULL;
-	if (!ask_status(wanted, status_each, &status)) {
+	count = ask_status(wanted, status_each, &status);
+	/* Of one that is served no other mount is wanted. */
+	if (!wanted || !count)
+		count += (int)lost_each(wanted, status_lost, &status);
+	if (!count) {
 		status.worst = STATUS_LOOK;
 		if (wanted)
 			status.worst = status_device(&status, wanted);

@@ -62,7 +62,7 @@ static bool table_row_is_readonly(char *rest)
 	return rest && !strncmp(rest, "ro", 2) && strchr(",\n", rest[2]);
 }
 
-/* Of one row that @use has seen it wants no other one. */
+/* Of one row that @use has seen it wants no other one. NULL: of all superblocks. */
 static void table_search(const char *path, const char *superblock,
 			 bool (*use)(struct table_row *row, void *context),
 			 void *context)
@@ -74,7 +74,8 @@ static void table_search(const char *path, const char *superblock,
 	bool going = true;
 
 	while (table && going && getline(&line, &room, table) > 0) {
-		if (table_split(line, &row) && !strcmp(row.number, superblock))
+		if (table_split(line, &row) &&
+		    (!superblock || !strcmp(row.number, superblock)))
 			going = use(&row, context);
 	}
 	free(line);
@@ -134,6 +135,52 @@ bool table_is_readonly(const char *superblock)
 
 	table_search("/proc/self/mountinfo", superblock, table_look, &readonly);
 	return readonly;
+}
+
+/* @call is made, with @context, for each mount of that type. */
+struct table_type {
+	const char *type;
+	void (*call)(void *context, const struct table_mount *mount);
+	void *context;
+};
+
+/* Who has made it is among the options of all, which users do not write. */
+static bool table_is_roots(const char *options)
+{
+	const char *user = strstr(options, ",user_id=0");
+
+	return user && strchr(",\n", user[strlen(",user_id=0")]);
+}
+
+static bool table_tell(struct table_row *row, void *context)
+{
+	const struct table_type *wanted = context;
+	struct table_mount mount;
+	char *word, *type, *source;
+
+	while ((word = strsep(&row->rest, " ")) && strcmp(word, "-"))
+		;
+	type = strsep(&row->rest, " ");
+	source = strsep(&row->rest, " ");
+	if (!row->rest || strcmp(type, wanted->type) ||
+	    !table_is_roots(row->rest))
+		return true;
+	text_plain_table(row->place);
+	text_plain_table(source);
+	snprintf(mount.number, sizeof(mount.number), "%s", row->number);
+	snprintf(mount.where, sizeof(mount.where), "%s", row->place);
+	snprintf(mount.source, sizeof(mount.source), "%s", source);
+	wanted->call(wanted->context, &mount);
+	return true;
+}
+
+void table_each(const char *type,
+		void (*call)(void *context, const struct table_mount *mount),
+		void *context)
+{
+	struct table_type wanted = { type, call, context };
+
+	table_search("/proc/self/mountinfo", NULL, table_tell, &wanted);
 }
 
 bool table_find_anywhere(const char *superblock)

@@ -23,6 +23,17 @@ bool table_is_readonly(const char *superblock);
 /* Where is it mounted? @whole: from its root on. */
 bool table_find(const char *superblock, bool whole, char where[PATH_MAX]);
 
+/* A mount point, and what is mounted there. */
+struct table_mount {
+	char number[TABLE_NUMBER];
+	char where[PATH_MAX], source[PATH_MAX];
+};
+
+/* Calls @call for each mount of that type that root has made. */
+void table_each(const char *type,
+		void (*call)(void *context, const struct table_mount *mount),
+		void *context);
+
 /* Is it mounted in any namespace that has a process? */
 bool table_find_anywhere(const char *superblock);
 

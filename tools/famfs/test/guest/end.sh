@@ -10,7 +10,7 @@
 
 here=$(dirname "$0")
 log=$work/log
-plan 34
+plan 43
 
 # begin: mounted, with what is logged in $log.
 begin()
@@ -204,5 +204,44 @@ done
 check "a server is killed after mount(2): $failed times, and nothing is mounted" \
 	test $failed -gt 3 -a $wrong = 0
 check "then it is mounted" sh -c "echo > $mnt/after"
+umount $mnt
+
+# Both are killed then: nobody is left that would unmount it. mountpoint(1) would
+# ask what is there.
+is_in_table() { grep -q " $mnt " /proc/self/mountinfo; }
+strike_both()
+{
+	timeout 60 python3 "$here/strike_mount.py" "$1" both mount.famfs "$dev" $mnt
+}
+for ((nth = 0, lost = 0, wrong = 0; nth < 400; nth += 1 + nth / 2)); do
+	status=0
+	strike_both $nth > "$work/said" 2>&1 || status=$?
+	[ $status != 0 ] || break
+	! is_in_table || lost=$((lost + 1))
+	is_in_table || echo "# Expected: $nth: a mount point that is lost"
+	timeout 20 famfs status >> "$work/said" 2>&1
+	timeout 60 famfs umount $mnt >> "$work/said" 2>&1
+	if is_in_table || ! grep -q "^$mnt: famfs on $dev, lost" "$work/said" ||
+	   ! grep -q "$mnt: what is mounted there has lost its server" "$work/said" ||
+	   ! grep -q "Next: famfs umount $mnt\$" "$work/said"; then
+		wrong=$((wrong + 1))
+		sed "s/^/# Expected: $nth: /" "$work/said"
+	fi
+done
+check "both are killed: $lost mount points, each is named, and unmounted" \
+	test $lost -gt 3 -a $wrong = 0
+umount $mnt
+strike_both 4 > "$work/said" 2>&1
+check "status names what was lost" sh -c "timeout 20 famfs status > $work/status
+	test \$? = 2 && grep -q '^$mnt: .* lost' $work/status &&
+	grep -q 'Next: famfs umount $mnt' $work/status"
+refuses "and that of the mount point" 2 "^$mnt: .* lost" timeout 20 famfs status $mnt
+refuses "that of its device" 2 "^$mnt: .* lost" timeout 20 famfs status "$dev"
+check "as JSON" sh -c "timeout 20 famfs status --json $mnt | grep -q '\"state\":\"lost\"'"
+refuses "the next mount there" 32 'lost its server' timeout 60 mount.famfs "$dev" $mnt
+refuses "restart" 1 'nothing of famfs' timeout 20 famfs restart $mnt
+check "umount(8)" timeout 60 umount $mnt
+check "and it is mounted again" sh -c "timeout 60 mount -t famfs $dev $mnt &&
+	test -e $mnt/after && famfs status $mnt"
 umount $mnt
 check "fsck at the end" fsck.famfs "$dev"
