@@ -322,8 +322,39 @@ static void test_notify_resend(void)
 	wire_end(se);
 }
 
+static void test_notify_prune(void)
+{
+	const struct fuse_lowlevel_ops none = { .get_fmap = NULL };
+	const struct fuse_notify_prune_out *sent = (void *)wire_sent.data;
+	const fuse_ino_t inos[] = { INO, 1ull << 40, 3 };
+	struct fuse_session *se = wire_session(&none, NULL);
+
+	CHECK_EQ(fuse_lowlevel_notify_prune(NULL, inos, 3), -EINVAL);
+	CHECK_EQ(fuse_lowlevel_notify_prune(se, NULL, 3), -EINVAL);
+	wire_init(se, 44, 0);
+	CHECK_EQ(fuse_lowlevel_notify_prune(se, inos, 3), -ENOSYS);
+	wire_end(se);
+
+	se = wire_session(&none, NULL);
+	wire_init(se, FUSE_KERNEL_MINOR_VERSION, 0);
+	/* More than a message can have */
+	CHECK_EQ(fuse_lowlevel_notify_prune(se, inos, UINT32_MAX / 8), -EINVAL);
+	memset(&wire_sent, 0xff, sizeof(wire_sent));
+	CHECK_EQ(fuse_lowlevel_notify_prune(se, inos, 3), 0);
+	CHECK_EQ(wire_sent.out.unique, 0);
+	CHECK_EQ(wire_sent.out.error, FUSE_NOTIFY_PRUNE);
+	CHECK_EQ(wire_sent.out.len, sizeof(wire_sent.out) + sizeof(*sent) +
+				    sizeof(inos));
+	CHECK_EQ(sent->count, 3);
+	CHECK_EQ(sent->padding, 0);
+	CHECK_EQ(sent->spare, 0);
+	CHECK_EQ(memcmp(sent + 1, inos, sizeof(inos)), 0);
+	wire_end(se);
+}
+
 int main(void)
 {
+	test_notify_prune();
 	test_notify_resend();
 	test_push();
 	test_push_fails();

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "bytes.h"
@@ -156,28 +155,11 @@ int maps_is_known(struct server *server, uint64_t ino)
 	return err ? err : 1;
 }
 
-/* The library has no call for this notification yet. */
 void maps_prune(struct server *server, const uint64_t *inos, uint32_t count)
 {
-	struct {
-		uint32_t len;
-		int32_t code;
-		uint64_t unique;
-		uint32_t count, padding;
-		uint64_t spare;
-	} message = { .code = 9, .count = count };
-	struct iovec parts[2] = {
-		{ &message, sizeof(message) },
-		{ (void *)inos, count * sizeof(*inos) },
-	};
-	ssize_t sent;
-
-	if (!count)
-		return;
-	message.len = (uint32_t)(parts[0].iov_len + parts[1].iov_len);
 	/* Where the kernel does not know it, inodes stay until they go. */
-	sent = writev(fuse_session_fd(server->session), parts, 2);
-	(void)sent;
+	if (count)
+		fuse_lowlevel_notify_prune(server->session, inos, count);
 }
 
 /* A kernel that does not know the question cannot either. */
