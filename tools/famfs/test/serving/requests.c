@@ -5,16 +5,18 @@
  */
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
 #include "kernel.h"
+#include "layout.h"
 #include "resent.h"
 
 static struct fuse_lowlevel_ops ops;
 uint64_t requests_file, requests_unnamed;
 
-void requests_prepare(struct volume *volume)
+static void requests_prepare(struct volume *volume)
 {
 	struct volume_node node = { .mode = S_IFREG | 0644 };
 	struct op op = { .now = 1 };
@@ -30,6 +32,35 @@ void requests_prepare(struct volume *volume)
 	requests_unnamed = attr.ino;
 	node.mode = S_IFDIR | 0755;
 	CHECK(!volume_create(volume, &op, 1, "directory", &node, &attr));
+}
+
+void requests_options(struct volume_options *options, unsigned int host)
+{
+	memset(options, 0, sizeof(*options));
+	options->self.uuid[0] = (uint8_t)(1 + host);
+	options->self.boot[0] = 9;
+	options->self.page = 4096;
+	strcpy(options->self.name, host ? "member" : "owner");
+	options->nonce = 77 + host;
+	options->how = VOLUME_READ;
+	options->now = 1;
+}
+
+struct volume *requests_format(struct media *media)
+{
+	struct volume_format format = { .unit = 4096, .area = 64 << 10,
+					.coherence = COHERENCE_HARDWARE };
+	struct volume_options options;
+	struct volume *volume;
+
+	requests_options(&options, 0);
+	format.self = options.self;
+	memset(format.uuid, 7, sizeof(format.uuid));
+	CHECK(!volume_format(media, &format, NULL));
+	options.how = VOLUME_OWN | VOLUME_UNUSED;
+	CHECK(!volume_open(&volume, media, &options, NULL));
+	requests_prepare(volume);
+	return volume;
 }
 
 void requests_begin(void)

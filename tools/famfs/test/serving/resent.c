@@ -62,17 +62,6 @@ static void step_reply(void)
 		CHECK(!volume_compact(server.volume, 1));
 }
 
-static void resent_options(struct volume_options *options)
-{
-	memset(options, 0, sizeof(*options));
-	options->self.uuid[0] = 1;
-	options->self.boot[0] = 9;
-	options->self.page = 4096;
-	strcpy(options->self.name, "owner");
-	options->nonce = 77;
-	options->now = 1;
-}
-
 static int dump_one(void *context, const struct volume_seen *seen)
 {
 	const struct volume_attr *attr = &seen->attr;
@@ -116,7 +105,7 @@ static void serve_one(const struct request_made *wanted, int left, bool resent)
 {
 	struct volume_options options;
 
-	resent_options(&options);
+	requests_options(&options, 0);
 	options.how = VOLUME_READ;
 	options.done = &run->kept.done;
 	/* Replaying writes nothing: with FULL it is died in all the same. */
@@ -145,32 +134,17 @@ static void serve_one(const struct request_made *wanted, int left, bool resent)
 static int serve_in_child(const struct request_made *wanted, int left,
 			  bool resent)
 {
-	int status;
 	pid_t pid = fork();
 
 	if (!pid)
 		serve_one(wanted, left, resent);
-	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
-		return -1;
-	return WEXITSTATUS(status);
+	return steps_wait(pid);
 }
 
 /* The file system on which requests are made; its server dies. */
 static void prepare(void)
 {
-	struct volume_format format = { .unit = 4096, .area = 64 << 10,
-					.coherence = COHERENCE_HARDWARE };
-	struct volume_options options;
-
-	resent_options(&options);
-	format.self = options.self;
-	memset(format.uuid, 7, sizeof(format.uuid));
-	CHECK(!volume_format(&step_media, &format, NULL));
-	options.how = VOLUME_OWN | VOLUME_UNUSED;
-	CHECK(!volume_open(&server.volume, &step_media, &options, NULL));
-	requests_prepare(server.volume);
-	volume_close(server.volume);
-	server.volume = NULL;
+	volume_close(requests_format(&step_media));
 	memcpy(before, run, sizeof(*run));
 }
 
@@ -251,7 +225,7 @@ static unsigned int die_everywhere(const struct request_made *wanted,
 static void go_on(struct volume_options *options)
 {
 	restore();
-	resent_options(options);
+	requests_options(options, 0);
 	CHECK(!volume_open(&server.volume, &step_media, options, NULL));
 	CHECK(!volume_resume(server.volume, options, false));
 }
@@ -309,7 +283,7 @@ static void refuse_others(void)
 	struct volume_options options;
 
 	restore();
-	resent_options(&options);
+	requests_options(&options, 0);
 	CHECK(!volume_open(&server.volume, &step_media, &options, NULL));
 	options.nonce++;
 	CHECK(volume_resume(server.volume, &options, false) == -ESTALE);

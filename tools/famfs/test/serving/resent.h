@@ -22,8 +22,11 @@ extern const struct request_made requests[REQUESTS];
 /* What they are about: "file", and an inode without a name. */
 extern uint64_t requests_file, requests_unnamed;
 
-/* Makes what they are about. */
-void requests_prepare(struct volume *volume);
+/* Of the server of a host that has not been booted again: 0 owns the file system. */
+void requests_options(struct volume_options *options, unsigned int host);
+
+/* Makes a file system with what they are about. Return: as its owner has it. */
+struct volume *requests_format(struct media *media);
 void requests_begin(void);
 
 /* The kernel forgets an inode. */

@@ -6,6 +6,7 @@
 #include "steps.h"
 
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "layout.h"
@@ -62,4 +63,13 @@ void steps_media(struct media *media, uint8_t *memory, uint64_t size)
 	steps_memory = memory;
 	media->ops = &steps_ops;
 	media->size = size;
+}
+
+int steps_wait(pid_t pid)
+{
+	int status;
+
+	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
 }

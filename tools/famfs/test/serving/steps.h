@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "media.h"
 
@@ -16,6 +17,9 @@
 
 /* So many steps until death; 0: none. In memory that processes share. */
 extern _Atomic int *steps_left;
+
+/* Return: the exit status of a process, -1 if it has none. */
+int steps_wait(pid_t pid);
 
 /* One step more. */
 void steps_go(void);

@@ -55,18 +55,6 @@ void fuse_log(enum fuse_log_level level, const char *format, ...)
 	(void)format;
 }
 
-static void options_of(struct volume_options *options, unsigned int host)
-{
-	memset(options, 0, sizeof(*options));
-	options->self.uuid[0] = (uint8_t)(1 + host);
-	options->self.boot[0] = 9;
-	options->self.page = 4096;
-	strcpy(options->self.name, host ? "member" : "owner");
-	options->nonce = 77 + host;
-	options->how = VOLUME_READ;
-	options->now = 1;
-}
-
 /* A member that is in, and whose server has died then. */
 static void prepare_member(void)
 {
@@ -74,7 +62,7 @@ static void prepare_member(void)
 	struct volume *member;
 	int err = -EAGAIN;
 
-	options_of(&options, 1);
+	requests_options(&options, 1);
 	CHECK(!volume_open(&member, media, &options, NULL));
 	for (uint64_t ms = 0; ms < 30000 && err == -EAGAIN; ms += 100) {
 		err = volume_join(member, &options, ms, NULL);
@@ -86,18 +74,9 @@ static void prepare_member(void)
 
 static void prepare(void)
 {
-	struct volume_format format = { .unit = 4096, .area = 64 << 10,
-					.coherence = COHERENCE_HARDWARE };
-	struct volume_options options;
 	struct volume_stat stat;
 
-	options_of(&options, 0);
-	format.self = options.self;
-	memset(format.uuid, 7, sizeof(format.uuid));
-	CHECK(!volume_format(media, &format, NULL));
-	options.how = VOLUME_OWN | VOLUME_UNUSED;
-	CHECK(!volume_open(&owner, media, &options, NULL));
-	requests_prepare(owner);
+	owner = requests_format(media);
 	prepare_member();
 	volume_statfs(owner, &stat);
 	memcpy(uuid, stat.uuid, sizeof(uuid));
@@ -116,7 +95,7 @@ static void restore(bool owned)
 	memset(&common->shared.maps, 0, sizeof(common->shared.maps));
 	if (!owned)
 		return;
-	options_of(&options, 0);
+	requests_options(&options, 0);
 	CHECK(!volume_open(&owner, media, &options, NULL) &&
 	      !volume_resume(owner, &options, false));
 }
@@ -129,7 +108,7 @@ static int server_begin(unsigned int host)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	self = host;
-	options_of(&options, host);
+	requests_options(&options, host);
 	options.done = &common->kept.done;
 	server.member = host != 0;
 	server.resumed = true;
@@ -137,16 +116,6 @@ static int server_begin(unsigned int host)
 	err = hosts_resume(&server, &medium, &options);
 	CHECK(!server.cut);
 	return err;
-}
-
-/* Return: its exit status. */
-static int server_wait(pid_t pid)
-{
-	int status;
-
-	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
-		return -1;
-	return WEXITSTATUS(status);
 }
 
 static pid_t server_leave(unsigned int host, int left)
@@ -178,7 +147,7 @@ static void check_left(unsigned int host)
 	CHECK(!root_read(&root, media, uuid) && root_count(media, uuid) == 2);
 	CHECK(root.state == (host ? ROOT_STATE_OWNED : ROOT_STATE_LEFT));
 	/* Of another mount nothing goes on. */
-	options_of(&options, host);
+	requests_options(&options, host);
 	options.nonce++;
 	CHECK(!volume_open(&owner, media, &options, NULL));
 	CHECK(volume_resume(owner, &options, host != 0) == -ESTALE);
@@ -198,14 +167,14 @@ static unsigned int leave_everywhere(unsigned int host)
 			int status;
 
 			restore(false);
-			status = server_wait(server_leave(host, first));
+			status = steps_wait(server_leave(host, first));
 			lived = status != STEPS_DIED;
 			if (!lived)
-				status = server_wait(server_leave(host,
+				status = steps_wait(server_leave(host,
 								  second));
 			second_lived = status != STEPS_DIED;
 			if (!second_lived)
-				status = server_wait(server_leave(host, 0));
+				status = steps_wait(server_leave(host, 0));
 			CHECK(!status);
 			check_left(host);
 		}
@@ -241,7 +210,7 @@ static unsigned int serve_everywhere(const struct request_made *wanted)
 	unsigned int runs = 0;
 
 	restore(false);
-	CHECK(!server_wait(server_serve(wanted, 0, false)));
+	CHECK(!steps_wait(server_serve(wanted, 0, false)));
 	alive.err = common->reply.err;
 	alive.ino = common->reply.ino;
 	alive.size = common->reply.size;
@@ -249,10 +218,10 @@ static unsigned int serve_everywhere(const struct request_made *wanted)
 		int status;
 
 		restore(false);
-		status = server_wait(server_serve(wanted, left, false));
+		status = steps_wait(server_serve(wanted, left, false));
 		lived = status != STEPS_DIED;
 		if (!lived && !common->reply.count)
-			status = server_wait(server_serve(wanted, 0, true));
+			status = steps_wait(server_serve(wanted, 0, true));
 		else if (!lived)
 			status = 0;
 		CHECK(!status);
@@ -315,7 +284,7 @@ static void poll_once(int left)
 	map->ino = requests_file;
 	map->open = true;
 	CHECK(!volume_unlink(owner, &op, 1, "file", NULL));
-	status = server_wait(server_poll(left, false));
+	status = steps_wait(server_poll(left, false));
 	CHECK(!status || status == STEPS_DIED);
 	CHECK(owner_tries() == -EAGAIN);
 	next = server_poll(0, true);
