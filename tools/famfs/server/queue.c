@@ -204,8 +204,12 @@ static bool queue_is_worth_it(int err)
  */
 static bool queue_is_in_doubt(struct server *server, uint64_t ino)
 {
-	return server->kept && clock_ms() < server->queue->doubt &&
-	       told_has(&server->kept->told, ino);
+	if (!server->kept)
+		return false;
+	if (clock_ms() < server->queue->doubt)
+		return told_has(&server->kept->told, ino);
+	told_settle(&server->kept->told);
+	return false;
 }
 
 /* Return: 0: done; -errno: not yet, or never, see queue_is_worth_it(). */

@@ -7,6 +7,8 @@
 
 #include "told.h"
 
+#include <unistd.h>
+
 /* The place of @ino, or TOLD_MOST. */
 static uint32_t told_find(struct told *told, uint64_t ino)
 {
@@ -34,7 +36,7 @@ void told_add(struct told *told, uint64_t ino)
 		if (atomic_compare_exchange_strong(&told->inos[i], &none, ino))
 			return;
 	}
-	told->more = true;
+	told->more = getpid();
 }
 
 void told_drop(struct told *told, uint64_t ino)
@@ -48,4 +50,12 @@ void told_drop(struct told *told, uint64_t ino)
 bool told_has(struct told *told, uint64_t ino)
 {
 	return told->more || told_find(told, ino) < TOLD_MOST;
+}
+
+void told_settle(struct told *told)
+{
+	pid_t more = told->more;
+
+	if (more && more != getpid())
+		atomic_compare_exchange_strong(&told->more, &more, 0);
 }

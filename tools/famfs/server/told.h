@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* More at a time, and all files without names are in doubt after a server's death. */
 #define TOLD_MOST	1024u
@@ -20,12 +21,12 @@
 /**
  * struct told - all of them
  * @used: none from there on was ever used
- * @more: there were more
+ * @more: the server that has told of more last, or 0
  * @inos: their inodes; 0: none
  */
 struct told {
 	_Atomic uint32_t used;
-	_Atomic bool more;
+	_Atomic pid_t more;
 	_Atomic uint64_t inos[TOLD_MOST];
 };
 
@@ -34,5 +35,7 @@ void told_add(struct told *told, uint64_t ino);
 /* The kernel has been seen to know it, or to have forgotten it. */
 void told_drop(struct told *told, uint64_t ino);
 bool told_has(struct told *told, uint64_t ino);
+/* What servers before this one have told of more is in doubt no longer. */
+void told_settle(struct told *told);
 
 #endif

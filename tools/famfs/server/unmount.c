@@ -123,7 +123,6 @@ void unmount_signals(sigset_t *set)
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGHUP);
-	sigaddset(set, SIGUSR1);
 }
 
 int unmount_start(struct server *server, pthread_t *thread)

@@ -255,6 +255,7 @@ static void hold_queue(unsigned int how)
 	go_on(&options);
 	if (how != HOLD_NAMED)
 		told_add(&run->kept.told, requests_unnamed);
+	run->kept.told.more = how == HOLD_NOTHING ? getppid() : 0;
 	CHECK(!queue_start(&server, true));
 	queue_add(&server, requests_unnamed, true);
 	usleep(200000);
@@ -272,9 +273,36 @@ static void hold_queue(unsigned int how)
 	UNTIL(!unnamed_is_there());
 	CHECK((how == HOLD_NOTHING) == (clock_ms() - begun > 29000));
 	CHECK(!told_has(&run->kept.told, requests_unnamed));
+	CHECK(!run->kept.told.more);
 	queue_stop(&server);
 	volume_close(server.volume);
 	server.volume = NULL;
+}
+
+/*
+ * Where more were told of than there is room for, all are in doubt until those that
+ * a server before has told of are settled: that once lasted as long as the mount.
+ */
+static void overflow_told(void)
+{
+	struct told *told = &run->kept.told;
+
+	restore();
+	for (uint64_t ino = 2; ino < TOLD_MOST + 2; ino++)
+		told_add(told, ino);
+	CHECK(!told_has(told, 1));
+	if (!fork()) {
+		told_add(told, TOLD_MOST + 2);
+		_exit(0);
+	}
+	wait(NULL);
+	CHECK(told_has(told, 1));
+	told_settle(told);
+	CHECK(!told_has(told, 1) && told_has(told, 2));
+	/* Its own are for the next one. */
+	told_add(told, TOLD_MOST + 3);
+	told_settle(told);
+	CHECK(told_has(told, 1));
 }
 
 /* Whoever is not the one that has died does not go on. */
@@ -355,6 +383,7 @@ int resent_run(void)
 	/* Half a minute. */
 	if (getenv("FULL"))
 		hold_queue(HOLD_NOTHING);
+	overflow_told();
 	refuse_others();
 	ignore_owner();
 	for (unsigned int i = 0; i < REQUESTS && !shared->failed; i++) {
