@@ -204,6 +204,24 @@ TEST_F(concurrent, N1_not_offered_to_a_context_of_a_user_namespace)
 	close(c->fs);
 }
 
+/* The entry of a fault is locked, which msync() is to wait for. */
+TEST_F(concurrent, I6_msync_beside_faults_of_others)
+{
+	char *map, *other;
+	int fd;
+
+	ASSERT_EQ(0, tfs_mount_fork(&self->env));
+	fd = ASSERT_OPEN("f", O_RDWR);
+	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	other = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	ASSERT_NE(MAP_FAILED, other);
+	EXPECT_EQ(0, tfs_msyncs_lost(map, other, 1000));
+	munmap(map, SIZE);
+	munmap(other, SIZE);
+	close(fd);
+}
+
 /* Unbinding took it from the first mount, whose end must not harm the second. */
 TEST_F(concurrent, X3_lost_device_is_left_to_its_new_holder)
 {

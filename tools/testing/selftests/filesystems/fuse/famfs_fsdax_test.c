@@ -297,6 +297,12 @@ TEST_F(fsdax, I5_pages_around_of_a_clone)
 	close(clone);
 }
 
+/* The entry of a fault is locked, which msync() is to wait for. */
+TEST_F(fsdax, I6_msync_beside_faults_of_others)
+{
+	EXPECT_EQ(0, tfs_msyncs_lost(self->map, self->small + 8 * PAGE, 1000));
+}
+
 TEST_F(fsdax, I5_willneed_maps_what_is_there)
 {
 	struct stat before, after;

@@ -84,6 +84,7 @@ void tfs_load(const char *p);
 long tfs_faults(void);
 long tfs_rss_shared(void);
 long tfs_store_faults(char *p);
+int tfs_msyncs_lost(char *page, char *other, int n);
 
 /* tfs_fail.c */
 const char *tfs_fail_init(void);

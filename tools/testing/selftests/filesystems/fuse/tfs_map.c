@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Mappings of files: where they are, what is mapped of them, by which pages. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "tfs_env.h"
 
@@ -95,6 +97,35 @@ long tfs_store_faults(char *p)
 
 	__atomic_fetch_or(p, 0, __ATOMIC_SEQ_CST);
 	return tfs_faults() - n;
+}
+
+/*
+ * How many of @n times the page was not protected by msync(), so that the next
+ * one would not know of a store, or -1. @other is in the same entry, and another
+ * process maps it all the time.
+ */
+int tfs_msyncs_lost(char *page, char *other, int n)
+{
+	size_t size = sysconf(_SC_PAGESIZE);
+	pid_t pid = fork();
+	int lost = 0;
+
+	while (!pid) {
+		tfs_load(other);
+		madvise(other, size, MADV_DONTNEED);
+	}
+	if (pid < 0)
+		return -1;
+	tfs_store_faults(page);
+	for (; n && lost >= 0; n--) {
+		if (msync(page, size, MS_SYNC))
+			lost = -1;
+		else if (!tfs_store_faults(page))
+			lost++;
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return lost;
 }
 
 static long rss_shared(void)
