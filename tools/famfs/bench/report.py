@@ -23,7 +23,7 @@ BOUNDS = {
     "write-4k": 0.89,
     "read-1m": 1.00,
     "write-1m": 1.00,
-    "read-fault-4k": 0.92,
+    "read-fault-4k": 0.80,
     "read-touch-4k": 0.95,
     "write-fault-4k": 0.67,
     "later-write-4k": 0.65,
